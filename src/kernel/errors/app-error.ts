@@ -1,0 +1,44 @@
+import { ERROR_CATALOGUE, type ErrorCode, type ErrorDefinition } from './error-catalogue.js';
+
+/** One invalid place of a request: a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+export interface AppErrorOptions {
+  /** One sentence for the client about this occurrence. Never provider text, never a secret. */
+  readonly detail?: string;
+  readonly errors?: readonly FieldError[];
+  /** Seconds after which a retry makes sense; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  /** For the log only. */
+  readonly cause?: unknown;
+}
+
+/** The only error that features throw: a code of the catalogue; status and log level belong to the code. */
+export class AppError extends Error {
+  readonly detail: string | undefined;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    options: AppErrorOptions = {},
+  ) {
+    super(options.detail ?? ERROR_CATALOGUE[code].title, { cause: options.cause });
+    this.name = 'AppError';
+    this.detail = options.detail;
+    this.errors = options.errors;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get definition(): ErrorDefinition {
+    return ERROR_CATALOGUE[this.code];
+  }
+
+  /** A body field that is wrong for a reason that only a rule can see. */
+  static invalid(pointer: string, message: string): AppError {
+    return new AppError('validation_failed', { errors: [{ pointer, message }] });
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Every error a client can meet, once: its HTTP status, its title and how loud it is logged.
+ * `error` in `level` means that a person must act; what a client did wrong is never louder than `info`.
+ * A code is part of the public contract: docs/errors.md and the OpenAPI document list the same ones (tested).
+ */
+export const ERROR_CATALOGUE = {
+  malformed_request: { status: 400, level: 'info', title: 'The request could not be read' },
+  invalid_cursor: { status: 400, level: 'info', title: 'The cursor is not one that this list gave out' },
+  unauthenticated: { status: 401, level: 'info', title: 'A valid access token is needed' },
+  invalid_credentials: { status: 401, level: 'info', title: 'E-mail or password is wrong' },
+  invalid_refresh_token: { status: 401, level: 'info', title: 'The refresh token is not valid any more' },
+  not_found: { status: 404, level: 'info', title: 'Not found' },
+  method_not_allowed: { status: 405, level: 'info', title: 'The route does not answer this method' },
+  not_acceptable: { status: 406, level: 'info', title: 'No acceptable representation' },
+  turn_in_progress: { status: 409, level: 'info', title: 'Another turn of this session is still running' },
+  email_taken: { status: 409, level: 'info', title: 'An account with this e-mail exists already' },
+  precondition_failed: { status: 412, level: 'info', title: 'The resource has changed since it was read' },
+  body_too_large: { status: 413, level: 'info', title: 'The request body is too large' },
+  uri_too_long: { status: 414, level: 'info', title: 'The request address is too long' },
+  unsupported_media_type: { status: 415, level: 'info', title: 'The media type is not supported' },
+  validation_failed: { status: 422, level: 'info', title: 'The request has invalid fields' },
+  context_too_large: { status: 422, level: 'info', title: 'Prompts and message are larger than the model can take' },
+  provider_not_configured: { status: 422, level: 'info', title: 'The provider is not configured on this server' },
+  model_not_found: { status: 422, level: 'info', title: 'The provider does not know the model' },
+  headers_too_large: { status: 431, level: 'info', title: 'The request headers are too large' },
+  internal_error: { status: 500, level: 'error', title: 'Something went wrong on our side' },
+  provider_unreachable: { status: 502, level: 'warn', title: 'The model provider could not be reached' },
+  provider_key_refused: { status: 502, level: 'error', title: 'The model provider refused our key' },
+  provider_rejected: { status: 502, level: 'warn', title: 'The model provider rejected the request' },
+  provider_bad_response: {
+    status: 502,
+    level: 'warn',
+    title: 'The model provider sent an answer that could not be read',
+  },
+  provider_disconnected: { status: 502, level: 'warn', title: 'The model provider ended the answer early' },
+  database_unavailable: { status: 503, level: 'error', title: 'The database is not available' },
+  shutting_down: { status: 503, level: 'info', title: 'This instance is shutting down' },
+  provider_credit_exhausted: { status: 503, level: 'error', title: 'The credit at the model provider is used up' },
+  provider_rate_limited: { status: 503, level: 'warn', title: 'The model provider limits our rate' },
+  provider_overloaded: { status: 503, level: 'warn', title: 'The model provider is overloaded' },
+  provider_error: { status: 502, level: 'warn', title: 'The model provider failed' },
+  turn_interrupted: { status: 503, level: 'warn', title: 'The server stopped while the answer was being written' },
+  provider_timeout: { status: 504, level: 'warn', title: 'The model provider took too long' },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export interface ErrorDefinition {
+  readonly status: number;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly title: string;
+}
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;

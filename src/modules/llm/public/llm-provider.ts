@@ -1,0 +1,106 @@
+/** Names under which a provider is chosen by config, by a project, and recorded on every message. */
+export const PROVIDER_NAMES = ['openai', 'openrouter', 'offline'] as const;
+export type ProviderName = (typeof PROVIDER_NAMES)[number];
+
+export type ContentPart =
+  | { readonly type: 'text'; readonly text: string }
+  | {
+      readonly type: 'image_url';
+      readonly image_url: { readonly url: string; readonly detail?: 'auto' | 'low' | 'high' };
+    };
+
+export interface LlmMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string | readonly ContentPart[];
+}
+
+/** Sampling settings; what is absent is not sent, so that the provider's own default holds. */
+export interface LlmParams {
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly max_output_tokens?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+}
+
+export interface LlmOptions {
+  /** Null takes the provider's configured model. */
+  readonly model: string | null;
+  readonly params: LlmParams;
+}
+
+/** Counts as the provider gave them; null is "not told", never 0. */
+export interface LlmUsage {
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedInputTokens: number | null;
+  /** What the provider itself says the call cost, in millionths of a US dollar; null when it does not say. */
+  readonly costMicroUsd: number | null;
+}
+
+export type FinishReason = 'stop' | 'length' | 'content_filter' | 'tool_calls' | 'other';
+
+export type LlmEvent =
+  | { readonly type: 'text-delta'; readonly text: string }
+  | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
+  | { readonly type: 'usage'; readonly usage: LlmUsage }
+  | {
+      readonly type: 'finish';
+      readonly reason: FinishReason;
+      /** The provider's own word for the reason. */
+      readonly rawReason: string | null;
+      /** The provider's id of this generation. */
+      readonly generationId: string | null;
+      /** The model that answered, as the provider names it. */
+      readonly model: string | null;
+    };
+
+export interface Generation {
+  readonly text: string;
+  readonly usage: LlmUsage | null;
+  readonly finishReason: FinishReason;
+  readonly rawFinishReason: string | null;
+  readonly generationId: string | null;
+  readonly model: string | null;
+}
+
+export interface LlmModel {
+  readonly id: string;
+  /** Tokens that prompt and answer may have together; null when the provider does not say. */
+  readonly contextWindow: number | null;
+}
+
+export type ConnectionCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/**
+ * The socket every model provider fits. Failures are `LlmError`, except an abort, which throws the signal's reason.
+ * Implementations make no retries of their own and hold nothing between calls but a connection pool.
+ */
+export interface LlmProvider {
+  readonly name: ProviderName;
+  /** The model used when nobody names one. */
+  readonly defaultModel: string;
+
+  /** One whole answer. The same call as `stream`, collected. */
+  generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation>;
+
+  /**
+   * The answer as it comes: text deltas (never empty), at most one `usage`, and exactly one `finish` as the last event.
+   * A stream that ends without saying why it ended throws `provider_disconnected`.
+   */
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent>;
+
+  /** Whether the provider can be reached and accepts our key. Never throws; `reason` is one line without secrets. */
+  validateConnection(signal?: AbortSignal): Promise<ConnectionCheck>;
+
+  /** The models on offer, as the provider lists them. */
+  listModels(signal?: AbortSignal): Promise<readonly LlmModel[]>;
+
+  /** Gives back sockets at shutdown. */
+  close(): Promise<void>;
+}
+
+/** Injection token of the provider that config chose. */
+export const LLM_PROVIDER = Symbol('LLM_PROVIDER');

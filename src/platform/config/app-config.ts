@@ -1,0 +1,293 @@
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
+import { Variable } from './variable.decorator.js';
+
+const url = { require_tld: false, protocols: ['http', 'https'], require_protocol: true };
+const postgres = { require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true };
+
+/**
+ * Every setting of the server: the name, unit, default and consequence of each variable stand here and nowhere else.
+ * `.env.example` is written from this class (`npm run config:example`) and a test compares the two.
+ */
+export class AppConfig {
+  // Server
+  @Variable('Server', 'development, test or production. Production refuses to start with missing or weak secrets.')
+  @IsIn(['development', 'test', 'production'])
+  nodeEnv: string = 'development';
+
+  @Variable('Server', 'Address to listen on. localhost is reachable from this machine only; containers use 0.0.0.0.')
+  @IsString()
+  host: string = 'localhost';
+
+  @Variable('Server', 'Port to listen on; 0 takes a free one.')
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  port: number = 8000;
+
+  @Variable('Server', 'Origins of browser apps that may call the API, separated by commas; empty allows none.')
+  @IsArray()
+  @IsString({ each: true })
+  corsOrigins: string[] = [];
+
+  @Variable(
+    'Server',
+    'How many reverse proxies stand in front; their X-Forwarded-For is believed that far. 0 believes none.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(10)
+  trustedProxies: number = 0;
+
+  @Variable('Server', 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS itself.')
+  @IsOptional()
+  @IsString()
+  tlsCertFile?: string;
+
+  @Variable('Server', 'PEM private key that belongs to TLS_CERT_FILE.')
+  @IsOptional()
+  @IsString()
+  tlsKeyFile?: string;
+
+  @Variable('Server', 'Largest request body in bytes; more is answered 413.')
+  @IsInt()
+  @Min(1024)
+  @Max(64 * 1024 * 1024)
+  bodyLimitBytes: number = 1024 * 1024;
+
+  @Variable('Server', 'Milliseconds a client may take to send its whole request.')
+  @IsInt()
+  @Min(1000)
+  requestTimeoutMs: number = 30_000;
+
+  @Variable('Server', 'Milliseconds that running answers get to finish after SIGTERM; then they are handed back.')
+  @IsInt()
+  @Min(0)
+  @Max(600_000)
+  shutdownGraceMs: number = 10_000;
+
+  @Variable('Server', 'Swagger UI at /docs; the document itself is always at /openapi.json.')
+  @IsBoolean()
+  docsEnabled: boolean = true;
+
+  @Variable(
+    'Server',
+    'trace, debug, info, warn, error, fatal or silent. Below info, provider texts may appear in the log.',
+  )
+  @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+  logLevel: string = 'info';
+
+  @Variable('Server', 'Where development keeps its database and its secrets. Deleting it starts anew.')
+  @IsString()
+  dataDir: string = '.data';
+
+  // Database
+  @Variable('Database', 'PostgreSQL 15 or newer, as the application. Empty: an embedded one is started in DATA_DIR.', {
+    secret: true,
+  })
+  @IsOptional()
+  @IsUrl(postgres, { message: 'must be a postgres:// address' })
+  databaseUrl?: string;
+
+  @Variable(
+    'Database',
+    'The same database as the owner of the tables, for migrations. Empty: DATABASE_URL is the owner and takes the application role.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsUrl(postgres, { message: 'must be a postgres:// address' })
+  databaseOwnerUrl?: string;
+
+  @Variable('Database', 'Connections per instance. No connection is held while a model writes, so few are enough.')
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  databasePoolSize: number = 10;
+
+  @Variable('Database', 'Milliseconds to wait for a connection before the request is answered 503.')
+  @IsInt()
+  @Min(100)
+  databaseConnectTimeoutMs: number = 3000;
+
+  @Variable('Database', 'Milliseconds after which PostgreSQL cancels a statement.')
+  @IsInt()
+  @Min(100)
+  databaseStatementTimeoutMs: number = 10_000;
+
+  @Variable(
+    'Database',
+    'Run missing migrations at start, one instance at a time. false: run `npm run migrate` yourself.',
+  )
+  @IsBoolean()
+  migrateOnStart: boolean = true;
+
+  // Sign-in
+  @Variable(
+    'Sign-in',
+    'Signs access and refresh tokens; at least 32 random characters. Made and kept in DATA_DIR in development. A new one signs everybody out.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsString()
+  jwtSecret?: string;
+
+  @Variable('Sign-in', 'The iss claim that tokens carry and must carry.')
+  @IsString()
+  jwtIssuer: string = 'parley';
+
+  @Variable('Sign-in', 'The aud claim that tokens carry and must carry.')
+  @IsString()
+  jwtAudience: string = 'parley-api';
+
+  @Variable('Sign-in', 'Seconds an access token is valid.')
+  @IsInt()
+  @Min(10)
+  @Max(86_400)
+  jwtAccessTtlSeconds: number = 900;
+
+  @Variable('Sign-in', 'Seconds a sign-in lives without being refreshed.')
+  @IsInt()
+  @Min(60)
+  jwtRefreshTtlSeconds: number = 30 * 86_400;
+
+  @Variable(
+    'Sign-in',
+    'Keys the hash under every password; at least 32 random characters. Made and kept in DATA_DIR in development. With a new one no stored password verifies any more.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsString()
+  passwordPepper?: string;
+
+  @Variable('Sign-in', 'bcrypt cost of new passwords: each step doubles the time. Production refuses less than 10.')
+  @IsInt()
+  @Min(4)
+  @Max(15)
+  bcryptCost: number = 12;
+
+  @Variable('Sign-in', 'Worker threads for hashing passwords and counting long texts.')
+  @IsInt()
+  @Min(1)
+  @Max(16)
+  workerThreads: number = 2;
+
+  // Model provider
+  @Variable(
+    'Model provider',
+    'openai (or any compatible server by OPENAI_BASE_URL), openrouter, or offline: no model, a canned answer for trying things out. Development without it is offline; production must name one.',
+  )
+  @IsOptional()
+  @IsIn(['openai', 'openrouter', 'offline'], { message: 'must be openai, openrouter or offline' })
+  llmProvider?: string;
+
+  @Variable('Model provider', 'Key for OPENAI_BASE_URL; compatible servers that need none take any word.', {
+    secret: true,
+  })
+  @IsOptional()
+  @IsString()
+  openaiApiKey?: string;
+
+  @Variable('Model provider', 'OpenAI or a compatible server, e.g. http://localhost:11434/v1 for Ollama.')
+  @IsUrl(url, { message: 'must be an http:// or https:// address' })
+  openaiBaseUrl: string = 'https://api.openai.com/v1';
+
+  @Variable('Model provider', 'Model used when neither the request nor the project names one.')
+  @IsString()
+  openaiModel: string = 'gpt-4o-mini';
+
+  @Variable('Model provider', 'Key for OpenRouter.', { secret: true })
+  @IsOptional()
+  @IsString()
+  openrouterApiKey?: string;
+
+  @Variable('Model provider', 'Address of OpenRouter, for a proxy in front of it.')
+  @IsUrl(url, { message: 'must be an http:// or https:// address' })
+  openrouterBaseUrl: string = 'https://openrouter.ai/api/v1';
+
+  @Variable('Model provider', 'OpenRouter model used when neither the request nor the project names one.')
+  @IsString()
+  openrouterModel: string = 'openai/gpt-4o-mini';
+
+  @Variable('Model provider', 'Milliseconds between two words of the offline provider.')
+  @IsInt()
+  @Min(0)
+  @Max(10_000)
+  offlineDelayMs: number = 15;
+
+  @Variable('Model provider', 'Milliseconds to open a connection to the provider.')
+  @IsInt()
+  @Min(10)
+  llmConnectTimeoutMs: number = 5000;
+
+  @Variable('Model provider', 'Milliseconds until the first token of an answer; raise it for slow reasoning models.')
+  @IsInt()
+  @Min(10)
+  llmFirstTokenTimeoutMs: number = 60_000;
+
+  @Variable('Model provider', 'Milliseconds between two pieces of an answer.')
+  @IsInt()
+  @Min(10)
+  llmIdleTimeoutMs: number = 30_000;
+
+  @Variable('Model provider', 'Milliseconds for a whole answer.')
+  @IsInt()
+  @Min(10)
+  llmTotalTimeoutMs: number = 600_000;
+
+  @Variable(
+    'Model provider',
+    'Further attempts after a failure that may pass (429, 5xx, no connection), before the first token only.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(5)
+  llmRetries: number = 2;
+
+  @Variable(
+    'Model provider',
+    'Largest answer in characters; what a provider sends beyond is cut and the turn ends as `length`.',
+  )
+  @IsInt()
+  @Min(1000)
+  llmMaxAnswerChars: number = 1_000_000;
+
+  // Chat
+  @Variable('Chat', 'Longest message or prompt in characters.')
+  @IsInt()
+  @Min(100)
+  @Max(1_000_000)
+  messageMaxChars: number = 100_000;
+
+  @Variable(
+    'Chat',
+    'Tokens that prompts, history and the new message may take together. History gives way first, oldest first.',
+  )
+  @IsInt()
+  @Min(256)
+  contextTokens: number = 16_000;
+
+  @Variable('Chat', 'Most messages of history that are read for a turn.')
+  @IsInt()
+  @Min(0)
+  @Max(1000)
+  historyMessages: number = 50;
+
+  @Variable('Chat', 'Milliseconds a running answer belongs to its instance without a sign of life.')
+  @IsInt()
+  @Min(1000)
+  turnLeaseMs: number = 30_000;
+
+  @Variable('Chat', 'Milliseconds between two looks for answers whose instance has died.')
+  @IsInt()
+  @Min(100)
+  turnSweepMs: number = 5000;
+
+  @Variable('Chat', 'Milliseconds between two writes of the text of running answers.')
+  @IsInt()
+  @Min(10)
+  turnFlushMs: number = 500;
+
+  @Variable('Chat', 'Milliseconds between two heartbeat comments on a stream.')
+  @IsInt()
+  @Min(100)
+  sseHeartbeatMs: number = 15_000;
+}

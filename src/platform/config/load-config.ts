@@ -1,0 +1,108 @@
+import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { validateSync } from 'class-validator';
+import { AppConfig } from './app-config.js';
+import { type VariableDefinition, variableDefinitions } from './variable.decorator.js';
+
+/** Settings that the server can not start with: one line per variable, each naming the variable. Never a value. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+const MIN_SECRET_LENGTH = 32;
+
+function parse(raw: string, { type }: VariableDefinition): unknown {
+  switch (type) {
+    case 'number':
+      return /^-?\d+$/.test(raw.trim()) ? Number(raw) : Number.NaN;
+    case 'boolean':
+      return raw === 'true' || raw === '1' ? true : raw === 'false' || raw === '0' ? false : raw;
+    case 'list':
+      return raw
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+    case 'string':
+      return raw.trim();
+  }
+}
+
+/** Reads, converts and checks the environment; an empty variable counts as absent. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
+  const config = new AppConfig();
+  for (const variable of variableDefinitions()) {
+    const raw = env[variable.name];
+    if (raw !== undefined && raw.trim() !== '') Object.assign(config, { [variable.property]: parse(raw, variable) });
+  }
+  const nameOf = new Map(variableDefinitions().map(({ property, name }) => [property, name]));
+  const problems = validateSync(config).map(
+    (error) => `${nameOf.get(error.property)}: ${Object.values(error.constraints ?? {}).join('; ')}`,
+  );
+  problems.push(...crossChecks(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  if (config.nodeEnv !== 'production') completeSecrets(config);
+  return config;
+}
+
+function crossChecks(config: AppConfig): string[] {
+  const problems: string[] = [];
+  if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE: set both or none');
+  }
+  if (config.databaseOwnerUrl !== undefined && config.databaseUrl === undefined) {
+    problems.push('DATABASE_URL: is needed when DATABASE_OWNER_URL is set');
+  }
+  if (config.llmProvider === 'openai' && config.openaiApiKey === undefined) {
+    problems.push('OPENAI_API_KEY: is needed for LLM_PROVIDER=openai (any word for servers without keys)');
+  }
+  if (config.llmProvider === 'openrouter' && config.openrouterApiKey === undefined) {
+    problems.push('OPENROUTER_API_KEY: is needed for LLM_PROVIDER=openrouter');
+  }
+  if (config.corsOrigins.includes('*')) problems.push('CORS_ORIGINS: name the origins, * is not accepted');
+  for (const [name, secret] of [
+    ['JWT_SECRET', config.jwtSecret],
+    ['PASSWORD_PEPPER', config.passwordPepper],
+  ] as const) {
+    if (secret === undefined ? config.nodeEnv === 'production' : isWeak(secret)) {
+      problems.push(
+        `${name}: needs at least ${MIN_SECRET_LENGTH} random characters, e.g. from \`openssl rand -base64 48\``,
+      );
+    }
+  }
+  if (config.nodeEnv === 'production') {
+    if (config.llmProvider === undefined) {
+      problems.push('LLM_PROVIDER: production must name one: openai, openrouter or offline');
+    }
+    if (config.bcryptCost < 10) problems.push('BCRYPT_COST: must be at least 10 in production');
+    if (config.databaseUrl === undefined) problems.push('DATABASE_URL: production needs a database of its own');
+  }
+  return problems;
+}
+
+function isWeak(secret: string): boolean {
+  return secret.length < MIN_SECRET_LENGTH || new Set(secret).size < 10;
+}
+
+/** Outside production, secrets that nobody set are made once and kept, so that sign-ins survive a restart. */
+function completeSecrets(config: AppConfig): void {
+  config.jwtSecret ??= keptSecret(config.dataDir, 'jwt-secret');
+  config.passwordPepper ??= keptSecret(config.dataDir, 'password-pepper');
+}
+
+function keptSecret(dataDir: string, name: string): string {
+  const folder = join(dataDir, 'secrets');
+  const file = join(folder, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    // wx: of two servers that start at once, one writes and both read.
+    writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8').trim();
+}
