@@ -1,6 +1,5 @@
-/** Names under which a provider is chosen by config, by a project, and recorded on every message. */
-export const PROVIDER_NAMES = ['openai', 'openrouter', 'offline'] as const;
-export type ProviderName = (typeof PROVIDER_NAMES)[number];
+import type { ProviderName } from '../../../kernel/provider-name.js';
+export { PROVIDER_NAMES, type ProviderName } from '../../../kernel/provider-name.js';
 
 export type ContentPart =
   | { readonly type: 'text'; readonly text: string }

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import type { ServerOptions } from 'node:https';
+import fastifyCors from '@fastify/cors';
+import fastifyHelmet from '@fastify/helmet';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, fastify, type FastifyServerOptions, type RawServerBase } from 'fastify';
+import { AppModule } from './app.module.js';
+import { isId, newId } from './kernel/ids.js';
+import { serveDocs } from './openapi.js';
+import type { AppConfig } from './platform/config/app-config.js';
+import { ProblemFilter } from './platform/http/problem.filter.js';
+import { RouteTable } from './platform/http/route-table.js';
+import { ValidationPipe } from './platform/http/validation.pipe.js';
+import { createLog, PinoLogger } from './platform/observability/pino-logger.js';
+import { logRequests } from './platform/observability/request-log.js';
+
+const REQUEST_ID = /^[\w.:-]{8,128}$/;
+
+/** The application, ready to listen: the same one for the server and for every e2e test. Migrates when config says so. */
+export async function createApp(config: AppConfig): Promise<NestFastifyApplication> {
+  const log = createLog(config);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(config),
+    new FastifyAdapter(createServer(config)),
+    {
+      logger: new PinoLogger(log),
+      abortOnError: false,
+      forceCloseConnections: true,
+    },
+  );
+  try {
+    const server: FastifyInstance = app.getHttpAdapter().getInstance();
+    app.get(RouteTable).watch(server);
+    logRequests(server, log);
+    await secure(app, config);
+    app.useGlobalFilters(app.get(ProblemFilter));
+    app.useGlobalPipes(new ValidationPipe());
+    serveDocs(app, config);
+    await app.init();
+    await server.ready();
+    return app;
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+function createServer(config: AppConfig): FastifyInstance {
+  const options: FastifyServerOptions<RawServerBase> & { https?: ServerOptions | null } = {
+    logger: false,
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutMs,
+    // Longer than the idle timeout of common load balancers (60 s), so that they never write to a socket we just closed.
+    keepAliveTimeout: 65_000,
+    trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop <= config.trustedProxies,
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && (isId(given) || REQUEST_ID.test(given)) ? given : newId();
+    },
+    ...(config.tlsCertFile === undefined || config.tlsKeyFile === undefined
+      ? {}
+      : {
+          https: {
+            cert: readFileSync(config.tlsCertFile),
+            key: readFileSync(config.tlsKeyFile),
+            minVersion: 'TLSv1.2',
+          },
+        }),
+  };
+  return fastify(options as FastifyServerOptions) as unknown as FastifyInstance;
+}
+
+async function secure(app: NestFastifyApplication, config: AppConfig): Promise<void> {
+  await app.register(fastifyHelmet, {
+    // An answer is data: nothing in it may run, frame or load. The docs page brings a policy of its own.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    hsts: config.tlsCertFile === undefined ? false : { maxAge: 31_536_000 },
+  });
+  await app.register(fastifyCors, {
+    origin: config.corsOrigins.length === 0 ? false : config.corsOrigins,
+    credentials: false,
+    maxAge: 600,
+    exposedHeaders: [
+      'X-Request-Id',
+      'ETag',
+      'Retry-After',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Idempotent-Replayed',
+      'Location',
+    ],
+  });
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (request, reply, done) => {
+      void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+      done();
+    });
+}

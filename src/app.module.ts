@@ -1,0 +1,39 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule } from './modules/auth/auth.module.js';
+import { ENTITIES } from './entities.js';
+import { ChatModule } from './modules/chat/chat.module.js';
+import { LlmModule } from './modules/llm/llm.module.js';
+import { ProjectsModule } from './modules/projects/projects.module.js';
+import { PromptsModule } from './modules/prompts/prompts.module.js';
+import { UsersModule } from './modules/users/users.module.js';
+import type { AppConfig } from './platform/config/app-config.js';
+import { ConfigModule } from './platform/config/config.module.js';
+import { CryptoModule } from './platform/crypto/crypto.module.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+import { HealthModule } from './platform/health/health.module.js';
+import { HttpModule } from './platform/http/http.module.js';
+import { TokensModule } from './platform/tokens/tokens.module.js';
+
+/** The house, floor by floor from the ground. */
+@Module({})
+export class AppModule {
+  static with(config: AppConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.with(config),
+        CryptoModule,
+        DatabaseModule.with(ENTITIES),
+        HttpModule,
+        TokensModule,
+        HealthModule,
+        UsersModule,
+        LlmModule,
+        AuthModule,
+        ProjectsModule,
+        PromptsModule,
+        ChatModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,9 @@
+import { SignIn } from './modules/auth/sign-in.entity.js';
+import { ChatSession } from './modules/chat/chat-session.entity.js';
+import { Message } from './modules/chat/message.entity.js';
+import { Project } from './modules/projects/project.entity.js';
+import { Prompt } from './modules/prompts/prompt.entity.js';
+import { User } from './modules/users/user.entity.js';
+
+/** Every table that repositories read; the turn's own tables are reached by the hot path's SQL alone. */
+export const ENTITIES = [User, SignIn, Project, Prompt, ChatSession, Message];

@@ -1,0 +1,160 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppConfig } from './platform/config/app-config.js';
+import { loadConfig } from './platform/config/load-config.js';
+import { checkDatabase } from './platform/database/check-database.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/database/embedded-postgres.js';
+import { createLog } from './platform/observability/pino-logger.js';
+import { banner, databaseLine, explainFailure } from './start-messages.js';
+
+// What the application may take beyond its own grace to close pools and sockets.
+const CLOSE_MARGIN_MS = 5000;
+const PARENT_POLL_MS = 500;
+const SAME_SIGNAL_MS = 300;
+const HURRY_MS = 3000;
+
+/** The life of the server process: database up, application up, and on a signal down again in the reverse order. */
+export class Lifecycle {
+  private config: AppConfig | undefined;
+  private postgres: EmbeddedPostgres | undefined;
+  private app: NestFastifyApplication | undefined;
+  private starting: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private signalledAt = 0;
+
+  constructor(private readonly env: NodeJS.ProcessEnv) {}
+
+  /** Resolves when the server listens. When it can not, says why on stderr and ends the process with code 1. */
+  async start(): Promise<void> {
+    this.watchProcess();
+    this.starting = this.rise();
+    try {
+      await this.starting;
+    } catch (error) {
+      // A start that was interrupted fails in ways that nobody needs to read.
+      if (this.stopping === undefined) process.stderr.write(`${explainFailure(error, this.config)}\n`);
+      await this.stop(1);
+    }
+  }
+
+  private async rise(): Promise<void> {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const config = loadConfig(this.env);
+    this.config = config;
+    checkTlsFiles(config);
+    await this.openDatabase(config);
+    if (this.stopping !== undefined) return;
+    const { createApp } = await import('./app.factory.js');
+    this.app = await createApp(config);
+    if (this.stopping !== undefined) return;
+    await this.app.listen(config.port, config.host);
+    this.announce(config, this.app.getHttpServer().address() as AddressInfo);
+  }
+
+  private async openDatabase(config: AppConfig): Promise<void> {
+    if (config.databaseUrl === undefined) {
+      const log = (line: string): void => createLog(config).warn(line);
+      this.postgres = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
+      config.databaseUrl = this.postgres.url;
+      return;
+    }
+    // Migrations make the application's login when it is missing, so with an owner only the owner can be asked now.
+    const asOwner = config.migrateOnStart && config.databaseOwnerUrl !== undefined;
+    await checkDatabase(
+      asOwner ? 'DATABASE_OWNER_URL' : 'DATABASE_URL',
+      asOwner ? (config.databaseOwnerUrl ?? '') : config.databaseUrl,
+      config.databaseConnectTimeoutMs,
+    );
+  }
+
+  private announce(config: AppConfig, { port }: AddressInfo): void {
+    const isAnyAddress = config.host === '0.0.0.0' || config.host === '::';
+    const host = isAnyAddress ? 'localhost' : config.host.includes(':') ? `[${config.host}]` : config.host;
+    const address = `${config.tlsCertFile === undefined ? 'http' : 'https'}://${host}:${port}`;
+    if (config.nodeEnv === 'production') {
+      createLog(config).info({ address, provider: config.llmProvider }, 'Parley is ready');
+    } else {
+      process.stdout.write(banner(config, address, databaseLine(config, this.postgres?.port)));
+    }
+  }
+
+  /** Closes the application within its grace, then leaves the database, then ends the process. */
+  private stop(code: number): Promise<void> {
+    this.stopping ??= (async () => {
+      const graceMs = (this.config ?? new AppConfig()).shutdownGraceMs + CLOSE_MARGIN_MS;
+      // A start in progress sees that we are stopping and ends at its next step.
+      await within(graceMs, this.starting);
+      await within(graceMs, this.app?.close());
+      await this.postgres?.stop();
+      process.exit(code);
+    })();
+    return this.stopping;
+  }
+
+  private onSignal(): void {
+    // One Ctrl-C arrives twice under npm: from the terminal, and passed on by npm.
+    if (Date.now() - this.signalledAt < SAME_SIGNAL_MS) return;
+    this.signalledAt = Date.now();
+    if (this.stopping === undefined) void this.stop(0);
+    else void within(HURRY_MS, this.postgres?.stop()).then(() => process.exit(0));
+  }
+
+  private onCrash(error: unknown): void {
+    const err = error instanceof Error ? error : new Error(String(error));
+    createLog(this.config ?? new AppConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
+    // The application's state is unknown now: it is not asked to close, only the database is.
+    if (this.postgres === undefined) process.exit(1);
+    void this.postgres.stop().then(() => process.exit(1));
+  }
+
+  private watchProcess(): void {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => this.onSignal());
+    process.on('uncaughtException', (error) => this.onCrash(error));
+    process.on('unhandledRejection', (error) => this.onCrash(error));
+    // The reader of our output may end before we do; that is no reason to crash on the way down.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+    if (this.env.npm_lifecycle_event !== undefined) this.watchParent();
+  }
+
+  /** npm that is killed outright tells nobody: we would live on with the port and the database. */
+  private watchParent(): void {
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      void this.stop(0);
+    }, PARENT_POLL_MS);
+    timer.unref();
+  }
+}
+
+function checkTlsFiles({ tlsCertFile, tlsKeyFile }: AppConfig): void {
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) return;
+  const read = (name: string, file: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new Error(`${name}: ${file} can not be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  };
+  const cert = read('TLS_CERT_FILE', tlsCertFile);
+  const key = read('TLS_KEY_FILE', tlsKeyFile);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new Error(
+      `TLS_CERT_FILE and TLS_KEY_FILE: no PEM certificate and key that fit (${(error as Error).message})`,
+    );
+  }
+}
+
+/** Waits for `work`, however it ends, but at most `ms`. */
+async function within(ms: number, work: Promise<unknown> | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([Promise.allSettled([work]), timeout]);
+  clearTimeout(timer);
+}

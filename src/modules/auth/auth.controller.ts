@@ -1,0 +1,72 @@
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import {
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { Public } from '../../platform/http/public.decorator.js';
+import { ChangePasswordRequest, LoginRequest, RefreshRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import { AuthService } from './auth.service.js';
+
+const agent = (header: string | undefined): string | null => header?.slice(0, 300) ?? null;
+
+@ApiTags('Auth')
+@Controller()
+export class AuthController {
+  constructor(private readonly auth: AuthService) {}
+
+  @Public()
+  @Post('auth/register')
+  @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
+  @ApiCreatedResponse({ type: SignedIn })
+  @ApiProblems('email_taken', 'validation_failed')
+  register(@Body() body: RegisterRequest, @Headers('user-agent') userAgent?: string): Promise<SignedIn> {
+    return this.auth.register(body, agent(userAgent));
+  }
+
+  @Public()
+  @Post('auth/login')
+  @HttpCode(200)
+  @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
+  @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
+  @ApiOkResponse({ type: SignedIn })
+  @ApiProblems('invalid_credentials', 'validation_failed')
+  login(@Body() body: LoginRequest, @Headers('user-agent') userAgent?: string): Promise<SignedIn> {
+    return this.auth.login((body.email ?? body.username) as string, body.password, agent(userAgent));
+  }
+
+  @Public()
+  @Post('auth/refresh')
+  @HttpCode(200)
+  @ApiOperation({ operationId: 'refresh', summary: 'Exchange a refresh token for new tokens', security: [] })
+  @ApiOkResponse({ type: SignedIn })
+  @ApiProblems('invalid_refresh_token', 'validation_failed')
+  refresh(@Body() body: RefreshRequest): Promise<SignedIn> {
+    return this.auth.refresh(body.refresh_token);
+  }
+
+  @Post('auth/logout')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'logout', summary: 'End this sign-in' })
+  @ApiNoContentResponse()
+  @ApiProblems('unauthenticated')
+  logout(@CurrentActor() actor: Actor): Promise<void> {
+    return this.auth.logout(actor);
+  }
+
+  // Here and not with the users, because it ends sign-ins, of which users know nothing.
+  @Post('users/me/password')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'changePassword', summary: 'Change the password and end all other sign-ins' })
+  @ApiNoContentResponse()
+  @ApiProblems('unauthenticated', 'validation_failed')
+  changePassword(@CurrentActor() actor: Actor, @Body() body: ChangePasswordRequest): Promise<void> {
+    return this.auth.changePassword(actor, body);
+  }
+}

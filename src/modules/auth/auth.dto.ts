@@ -1,0 +1,110 @@
+import { ApiHideProperty, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsEmail, IsOptional, IsString, Length, MaxLength, ValidateIf } from 'class-validator';
+import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
+import { User } from '../users/public/user.dto.js';
+
+/** Addresses are compared in lower case; what surrounds them is a slip of the hand. */
+const EmailCase = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim().toLowerCase() : value));
+
+const password = { minLength: 8, maxLength: 256, format: 'password', example: 'correct horse battery' };
+
+export class RegisterRequest {
+  @ApiProperty({ format: 'email', maxLength: 254, example: 'ada@example.com' })
+  @EmailCase()
+  @IsEmail({}, { message: 'must be an e-mail address' })
+  @MaxLength(254)
+  email: string;
+
+  @ApiProperty(password)
+  @IsString()
+  @Length(8, 256)
+  password: string;
+
+  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200, example: 'Ada' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  @IsStorableText()
+  display_name?: string | null;
+}
+
+/** JSON with `email`, or the OAuth2 password form, which calls it `username`. */
+export class LoginRequest {
+  @ApiPropertyOptional({ format: 'email', example: 'ada@example.com', description: 'Or `username`.' })
+  @EmailCase()
+  @ValidateIf(({ username }: LoginRequest) => username === undefined)
+  @IsString()
+  @MaxLength(254)
+  email?: string;
+
+  @ApiPropertyOptional({ description: 'The e-mail address, as the OAuth2 password form names it.' })
+  @EmailCase()
+  @IsOptional()
+  @IsString()
+  @MaxLength(254)
+  username?: string;
+
+  @ApiProperty({ format: 'password', example: 'correct horse battery' })
+  @IsString()
+  @MaxLength(256)
+  password: string;
+
+  @ApiPropertyOptional({ description: 'OAuth2 form only: `password`.' })
+  @IsOptional()
+  @IsString()
+  grant_type?: string;
+
+  @ApiHideProperty()
+  @IsOptional()
+  @IsString()
+  scope?: string;
+
+  @ApiHideProperty()
+  @IsOptional()
+  @IsString()
+  client_id?: string;
+
+  @ApiHideProperty()
+  @IsOptional()
+  @IsString()
+  client_secret?: string;
+}
+
+export class RefreshRequest {
+  @ApiProperty({ description: 'The newest refresh token of this sign-in; it can be used once.' })
+  @IsString()
+  @MaxLength(500)
+  refresh_token: string;
+}
+
+export class ChangePasswordRequest {
+  @ApiProperty({ format: 'password' })
+  @IsString()
+  @MaxLength(256)
+  current_password: string;
+
+  @ApiProperty(password)
+  @IsString()
+  @Length(8, 256)
+  new_password: string;
+}
+
+/** The answer to signing in, in the form of OAuth2 (RFC 6749, 5.1). */
+export class SignedIn {
+  @ApiProperty()
+  user: User;
+
+  @ApiProperty({ description: 'Goes into `Authorization: Bearer …`.' })
+  access_token: string;
+
+  @ApiProperty({ description: 'Opaque. Exchanged for new tokens at /auth/refresh, once.' })
+  refresh_token: string;
+
+  @ApiProperty({ enum: ['bearer'] })
+  token_type: 'bearer';
+
+  @ApiProperty({ example: 900, description: 'Seconds until the access token expires.' })
+  expires_in: number;
+}

@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import { PassportModule } from '@nestjs/passport';
+import { KeyRing } from '../../platform/crypto/key-ring.js';
+import { UsersModule } from '../users/users.module.js';
+import { AccessTokens } from './access-tokens.js';
+import { AuthController } from './auth.controller.js';
+import { AuthService } from './auth.service.js';
+import { JwtGuard } from './jwt.guard.js';
+import { JwtStrategy } from './jwt.strategy.js';
+import { SignInsRepository } from './sign-ins.repository.js';
+
+@Module({
+  imports: [
+    UsersModule,
+    PassportModule.register({ session: false }),
+    JwtModule.registerAsync({
+      inject: [KeyRing],
+      useFactory: (keys: KeyRing) => ({ secret: keys.accessToken }),
+    }),
+  ],
+  controllers: [AuthController],
+  providers: [AuthService, AccessTokens, SignInsRepository, JwtStrategy, { provide: APP_GUARD, useClass: JwtGuard }],
+})
+export class AuthModule {}

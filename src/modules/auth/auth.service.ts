@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { Clock } from '../../kernel/clock.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { newId } from '../../kernel/ids.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { KeyRing } from '../../platform/crypto/key-ring.js';
+import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UserDirectory } from '../users/public/user-directory.js';
+import { AccessTokens } from './access-tokens.js';
+import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import { type RefreshToken, RefreshTokens } from './refresh-token.js';
+import type { SignIn } from './sign-in.entity.js';
+import { SignInsRepository } from './sign-ins.repository.js';
+
+/** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
+const REFRESH_GRACE_MS = 10_000;
+
+@Injectable()
+export class AuthService {
+  private readonly refreshTokens: RefreshTokens;
+
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly users: UserDirectory,
+    private readonly signIns: SignInsRepository,
+    private readonly passwords: PasswordHasher,
+    private readonly accessTokens: AccessTokens,
+    private readonly clock: Clock,
+    private readonly config: AppConfig,
+    keys: KeyRing,
+  ) {
+    this.refreshTokens = new RefreshTokens(keys.derive('refresh-token'));
+  }
+
+  async register(request: RegisterRequest, userAgent: string | null): Promise<SignedIn> {
+    const passwordHash = await this.passwords.hash(request.password);
+    const id = newId();
+    return this.unitOfWork.run({ userId: id }, async () => {
+      await this.users.add({ id, email: request.email, passwordHash, displayName: request.display_name ?? null });
+      return this.signIn(id, userAgent);
+    });
+  }
+
+  /** Unknown address and wrong password take the same time and get the same words. */
+  async login(email: string, password: string, userAgent: string | null): Promise<SignedIn> {
+    const credentials = await this.users.findCredentials(email);
+    const isRight = await this.passwords.verify(password, credentials?.passwordHash ?? null);
+    if (credentials === null || !isRight) throw new AppError('invalid_credentials');
+    return this.unitOfWork.run(credentials, () => this.signIn(credentials.userId, userAgent));
+  }
+
+  /** One token makes one child. A token of an earlier generation is a replay: the whole family ends. */
+  async refresh(text: string): Promise<SignedIn> {
+    const token = this.refreshTokens.parse(text);
+    if (token === null) throw new AppError('invalid_refresh_token');
+    // The refusal is thrown outside: thrown inside, it would roll the revocation back.
+    const signedIn = await this.unitOfWork.run(token, () => this.exchange(token));
+    if (signedIn === null) throw new AppError('invalid_refresh_token');
+    return signedIn;
+  }
+
+  async logout(actor: Actor): Promise<void> {
+    await this.unitOfWork.run(actor, () => this.signIns.revoke(actor.userId, actor.signInId));
+  }
+
+  /** Ends every other sign-in of the user; this one goes on. */
+  async changePassword(actor: Actor, request: ChangePasswordRequest): Promise<void> {
+    const current = await this.unitOfWork.run(actor, () => this.users.findPasswordHash(actor.userId));
+    const isRight = await this.passwords.verify(request.current_password, current);
+    if (!isRight) throw AppError.invalid('/current_password', 'is not the current password');
+    const passwordHash = await this.passwords.hash(request.new_password);
+    await this.unitOfWork.run(actor, async () => {
+      await this.users.setPasswordHash(actor.userId, passwordHash);
+      await this.signIns.revokeOthers(actor.userId, actor.signInId);
+    });
+  }
+
+  private async exchange(token: RefreshToken): Promise<SignedIn | null> {
+    const family = await this.signIns.find(token.userId, token.signInId);
+    if (family === null || !this.refreshTokens.matches(token, family.seed)) return null;
+    const nowMs = this.clock.nowMs();
+    if (family.revokedAt !== null || family.expiresAt.getTime() <= nowMs) return null;
+    if (token.generation === family.generation && (await this.signIns.advance(family, this.expiry()))) {
+      return this.issue({ ...family, generation: family.generation + 1 });
+    }
+    // Somebody has used this token before, perhaps in this very millisecond: see what it has become.
+    const now = await this.signIns.find(token.userId, token.signInId);
+    const isLostAnswer =
+      now !== null &&
+      now.revokedAt === null &&
+      token.generation === now.generation - 1 &&
+      now.lastUsedAt.getTime() > nowMs - REFRESH_GRACE_MS;
+    if (isLostAnswer) return this.issue(now);
+    await this.signIns.revoke(token.userId, token.signInId);
+    return null;
+  }
+
+  private async signIn(userId: string, userAgent: string | null): Promise<SignedIn> {
+    const signIn = { userId, id: newId(), seed: randomBytes(32), userAgent, expiresAt: this.expiry() };
+    await this.signIns.insert(signIn);
+    return this.issue({ ...signIn, generation: 1 });
+  }
+
+  private async issue(signIn: Pick<SignIn, 'userId' | 'id' | 'seed' | 'generation'>): Promise<SignedIn> {
+    return {
+      user: await this.users.get(signIn.userId),
+      access_token: await this.accessTokens.issue({ userId: signIn.userId, signInId: signIn.id }),
+      refresh_token: this.refreshTokens.issue(signIn),
+      token_type: 'bearer',
+      expires_in: this.accessTokens.ttlSeconds,
+    };
+  }
+
+  private expiry(): Date {
+    return new Date(this.clock.nowMs() + this.config.jwtRefreshTtlSeconds * 1000);
+  }
+}

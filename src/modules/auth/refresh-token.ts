@@ -1,0 +1,60 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+const PREFIX = 'prt_';
+const HEAD_BYTES = 16 + 16 + 4;
+
+/** What a refresh token says about itself; nothing of it is believed before `matches`. */
+export interface RefreshToken {
+  readonly userId: string;
+  readonly signInId: string;
+  readonly generation: number;
+  readonly mac: Buffer;
+}
+
+/**
+ * Refresh tokens name their sign-in and generation and prove them by an HMAC over the sign-in's random seed. So no token
+ * is stored in any form, a stolen database alone makes none, and the token of every earlier generation is still
+ * recognised as a replay.
+ */
+export class RefreshTokens {
+  constructor(private readonly key: Buffer) {}
+
+  issue(signIn: { userId: string; id: string; seed: Buffer; generation: number }): string {
+    const head = headOf(signIn.userId, signIn.id, signIn.generation);
+    return PREFIX + Buffer.concat([head, this.mac(head, signIn.seed)]).toString('base64url');
+  }
+
+  /** The parts of a token, or null when it has not the form of one. */
+  parse(token: string): RefreshToken | null {
+    if (!token.startsWith(PREFIX)) return null;
+    const bytes = Buffer.from(token.slice(PREFIX.length), 'base64url');
+    if (bytes.length !== HEAD_BYTES + 32) return null;
+    return {
+      userId: uuidOf(bytes.subarray(0, 16)),
+      signInId: uuidOf(bytes.subarray(16, 32)),
+      generation: bytes.readUInt32BE(32),
+      mac: bytes.subarray(HEAD_BYTES),
+    };
+  }
+
+  /** Whether this server made the token for the sign-in with this seed. */
+  matches(token: RefreshToken, seed: Buffer): boolean {
+    return timingSafeEqual(token.mac, this.mac(headOf(token.userId, token.signInId, token.generation), seed));
+  }
+
+  private mac(head: Buffer, seed: Buffer): Buffer {
+    return createHmac('sha256', this.key).update(seed).update(head).digest();
+  }
+}
+
+function headOf(userId: string, signInId: string, generation: number): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.write(userId.replaceAll('-', ''), 0, 'hex');
+  head.write(signInId.replaceAll('-', ''), 16, 'hex');
+  head.writeUInt32BE(generation, 32);
+  return head;
+}
+
+function uuidOf(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,34 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+/** One signed-in device: the family of its refresh tokens. */
+@Entity('sign_ins')
+export class SignIn {
+  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_sign_ins' })
+  userId: string;
+
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_sign_ins' })
+  id: string;
+
+  /** Random bytes that go into every refresh token of the family; useless without the server's key. */
+  @Column('bytea')
+  seed: Buffer;
+
+  /** How often the family was refreshed, from 1; only the token of this generation is live. */
+  @Column('int', { default: 1 })
+  generation: number;
+
+  @Column('text', { name: 'user_agent', nullable: true })
+  userAgent: string | null;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'last_used_at', default: () => 'now()' })
+  lastUsedAt: Date;
+
+  @Column('timestamptz', { name: 'expires_at' })
+  expiresAt: Date;
+
+  @Column('timestamptz', { name: 'revoked_at', nullable: true })
+  revokedAt: Date | null;
+}

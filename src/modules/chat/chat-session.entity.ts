@@ -1,0 +1,48 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity('chat_sessions')
+export class ChatSession {
+  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_chat_sessions' })
+  userId: string;
+
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_chat_sessions' })
+  id: string;
+
+  @Column('uuid', { name: 'project_id' })
+  projectId: string;
+
+  @Column('text', { nullable: true })
+  title: string | null;
+
+  /** Whatever the client wants to remember with the session. */
+  @Column('jsonb', { default: {} })
+  metadata: Record<string, unknown>;
+
+  @Column('timestamptz', { name: 'archived_at', nullable: true })
+  archivedAt: Date | null;
+
+  @Column('timestamptz', { name: 'pinned_at', nullable: true })
+  pinnedAt: Date | null;
+
+  /** Sequence number of the newest message; its row lock puts concurrent turns in order. */
+  @Column('int', { name: 'last_seq', default: 0 })
+  lastSeq: number;
+
+  /** The newest message: where the next one continues when the client names no parent. */
+  @Column('uuid', { name: 'last_message_id', nullable: true })
+  lastMessageId: string | null;
+
+  /** Whether any message has a sibling; while not, the path to a message is simply all messages before it. */
+  @Column('boolean', { name: 'is_branched', default: false })
+  isBranched: boolean;
+
+  @Column({ type: 'timestamptz', name: 'last_active_at', precision: 3, default: () => 'now()' })
+  lastActiveAt: Date;
+
+  /** Counts changes by its owner, not turns; the entity tag. */
+  @Column('int', { default: 1 })
+  version: number;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+}

@@ -1,0 +1,86 @@
+import type { Message } from './message.entity.js';
+import type { OpenTurn } from './turn-store.js';
+
+/** A place in an answer: which attempt, and how many UTF-16 units of its text come before. Also the id of an event. */
+export interface Position {
+  readonly attempt: number;
+  readonly offset: number;
+}
+
+/** Why a running turn is aborted, as the reason of its signal. */
+export class TurnAbort extends Error {
+  /** `stop`: a user asked. `release`: the instance goes down and hands the turn over. `lost`: another instance has it. */
+  constructor(readonly why: 'stop' | 'release' | 'lost') {
+    super(`turn aborted: ${why}`);
+    this.name = 'TurnAbort';
+  }
+}
+
+/**
+ * An answer while it is being written: an append-only text that any number of readers follow, each at its own pace.
+ * A reader is woken, and then takes what it has not seen; so a slow one holds a number, not a queue.
+ */
+export class LiveTurn {
+  readonly started: Pick<OpenTurn, 'question' | 'answer'>;
+  readonly attempt: number;
+  /** The settled answer, once there is one; null when this instance does not know the end and never will. */
+  readonly ended: Promise<Message | null>;
+  readonly abort = new AbortController();
+  length = 0;
+  settled: Message | null | undefined;
+
+  private readonly pieces: string[] = [];
+  private readonly starts: number[] = [];
+  private readonly readers = new Set<() => void>();
+  private resolveEnded: (message: Message | null) => void;
+
+  constructor({ question, answer, attempt }: Pick<OpenTurn, 'question' | 'answer' | 'attempt'>) {
+    this.started = { question, answer };
+    this.attempt = attempt;
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+  }
+
+  /** A settled turn, to be read like a live one. */
+  static past(question: Message, answer: Message): LiveTurn {
+    const turn = new LiveTurn({ question, answer, attempt: 1 });
+    turn.append(answer.content);
+    turn.end(answer);
+    return turn;
+  }
+
+  append(text: string): void {
+    if (text === '') return;
+    this.pieces.push(text);
+    this.starts.push(this.length);
+    this.length += text.length;
+    this.wake();
+  }
+
+  /** Ends the turn here: with the settled answer, or with null when it goes on elsewhere. */
+  end(message: Message | null): void {
+    this.settled = message;
+    this.resolveEnded(message);
+    this.wake();
+    this.readers.clear();
+  }
+
+  /** The text from an offset on. Costs what it returns, not what came before. */
+  textFrom(offset: number): string {
+    if (offset >= this.length) return '';
+    let index = this.pieces.length - 1;
+    while ((this.starts[index] as number) > offset) index--;
+    const first = (this.pieces[index] as string).slice(offset - (this.starts[index] as number));
+    return index === this.pieces.length - 1 ? first : first + this.pieces.slice(index + 1).join('');
+  }
+
+  /** Calls `onChange` at once and after each change, until it is unsubscribed or the turn has ended. */
+  follow(onChange: () => void): () => void {
+    if (this.settled === undefined) this.readers.add(onChange);
+    onChange();
+    return () => this.readers.delete(onChange);
+  }
+
+  private wake(): void {
+    for (const reader of this.readers) reader();
+  }
+}

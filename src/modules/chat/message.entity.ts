@@ -1,0 +1,91 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
+import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
+import type { ProviderName } from '../../kernel/provider-name.js';
+import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
+
+export const MESSAGE_STATUSES = ['pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted'] as const;
+export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
+
+/** PostgreSQL's bigint arrives as text; micro-dollars stay far below 2^53. */
+const bigint: ValueTransformer = {
+  from: (value: string | null) => (value === null ? null : Number(value)),
+  to: (value: number | null) => value,
+};
+
+@Entity('messages')
+export class Message {
+  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_messages' })
+  userId: string;
+
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_messages' })
+  id: string;
+
+  @Column('uuid', { name: 'session_id' })
+  sessionId: string;
+
+  @Column('uuid', { name: 'parent_id', nullable: true })
+  parentId: string | null;
+
+  @Column('int')
+  seq: number;
+
+  @Column('text')
+  role: 'user' | 'assistant';
+
+  @Column('text')
+  content: string;
+
+  /** The message as parts, when it is more than text; `content` then holds its text alone. */
+  @Column('jsonb', { nullable: true })
+  parts: ContentPart[] | null;
+
+  @Column('int', { name: 'content_tokens', nullable: true })
+  contentTokens: number | null;
+
+  @Column('text')
+  status: MessageStatus;
+
+  @Column('text', { name: 'finish_reason', nullable: true })
+  finishReason: FinishReason | null;
+
+  @Column('text', { nullable: true })
+  provider: ProviderName | null;
+
+  @Column('text', { nullable: true })
+  model: string | null;
+
+  /** The provider's own id of the generation. */
+  @Column('text', { name: 'generation_id', nullable: true })
+  generationId: string | null;
+
+  @Column('int', { name: 'input_tokens', nullable: true })
+  inputTokens: number | null;
+
+  @Column('int', { name: 'output_tokens', nullable: true })
+  outputTokens: number | null;
+
+  @Column('int', { name: 'cached_input_tokens', nullable: true })
+  cachedInputTokens: number | null;
+
+  /** Whether the counts are ours, because the provider gave none. */
+  @Column('boolean', { name: 'is_usage_estimated', default: false })
+  isUsageEstimated: boolean;
+
+  @Column('bigint', { name: 'cost_micro_usd', nullable: true, transformer: bigint })
+  costMicroUsd: number | null;
+
+  @Column('text', { name: 'error_code', nullable: true })
+  errorCode: ErrorCode | null;
+
+  @Column('text', { name: 'feedback_rating', nullable: true })
+  feedbackRating: 'up' | 'down' | null;
+
+  @Column('text', { name: 'feedback_comment', nullable: true })
+  feedbackComment: string | null;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'completed_at', nullable: true })
+  completedAt: Date | null;
+}

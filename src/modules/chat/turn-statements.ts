@@ -1,0 +1,192 @@
+/**
+ * The SQL of a turn. Each statement is sent under a name, so PostgreSQL parses and plans it once a connection, and several
+ * leave in one write (platform/database/pipeline.ts). `$1` is the tenant in all of them.
+ */
+
+const ANSWER_AND_CLAIM = `
+  answer as (
+    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+  ), turn as (
+    insert into turns (user_id, message_id, session_id, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, $4, $5, now() + $6 * interval '1 millisecond', $7 from session s
+  )`;
+
+const OPENED = `
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  p.id as "projectId", p.provider, p.model, p.params`;
+
+const QUESTION = `
+  question as (
+    insert into messages
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
+    select $1, $8, s.id, s.parent_id, s.last_seq - 1, 'user', $9, $10, $11, 'completed', now() from session s
+  )`;
+
+// $2 project, $3 answer, $4 claim, $5 owner, $6 lease, $7 request, $8 question, $9 content, $10 parts, $11 tokens, $12 session
+export const OPEN_IN_NEW_SESSION = {
+  name: 'turn_open_in_new_session',
+  text: `
+with project as (
+  select * from projects where user_id = $1 and id = $2
+), created as (
+  insert into chat_sessions (user_id, id, project_id, last_seq, last_message_id)
+  select $1, $12, id, 2, $3 from project
+  returning id, project_id, last_seq
+), session as (
+  select c.id, c.project_id, c.last_seq, $8::uuid as question_id, null::uuid as parent_id from created c
+), ${QUESTION}, ${ANSWER_AND_CLAIM}
+select ${OPENED} from session s, project p`,
+};
+
+// As above; $12 session, $13 whether the client named a parent, $14 that parent or null for the beginning.
+// The session's row is locked before its tip is read: who waited for another turn must see what that one left.
+export const OPEN_IN_SESSION = {
+  name: 'turn_open_in_session',
+  text: `
+with target as (
+  select id, last_message_id from chat_sessions
+  where user_id = $1 and id = $12 and ($2::uuid is null or project_id = $2)
+  for update
+), place as (
+  select t.id, t.last_message_id, case when $13 then $14::uuid else t.last_message_id end as parent_id from target t
+  where not $13 or $14::uuid is null or exists (
+    select 1 from messages m where m.user_id = $1 and m.id = $14 and m.session_id = t.id and m.role = 'assistant')
+), session as (
+  update chat_sessions s
+  set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
+      is_branched = s.is_branched or p.parent_id is distinct from p.last_message_id
+  from place p
+  where s.user_id = $1 and s.id = p.id
+  returning s.id, s.project_id, s.last_seq, $8::uuid as question_id, p.parent_id
+), ${QUESTION}, ${ANSWER_AND_CLAIM}
+select ${OPENED} from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
+};
+
+// $2 the message to answer anew: an answer or its question.
+export const OPEN_SIBLING = {
+  name: 'turn_open_sibling',
+  text: `
+with named as (
+  select case when role = 'user' then id else parent_id end as question_id, session_id
+  from messages where user_id = $1 and id = $2
+), session as (
+  update chat_sessions s
+  set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
+  from named n
+  where s.user_id = $1 and s.id = n.session_id
+  returning s.id, s.project_id, s.last_seq, n.question_id, null::uuid as parent_id
+), ${ANSWER_AND_CLAIM}
+select ${OPENED} from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
+};
+
+const CONTEXT = `
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = QUESTION_ID
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched`;
+
+// $2 question, $3 most messages of history: the prompts, and what was said before the question. It runs after OPEN has the
+// session's lock, with a snapshot of its own, so it sees every turn that came before. Only a branched session is walked
+// from child to parent; otherwise the path is a range of the index. `place` orders: prompts upwards, history newest first.
+export const READ_CONTEXT = { name: 'turn_read_context', text: CONTEXT.replace('QUESTION_ID', '$2') };
+
+// The same for $2 an answer.
+export const READ_CONTEXT_OF_ANSWER = {
+  name: 'turn_read_context_of_answer',
+  text: CONTEXT.replace('QUESTION_ID', '(select a.parent_id from messages a where a.user_id = $1 and a.id = $2)'),
+};
+
+// $2 answer, $3 claim, then what it has become. Whoever lost the claim changes nothing.
+export const CLOSE = {
+  name: 'turn_close',
+  text: `
+with turn as (
+  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id
+)
+update messages m
+set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
+    error_code = $16, completed_at = now()
+from turn t
+where m.user_id = $1 and m.id = t.message_id
+returning m.completed_at as "completedAt"`,
+};
+
+export const REQUEST_STOP = {
+  name: 'turn_request_stop',
+  text: `
+update turns set stop_requested_at = coalesce(stop_requested_at, now())
+where user_id = $1 and message_id = $2
+returning owner`,
+};
+
+// Across tenants, by SystemScope: $1 owner, $2 lease in milliseconds.
+export const RENEW_LEASES = {
+  name: 'turns_renew_leases',
+  text: `
+update turns set lease_until = now() + $2 * interval '1 millisecond' where owner = $1
+returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested"`,
+};
+
+export const RELEASE_LEASES = {
+  name: 'turns_release_leases',
+  text: `update turns set lease_until = now() where owner = $1`,
+};
+
+// $1 new owner, $2 lease in milliseconds, $3 how many at most.
+export const CLAIM_EXPIRED = {
+  name: 'turns_claim_expired',
+  text: `
+update turns t
+set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1, lease_until = now() + $2 * interval '1 millisecond'
+from (
+  select user_id, message_id from turns where lease_until <= now()
+  order by lease_until limit $3 for update skip locked
+) expired
+where t.user_id = expired.user_id and t.message_id = expired.message_id
+returning t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.stop_requested_at is not null as "isStopRequested"`,
+};
+
+// $2 answer: what a takeover must know of a turn that another instance opened.
+export const READ_TURN = {
+  name: 'turn_read',
+  text: `
+select m.session_id as "sessionId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
+  m.created_at as "createdAt", p.id as "projectId", p.provider, p.model, p.params
+from messages m
+join chat_sessions s on s.user_id = $1 and s.id = m.session_id
+join projects p on p.user_id = $1 and p.id = s.project_id
+where m.user_id = $1 and m.id = $2`,
+};
+
+// $2 message: a row in the shape of the entity. $3: the question of that answer instead.
+export const READ_MESSAGE = {
+  name: 'message_read',
+  text: `
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end`,
+};

@@ -1,0 +1,74 @@
+import { AppError } from '../../kernel/errors/app-error.js';
+import { toProblem } from '../../platform/http/problem.js';
+import type { SseEvent, SseStream } from '../../platform/http/sse.js';
+import type { LiveTurn, Position } from './live-turn.js';
+import type { Message } from './message.entity.js';
+import { presentMessage } from './message.presenter.js';
+
+const END = 'end';
+const EVENT_ID = /^(\d{1,6})\.(\d{1,10}|end)$/;
+
+/** Reads the id of an event that a client saw last; null when it is not one of ours, `end` when nothing follows it. */
+export function parseEventId(id: string): Position | typeof END | null {
+  const [, attempt, offset] = EVENT_ID.exec(id) ?? [];
+  if (attempt === undefined) return null;
+  return offset === END ? END : { attempt: Number(attempt), offset: Number(offset) };
+}
+
+/**
+ * Sends a turn to one client: what it has not seen yet, then what comes, then one terminal event. The id of an event is
+ * the place in the answer after it, so a client continues anywhere by the last id it saw, however the text was cut then.
+ * @param seen null begins with `turn.started`
+ */
+export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null): () => void {
+  const messageId = turn.started.answer.id;
+  let offset = 0;
+  let isBehind = false;
+  const send = (id: string, event: string, data: unknown): void => {
+    isBehind = !sse.write({ id: `${turn.attempt}.${id}`, event, data } satisfies SseEvent) || isBehind;
+  };
+
+  if (seen === null) send('0', 'turn.started', presentTurn(turn.started));
+  else if (seen.attempt === turn.attempt) offset = seen.offset;
+  else send('0', 'turn.restarted', { message_id: messageId, attempt: turn.attempt });
+
+  const pump = (): void => {
+    if (isBehind) return;
+    const text = turn.textFrom(offset);
+    if (text !== '') {
+      offset += text.length;
+      send(String(offset), 'message.delta', { message_id: messageId, text });
+    }
+    if (turn.settled === undefined) {
+      if (isBehind) sse.onDrain(resume);
+      return;
+    }
+    // Without a settled answer the turn goes on elsewhere: the client comes back with its last id.
+    if (turn.settled !== null) send(END, ...terminalEvent(turn.settled));
+    sse.end();
+  };
+  const resume = (): void => {
+    isBehind = false;
+    pump();
+  };
+  return turn.follow(pump);
+}
+
+export function presentTurn({ question, answer }: LiveTurn['started']): {
+  session_id: string;
+  user_message: ReturnType<typeof presentMessage>;
+  assistant_message: ReturnType<typeof presentMessage>;
+} {
+  return {
+    session_id: answer.sessionId,
+    user_message: presentMessage(question),
+    assistant_message: presentMessage(answer),
+  };
+}
+
+function terminalEvent(answer: Message): [event: string, data: unknown] {
+  const assistant_message = presentMessage(answer);
+  if (answer.status === 'stopped') return ['turn.stopped', { assistant_message }];
+  if (answer.errorCode === null) return ['turn.completed', { assistant_message }];
+  return ['turn.failed', { assistant_message, problem: toProblem(new AppError(answer.errorCode)) }];
+}

@@ -1,0 +1,85 @@
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  IsBoolean,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Length,
+  MaxLength,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import type { ContentPart } from '../llm/public/llm-provider.js';
+import { ModelParams } from '../projects/public/model-params.dto.js';
+import { IsMessageContent } from './message-content.decorator.js';
+import { ImagePart, messageContentSchema, TextPart } from './public/message.dto.js';
+
+/** How an answer is asked for, whichever way. */
+export class AnswerOptions {
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Answer as server-sent events; so does `Accept: text/event-stream`.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  stream?: boolean;
+
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Answer at once with 202; follow the turn on its `events` route.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  background?: boolean;
+
+  @ApiPropertyOptional({ type: String, nullable: true, maxLength: 200, description: "Instead of the project's model." })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  model?: string | null;
+
+  @ApiPropertyOptional({ type: ModelParams, description: "Go over the project's, one by one." })
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ModelParams)
+  params?: ModelParams;
+}
+
+@ApiExtraModels(TextPart, ImagePart)
+export class SendMessageRequest extends AnswerOptions {
+  @ApiPropertyOptional({ format: 'uuid', description: 'Needed unless session_id is given.' })
+  @ValidateIf(({ session_id, project_id }: SendMessageRequest) => session_id === undefined || project_id !== undefined)
+  @IsUUID(undefined, { message: 'must be the id of a project; only with session_id it can be left out' })
+  project_id?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'Without it a new session is made.' })
+  @IsOptional()
+  @IsUUID()
+  session_id?: string;
+
+  @ApiProperty({ ...messageContentSchema, example: 'What should I see in Lisbon?' })
+  @IsMessageContent()
+  message: string | ContentPart[];
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description:
+      'Branch from this answer; null begins anew beside the first message. Without it the newest message is continued.',
+  })
+  @ValidateIf(({ parent_id }: SendMessageRequest) => parent_id !== undefined && parent_id !== null)
+  @IsUUID()
+  parent_id?: string | null;
+}
+
+export class FollowQuery {
+  @ApiPropertyOptional({ description: 'The id of the event seen last, like the header Last-Event-ID.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(40)
+  after?: string;
+}

@@ -1,0 +1,184 @@
+import { Body, Controller, Get, Headers, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { SseStream } from '../../platform/http/sse.js';
+import type { LiveTurn, Position } from './live-turn.js';
+import { presentMessage } from './message.presenter.js';
+import { Message } from './public/message.dto.js';
+import { Turn, TURN_EVENTS } from './public/turn-event.dto.js';
+import { parseEventId, presentTurn, streamTurn } from './turn-stream.js';
+import { AnswerOptions, FollowQuery, SendMessageRequest } from './turn.dto.js';
+import { TurnsService } from './turns.service.js';
+
+const EVENT_STREAM = 'text/event-stream';
+
+/** The events of a stream, so that a generator makes types of them. */
+const eventStream = {
+  [EVENT_STREAM]: { schema: { oneOf: Object.values(TURN_EVENTS).map((model) => ({ $ref: getSchemaPath(model) })) } },
+};
+
+const turnResponse = {
+  description:
+    'The turn is over. As `text/event-stream`: one `turn.started`, any number of `message.delta`, one of `turn.completed`, `turn.stopped` and `turn.failed`.',
+  content: { 'application/json': { schema: { $ref: getSchemaPath(Turn) } }, ...eventStream },
+};
+
+@ApiTags('Chat')
+@Controller('chat')
+@ApiProblems('unauthenticated', 'not_found')
+export class TurnsController {
+  constructor(
+    private readonly turns: TurnsService,
+    private readonly config: AppConfig,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'sendMessage',
+    summary: 'Send a message and get the answer: whole, streamed, or in the background',
+  })
+  @ApiOkResponse(turnResponse)
+  @ApiAcceptedResponse({ type: Turn, description: '`background: true`: the turn runs.' })
+  @ApiProblems(...turnProblems())
+  async send(
+    @CurrentActor() actor: Actor,
+    @Body() body: SendMessageRequest,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.answer(actor, await this.turns.send(actor, body), body, request, reply);
+  }
+
+  @Post('messages/:message_id/regenerate')
+  @HttpCode(200)
+  @ApiIds('message_id')
+  @ApiOperation({
+    operationId: 'regenerateMessage',
+    summary: 'Get another answer to the same question, beside the one there is',
+  })
+  @ApiOkResponse(turnResponse)
+  @ApiAcceptedResponse({ type: Turn, description: '`background: true`: the turn runs.' })
+  @ApiProblems(...turnProblems())
+  async regenerate(
+    @CurrentActor() actor: Actor,
+    @IdParam('message_id') messageId: string,
+    @Body() body: AnswerOptions,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.answer(actor, await this.turns.regenerate(actor, messageId, body), body, request, reply);
+  }
+
+  @Get('messages/:message_id/events')
+  @ApiIds('message_id')
+  @ApiHeader({
+    name: 'Last-Event-ID',
+    required: false,
+    description: 'The id of the event seen last; the stream goes on after it.',
+  })
+  @ApiOperation({
+    operationId: 'followMessage',
+    summary: 'The events of a turn, running or over, from the beginning or from where a client was',
+  })
+  @ApiOkResponse({ description: 'The events after the one seen last.', content: eventStream })
+  @ApiNoContentResponse({ description: 'The event seen last was the end: nothing follows.' })
+  @ApiProblems('validation_failed')
+  async follow(
+    @CurrentActor() actor: Actor,
+    @IdParam('message_id') messageId: string,
+    @Query() { after }: FollowQuery,
+    @Res() reply: FastifyReply,
+    @Headers('last-event-id') lastEventId?: string,
+  ): Promise<void> {
+    const last = after ?? lastEventId;
+    const seen = last === undefined ? undefined : parseEventId(last);
+    if (seen === null)
+      throw AppError.invalid(
+        after === undefined ? 'Last-Event-ID' : '?after',
+        'must be the id of an event of this turn',
+      );
+    const turn = await this.turns.follow(actor, messageId);
+    // EventSource takes 204 as "do not come back".
+    if (seen === 'end') return void reply.status(204).send();
+    this.stream(turn, reply, seen ?? null);
+  }
+
+  @Post('messages/:message_id/stop')
+  @HttpCode(200)
+  @ApiIds('message_id')
+  @ApiOperation({
+    operationId: 'stopMessage',
+    summary: 'Stop an answer and keep its text; one that is over stays as it is',
+  })
+  @ApiOkResponse({ type: Message })
+  async stop(
+    @CurrentActor() actor: Actor,
+    @IdParam('message_id') messageId: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    void reply.send(presentMessage(await this.turns.stop(actor, messageId)));
+  }
+
+  private async answer(
+    actor: Actor,
+    turn: LiveTurn,
+    options: AnswerOptions,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    if (options.background === true) return void reply.status(202).send(presentTurn(turn.started));
+    if (options.stream ?? acceptsEvents(request)) return this.stream(turn, reply, null);
+    const { question } = turn.started;
+    const answer = await this.turns.finish(actor, turn);
+    void reply.send(presentTurn({ question, answer }));
+  }
+
+  /** A client that goes away stops reading; the turn goes on. */
+  private stream(turn: LiveTurn, reply: FastifyReply, seen: Position | null): void {
+    let unfollow = (): void => undefined;
+    const sse = new SseStream(reply, this.config.sseHeartbeatMs, () => unfollow());
+    unfollow = streamTurn(turn, sse, seen);
+  }
+}
+
+function acceptsEvents({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes(EVENT_STREAM) === true;
+}
+
+function turnProblems(): Parameters<typeof ApiProblems> {
+  return [
+    'turn_in_progress',
+    'validation_failed',
+    'context_too_large',
+    'provider_not_configured',
+    'model_not_found',
+    'provider_unreachable',
+    'provider_key_refused',
+    'provider_rejected',
+    'provider_bad_response',
+    'provider_disconnected',
+    'provider_error',
+    'provider_credit_exhausted',
+    'provider_rate_limited',
+    'provider_overloaded',
+    'provider_timeout',
+    'turn_interrupted',
+    'database_unavailable',
+    'shutting_down',
+  ];
+}

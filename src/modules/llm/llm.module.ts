@@ -1,0 +1,63 @@
+import { Logger, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { LlmController } from './llm.controller.js';
+import { LlmService } from './llm.service.js';
+import { LLM_PROVIDER } from './public/llm-provider.js';
+import { LlmProviders } from './public/llm-providers.js';
+import { TokenCounter } from './public/token-counter.js';
+
+@Module({
+  controllers: [LlmController],
+  providers: [
+    LlmProviders,
+    LlmService,
+    TokenCounter,
+    {
+      provide: LLM_PROVIDER,
+      useFactory: (providers: LlmProviders) => providers.default,
+      inject: [LlmProviders],
+    },
+  ],
+  exports: [LlmProviders, LLM_PROVIDER, TokenCounter],
+})
+export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('Llm');
+  private readonly stopping = new AbortController();
+  private background: Promise<unknown> = Promise.resolve();
+  private preload: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly providers: LlmProviders,
+    private readonly service: LlmService,
+    private readonly tokens: TokenCounter,
+  ) {}
+
+  /** Nothing here may hold up the start or end it: a server without its provider still serves what is stored. */
+  onApplicationBootstrap(): void {
+    this.background = this.reportConnection();
+    this.preload = setImmediate(() => {
+      const loading = this.tokens.load().catch((error: unknown) => {
+        this.logger.warn(`The tokenizer could not be loaded: ${String(error)}`);
+      });
+      this.background = Promise.all([this.background, loading]);
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearImmediate(this.preload);
+    this.stopping.abort();
+    await this.background;
+    await this.providers.close();
+  }
+
+  private async reportConnection(): Promise<void> {
+    const { provider, model, ok, reason } = await this.service.checkHealth(this.stopping.signal);
+    if (this.stopping.signal.aborted) return;
+    if (provider === 'offline') {
+      this.logger.warn('The provider is offline: answers are canned, no model is asked. LLM_PROVIDER chooses one.');
+    } else if (ok) {
+      this.logger.log(`${provider} is reachable and accepts our key; the default model is ${model}`);
+    } else {
+      this.logger.warn(`${provider} can not be used at the moment: ${reason}`);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+import { type Dispatcher, Pool } from 'undici';
+import { ERROR_CATALOGUE } from '../../../kernel/errors/error-catalogue.js';
+import { LlmError } from '../public/llm-error.js';
+import type {
+  ConnectionCheck,
+  Generation,
+  LlmEvent,
+  LlmMessage,
+  LlmModel,
+  LlmParams,
+  LlmUsage,
+} from '../public/llm-provider.js';
+import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
+import { AnswerStream, isEncoded, MAX_ERROR_BYTES, maxCompletionBytes } from './answer-stream.js';
+import { countOrNull, isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
+import { badResponse, networkError, redactor, statusError, transportCode } from './openai-errors.js';
+import { chatBody, type RequestDialect } from './openai-request.js';
+
+export interface WireSettings extends RequestDialect {
+  /** With the version, without the resource: `https://api.openai.com/v1`. */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly extraHeaders: Readonly<Record<string, string>>;
+  readonly usageOf: (usage: JsonObject) => LlmUsage | null;
+  readonly connectTimeoutMs: number;
+  /** How long the small requests may take, which no deadline decorates. */
+  readonly probeTimeoutMs: number;
+  readonly maxAnswerChars: number;
+}
+
+export interface ChatCall {
+  readonly messages: readonly LlmMessage[];
+  readonly model: string;
+  readonly params: LlmParams;
+}
+
+// Longer than undici's 4 s: a new TLS connection costs a turn some 100 ms. Servers that want less say so.
+const KEEP_ALIVE_MS = 30_000;
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A client of the OpenAI chat completions wire, which most model servers speak. Throws `LlmError`, or the signal's
+ * reason. It sets no deadline on answers (`WithDeadlines` does) and asks for no compression.
+ */
+export class OpenAiWire {
+  private readonly pool: Pool;
+  private readonly path: string;
+  private readonly headers: Record<string, string>;
+  private readonly dialect: AnswerDialect;
+
+  constructor(private readonly settings: WireSettings) {
+    const base = new URL(settings.baseUrl);
+    this.path = base.pathname.replace(/\/+$/, '');
+    this.pool = new Pool(base.origin, {
+      connect: { timeout: settings.connectTimeoutMs },
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    this.headers = {
+      authorization: `Bearer ${settings.apiKey}`,
+      'content-type': 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': 'parley',
+      ...settings.extraHeaders,
+    };
+    this.dialect = {
+      usageOf: settings.usageOf,
+      redact: redactor(settings.apiKey),
+      maxAnswerChars: settings.maxAnswerChars,
+    };
+  }
+
+  stream(call: ChatCall, signal: AbortSignal): AsyncIterable<LlmEvent> {
+    return new AnswerStream(this.pool, this.post(call, true), this.dialect, signal);
+  }
+
+  async generate(call: ChatCall, signal?: AbortSignal): Promise<Generation> {
+    const body = await this.exchange(this.post(call, false), maxCompletionBytes(this.dialect), signal);
+    const decoder = new AnswerDecoder(this.dialect);
+    decoder.readCompletion(body);
+    if (decoder.failure !== null) throw decoder.failure;
+    return generationOf(decoder.takeText(), decoder.closing());
+  }
+
+  /** Whether GET `resource` answers 200 to our key. Never throws; the reason is one line of our own words. */
+  async check(resource: string, signal?: AbortSignal): Promise<ConnectionCheck> {
+    try {
+      await this.getJson(resource, signal);
+      return { ok: true };
+    } catch (error) {
+      return { ok: false, reason: reasonOf(error) };
+    }
+  }
+
+  async listModels(signal?: AbortSignal): Promise<readonly LlmModel[]> {
+    const { data } = await this.getJson('/models', signal);
+    if (!Array.isArray(data)) throw badResponse('The list of models is not a list');
+    return data.flatMap((model: unknown): LlmModel[] => {
+      const id = isJsonObject(model) ? textOrNull(model.id) : null;
+      return id === null ? [] : [{ id, contextWindow: contextWindowOf(model as JsonObject) }];
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  private post(call: ChatCall, isStream: boolean): Dispatcher.RequestOptions {
+    const path = `${this.path}/chat/completions`;
+    return { method: 'POST', path, headers: this.headers, body: chatBody(this.settings, call, isStream) };
+  }
+
+  private async getJson(resource: string, signal?: AbortSignal): Promise<JsonObject> {
+    const limit = AbortSignal.timeout(this.settings.probeTimeoutMs);
+    const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    const get: Dispatcher.RequestOptions = { method: 'GET', path: this.path + resource, headers: this.headers };
+    try {
+      const value = parseJson(await this.exchange(get, MAX_LIST_BYTES, either));
+      if (!isJsonObject(value)) throw badResponse('The JSON body could not be parsed');
+      return value;
+    } catch (error) {
+      if (limit.aborted && signal?.aborted !== true && !(error instanceof LlmError)) {
+        throw new LlmError('provider_timeout', { retryable: true, cause: error });
+      }
+      throw error;
+    }
+  }
+
+  /** One request and the JSON text of its 200. */
+  private async exchange(
+    request: Dispatcher.RequestOptions,
+    maxBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    signal?.throwIfAborted();
+    let status: number | null = null;
+    try {
+      const response = await this.pool.request({ ...request, signal });
+      status = response.statusCode;
+      if (status === 200) return await readJson(response, maxBytes);
+      // An error is told by its status; what is too long for its words is not read.
+      const words = (await readUpTo(response.body, MAX_ERROR_BYTES)) ?? '';
+      const { 'retry-after': seconds, 'retry-after-ms': milliseconds } = response.headers;
+      throw statusError(status, words, { seconds, milliseconds }, this.dialect.redact);
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw error instanceof LlmError ? error : networkError(error, status);
+    }
+  }
+}
+
+/** What is wrong with the body of a 200 before it is read. */
+function objectionTo(headers: Dispatcher.ResponseData['headers']): string | null {
+  if (isEncoded(headers)) return 'The body is compressed although identity was asked for';
+  const type = String(headers['content-type'] ?? '').toLowerCase();
+  return type.startsWith('application/json') ? null : `The content type is ${type.slice(0, 100)}`;
+}
+
+async function readJson(response: Dispatcher.ResponseData, maxBytes: number): Promise<string> {
+  const objection = objectionTo(response.headers);
+  const text = objection === null ? await readUpTo(response.body, maxBytes) : null;
+  if (text !== null) return text;
+  response.body.on('error', () => undefined).destroy();
+  throw badResponse(objection ?? 'The body is too large');
+}
+
+/** The whole body, or null when it has more than `maxBytes`; the socket is closed then. */
+async function readUpTo(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) return null;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function generationOf(text: string, closing: readonly LlmEvent[]): Generation {
+  const finish = closing.find((event) => event.type === 'finish');
+  const usage = closing.find((event) => event.type === 'usage')?.usage ?? null;
+  return {
+    text,
+    usage,
+    finishReason: finish?.reason ?? 'other',
+    rawFinishReason: finish?.rawReason ?? null,
+    generationId: finish?.generationId ?? null,
+    model: finish?.model ?? null,
+  };
+}
+
+/** OpenRouter, vLLM and Groq each have a name for it; OpenAI and Ollama say nothing. */
+function contextWindowOf(model: JsonObject): number | null {
+  return countOrNull(model.context_length) ?? countOrNull(model.max_model_len) ?? countOrNull(model.context_window);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof LlmError)) return 'The check was cancelled';
+  const { title } = ERROR_CATALOGUE[error.code];
+  const detail = error.providerStatus === null ? transportCode(error.cause) : `HTTP ${error.providerStatus}`;
+  return detail === '' ? title : `${title} (${detail})`;
+}

@@ -1,0 +1,51 @@
+import type {
+  ConnectionCheck,
+  Generation,
+  LlmEvent,
+  LlmMessage,
+  LlmModel,
+  LlmOptions,
+  LlmProvider,
+} from '../public/llm-provider.js';
+import type { HttpProviderSettings } from './openai.provider.js';
+import { openRouterUsage } from './openai-usage.js';
+import { OpenAiWire } from './openai-wire.js';
+
+/** OpenRouter: the same wire, with what a call cost, errors inside a 200, and comment lines while a model is waited for. */
+export class OpenRouterProvider implements LlmProvider {
+  readonly name = 'openrouter';
+  readonly defaultModel: string;
+  private readonly wire: OpenAiWire;
+
+  constructor(settings: HttpProviderSettings) {
+    this.defaultModel = settings.model;
+    this.wire = new OpenAiWire({
+      ...settings,
+      maxTokensField: 'max_tokens',
+      extraBody: { usage: { include: true } },
+      extraHeaders: { 'x-title': 'Parley' },
+      usageOf: openRouterUsage,
+    });
+  }
+
+  generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation> {
+    return this.wire.generate({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
+  }
+
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
+    return this.wire.stream({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
+  }
+
+  validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
+    // OpenRouter lists its models to anybody; only /key tells whether the key is good.
+    return this.wire.check('/key', signal);
+  }
+
+  listModels(signal?: AbortSignal): Promise<readonly LlmModel[]> {
+    return this.wire.listModels(signal);
+  }
+
+  close(): Promise<void> {
+    return this.wire.close();
+  }
+}

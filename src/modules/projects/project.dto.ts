@@ -1,0 +1,87 @@
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsIn, IsObject, IsOptional, IsString, Length, ValidateNested } from 'class-validator';
+import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
+import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
+import { ModelParams } from './public/model-params.dto.js';
+
+export class CreateProjectRequest {
+  @ApiProperty({ minLength: 1, maxLength: 200, example: 'Travel guide' })
+  @IsString()
+  @Length(1, 200)
+  @IsStorableText()
+  name: string;
+
+  @ApiPropertyOptional({ type: String, nullable: true, maxLength: 10_000 })
+  @IsOptional()
+  @IsString()
+  @Length(0, 10_000)
+  @IsStorableText()
+  description?: string | null;
+
+  @ApiPropertyOptional({
+    type: String,
+    enum: PROVIDER_NAMES,
+    nullable: true,
+    description: "null takes the server's default.",
+  })
+  @IsOptional()
+  @IsIn(PROVIDER_NAMES)
+  provider?: ProviderName | null;
+
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    maxLength: 200,
+    description: "null takes the provider's default.",
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  @IsStorableText()
+  model?: string | null;
+
+  @ApiPropertyOptional({ type: ModelParams })
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ModelParams)
+  params?: ModelParams;
+}
+
+/** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
+export class UpdateProjectRequest extends PartialType(CreateProjectRequest, { skipNullProperties: false }) {}
+
+export class Project {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty()
+  name: string;
+
+  @ApiProperty({ type: String, nullable: true })
+  description: string | null;
+
+  @ApiProperty({ type: String, enum: PROVIDER_NAMES, nullable: true })
+  provider: ProviderName | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  model: string | null;
+
+  @ApiProperty({ type: ModelParams })
+  params: ModelParams;
+
+  @ApiProperty({ format: 'date-time' })
+  created_at: string;
+
+  @ApiProperty({ format: 'date-time' })
+  updated_at: string;
+}
+
+export class ProjectPage {
+  @ApiProperty({ type: [Project] })
+  data: Project[];
+
+  @ApiProperty({ type: String, nullable: true })
+  next_cursor: string | null;
+}

@@ -1,0 +1,39 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { ProviderName } from '../../kernel/provider-name.js';
+import type { ModelParams } from './public/model-params.dto.js';
+
+@Entity('projects')
+export class Project {
+  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_projects' })
+  userId: string;
+
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_projects' })
+  id: string;
+
+  @Column('text')
+  name: string;
+
+  @Column('text', { nullable: true })
+  description: string | null;
+
+  /** Null takes the server's default provider. */
+  @Column('text', { nullable: true })
+  provider: ProviderName | null;
+
+  /** Null takes the provider's default model. */
+  @Column('text', { nullable: true })
+  model: string | null;
+
+  @Column('jsonb', { default: {} })
+  params: ModelParams;
+
+  /** Counts changes; the entity tag. */
+  @Column('int', { default: 1 })
+  version: number;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'updated_at', default: () => 'now()' })
+  updatedAt: Date;
+}

@@ -1,0 +1,123 @@
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { Cursors } from '../../platform/http/cursors.js';
+import { IfMatch, setEtag } from '../../platform/http/etag.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { type Page, PageQuery } from '../../platform/http/page.dto.js';
+import { CreateProjectRequest, Project, ProjectPage, UpdateProjectRequest } from './project.dto.js';
+import type { Project as ProjectRow } from './project.entity.js';
+import { ProjectsService } from './projects.service.js';
+
+@ApiTags('Projects')
+@Controller('projects')
+@ApiProblems('unauthenticated')
+export class ProjectsController {
+  constructor(
+    private readonly projects: ProjectsService,
+    private readonly cursors: Cursors,
+  ) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'listProjects', summary: 'Projects, newest first' })
+  @ApiOkResponse({ type: ProjectPage })
+  @ApiProblems('validation_failed', 'invalid_cursor')
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<Project>> {
+    const scope = `projects ${actor.userId}`;
+    const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const rows = await this.projects.list(actor, beforeId, query.limit);
+    return this.cursors.page(scope, query, rows, ({ id }) => [id], presentProject);
+  }
+
+  @Post()
+  @ApiOperation({ operationId: 'createProject', summary: 'Make a project' })
+  @ApiCreatedResponse({ type: Project })
+  @ApiProblems('validation_failed')
+  async create(
+    @CurrentActor() actor: Actor,
+    @Body() body: CreateProjectRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Project> {
+    return present(await this.projects.create(actor, body), reply);
+  }
+
+  @Get(':project_id')
+  @ApiIds('project_id')
+  @ApiOperation({ operationId: 'getProject', summary: 'One project' })
+  @ApiOkResponse({ type: Project })
+  @ApiProblems('not_found')
+  async get(
+    @CurrentActor() actor: Actor,
+    @IdParam('project_id') id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Project> {
+    return present(await this.projects.get(actor, id), reply);
+  }
+
+  @Patch(':project_id')
+  @ApiIds('project_id')
+  @ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'The ETag that was read; 412 when it has changed since.',
+  })
+  @ApiOperation({ operationId: 'updateProject', summary: 'Change a project' })
+  @ApiOkResponse({ type: Project })
+  @ApiProblems('not_found', 'precondition_failed', 'validation_failed')
+  async update(
+    @CurrentActor() actor: Actor,
+    @IdParam('project_id') id: string,
+    @IfMatch() ifMatch: readonly number[] | null,
+    @Body() body: UpdateProjectRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Project> {
+    return present(await this.projects.update(actor, id, ifMatch, body), reply);
+  }
+
+  @Delete(':project_id')
+  @HttpCode(204)
+  @ApiIds('project_id')
+  @ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'The ETag that was read; 412 when it has changed since.',
+  })
+  @ApiOperation({ operationId: 'deleteProject', summary: 'Delete a project with its prompts, sessions and messages' })
+  @ApiNoContentResponse()
+  @ApiProblems('not_found', 'precondition_failed')
+  remove(
+    @CurrentActor() actor: Actor,
+    @IdParam('project_id') id: string,
+    @IfMatch() ifMatch: readonly number[] | null,
+  ): Promise<void> {
+    return this.projects.remove(actor, id, ifMatch);
+  }
+}
+
+function present(project: ProjectRow, reply: FastifyReply): Project {
+  setEtag(reply, project);
+  return presentProject(project);
+}
+
+function presentProject(project: ProjectRow): Project {
+  return {
+    id: project.id,
+    name: project.name,
+    description: project.description,
+    provider: project.provider,
+    model: project.model,
+    params: project.params,
+    created_at: project.createdAt.toISOString(),
+    updated_at: project.updatedAt.toISOString(),
+  };
+}

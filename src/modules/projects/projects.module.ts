@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ProjectsController } from './projects.controller.js';
+import { ProjectsRepository } from './projects.repository.js';
+import { ProjectsService } from './projects.service.js';
+import { ProjectAccess } from './public/project-access.js';
+
+@Module({
+  controllers: [ProjectsController],
+  providers: [ProjectsService, ProjectsRepository, ProjectAccess],
+  exports: [ProjectAccess],
+})
+export class ProjectsModule {}

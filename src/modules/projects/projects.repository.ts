@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { LessThan } from 'typeorm';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Project } from './project.entity.js';
+
+export type NewProject = Pick<Project, 'userId' | 'id' | 'name' | 'description' | 'provider' | 'model' | 'params'>;
+export type ProjectChanges = Partial<Pick<Project, 'name' | 'description' | 'provider' | 'model' | 'params'>>;
+
+@Injectable()
+export class ProjectsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  find(userId: string, id: string): Promise<Project | null> {
+    return this.unitOfWork.repository(Project).findOneBy({ userId, id });
+  }
+
+  /** The row, locked until the end of the unit of work, so that changes below the project happen one after the other. */
+  findLocked(userId: string, id: string): Promise<Project | null> {
+    return this.unitOfWork.repository(Project).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
+  }
+
+  /** Newest first: ids grow with time. */
+  list(userId: string, beforeId: string | null, limit: number): Promise<Project[]> {
+    return this.unitOfWork.repository(Project).find({
+      where: { userId, ...(beforeId === null ? {} : { id: LessThan(beforeId) }) },
+      order: { id: 'DESC' },
+      take: limit,
+    });
+  }
+
+  async insert(project: NewProject): Promise<void> {
+    await this.unitOfWork.repository(Project).insert(project);
+  }
+
+  async update(userId: string, id: string, changes: ProjectChanges): Promise<void> {
+    await this.unitOfWork
+      .repository(Project)
+      .update({ userId, id }, { ...changes, version: () => 'version + 1', updatedAt: () => 'now()' });
+  }
+
+  async remove(userId: string, id: string): Promise<void> {
+    await this.unitOfWork.repository(Project).delete({ userId, id });
+  }
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { newId } from '../../kernel/ids.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { requireVersion } from '../../platform/http/etag.js';
+import type { CreateProjectRequest, UpdateProjectRequest } from './project.dto.js';
+import type { Project } from './project.entity.js';
+import { ProjectsRepository } from './projects.repository.js';
+
+@Injectable()
+export class ProjectsService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly projects: ProjectsRepository,
+  ) {}
+
+  /** Newest first; one row more than `limit` says that there is a next page. */
+  list(actor: Actor, beforeId: string | null, limit: number): Promise<Project[]> {
+    return this.unitOfWork.run(actor, () => this.projects.list(actor.userId, beforeId, limit + 1));
+  }
+
+  create(actor: Actor, { name, description, provider, model, params }: CreateProjectRequest): Promise<Project> {
+    const id = newId();
+    return this.unitOfWork.run(actor, async () => {
+      await this.projects.insert({
+        userId: actor.userId,
+        id,
+        name,
+        description: description ?? null,
+        provider: provider ?? null,
+        model: model ?? null,
+        params: params ?? {},
+      });
+      return this.require(actor, id);
+    });
+  }
+
+  get(actor: Actor, id: string): Promise<Project> {
+    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  }
+
+  update(actor: Actor, id: string, ifMatch: readonly number[] | null, changes: UpdateProjectRequest): Promise<Project> {
+    return this.unitOfWork.run(actor, async () => {
+      requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
+      if (Object.keys(changes).length > 0) await this.projects.update(actor.userId, id, changes);
+      return this.require(actor, id);
+    });
+  }
+
+  /** Its prompts, sessions and messages go with it, by the foreign keys. */
+  async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
+    await this.unitOfWork.run(actor, async () => {
+      requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
+      await this.projects.remove(actor.userId, id);
+    });
+  }
+
+  private async require(actor: Actor, id: string): Promise<Project> {
+    return found(await this.projects.find(actor.userId, id));
+  }
+}
+
+function found(project: Project | null): Project {
+  if (project === null) throw new AppError('not_found');
+  return project;
+}

@@ -1,0 +1,37 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity('prompts')
+export class Prompt {
+  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_prompts' })
+  userId: string;
+
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_prompts' })
+  id: string;
+
+  @Column('uuid', { name: 'project_id' })
+  projectId: string;
+
+  @Column('text', { nullable: true })
+  name: string | null;
+
+  @Column('text')
+  content: string;
+
+  /** Counted once, when the content is written: a turn only adds up. */
+  @Column('int', { name: 'content_tokens' })
+  contentTokens: number;
+
+  /** Place among the project's prompts, from 0, without gaps after a reordering. */
+  @Column('int')
+  position: number;
+
+  /** Counts changes; the entity tag. */
+  @Column('int', { default: 1 })
+  version: number;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'updated_at', default: () => 'now()' })
+  updatedAt: Date;
+}

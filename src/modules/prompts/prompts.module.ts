@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ProjectsModule } from '../projects/projects.module.js';
+import { PromptsController } from './prompts.controller.js';
+import { PromptsRepository } from './prompts.repository.js';
+import { PromptsService } from './prompts.service.js';
+
+@Module({
+  imports: [ProjectsModule],
+  controllers: [PromptsController],
+  providers: [PromptsService, PromptsRepository],
+})
+export class PromptsModule {}

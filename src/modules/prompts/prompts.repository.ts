@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { MoreThan } from 'typeorm';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Prompt } from './prompt.entity.js';
+
+export type NewPrompt = Pick<Prompt, 'userId' | 'id' | 'projectId' | 'name' | 'content' | 'contentTokens' | 'position'>;
+export type PromptChanges = Partial<Pick<Prompt, 'name' | 'content' | 'contentTokens'>>;
+
+@Injectable()
+export class PromptsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  find(userId: string, id: string): Promise<Prompt | null> {
+    return this.unitOfWork.repository(Prompt).findOneBy({ userId, id });
+  }
+
+  findLocked(userId: string, id: string): Promise<Prompt | null> {
+    return this.unitOfWork.repository(Prompt).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
+  }
+
+  /** In the order in which a model reads them. */
+  list(userId: string, projectId: string, afterPosition: number, limit: number): Promise<Prompt[]> {
+    return this.unitOfWork.repository(Prompt).find({
+      where: { userId, projectId, position: MoreThan(afterPosition) },
+      order: { position: 'ASC' },
+      take: limit,
+    });
+  }
+
+  async insert(prompt: NewPrompt): Promise<void> {
+    await this.unitOfWork.repository(Prompt).insert(prompt);
+  }
+
+  async update(userId: string, id: string, changes: PromptChanges): Promise<void> {
+    await this.unitOfWork
+      .repository(Prompt)
+      .update({ userId, id }, { ...changes, version: () => 'version + 1', updatedAt: () => 'now()' });
+  }
+
+  /** Numbers the prompts in the given order; those whose place does not change are not touched. */
+  async reorder(userId: string, projectId: string, ids: readonly string[]): Promise<void> {
+    await this.unitOfWork.repository(Prompt).query(
+      `update prompts p set position = o.position, version = p.version + 1, updated_at = now()
+       from (select id, (ordinality - 1)::int as position from unnest($3::uuid[]) with ordinality as t(id)) o
+       where p.user_id = $1 and p.project_id = $2 and p.id = o.id and p.position <> o.position`,
+      [userId, projectId, ids],
+    );
+  }
+
+  async remove(userId: string, id: string): Promise<void> {
+    await this.unitOfWork.repository(Prompt).delete({ userId, id });
+  }
+}

@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { newId } from '../../kernel/ids.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { requireVersion } from '../../platform/http/etag.js';
+import { TokenCounter } from '../../platform/tokens/token-counter.js';
+import { ProjectAccess } from '../projects/public/project-access.js';
+import { type CreatePromptRequest, MAX_PROMPTS, type UpdatePromptRequest } from './prompt.dto.js';
+import type { Prompt } from './prompt.entity.js';
+import { PromptsRepository } from './prompts.repository.js';
+
+@Injectable()
+export class PromptsService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly prompts: PromptsRepository,
+    private readonly projects: ProjectAccess,
+    private readonly tokens: TokenCounter,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** In order; one row more than `limit` says that there is a next page. */
+  list(actor: Actor, projectId: string, afterPosition: number, limit: number): Promise<Prompt[]> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.projects.require(actor, projectId);
+      return this.prompts.list(actor.userId, projectId, afterPosition, limit + 1);
+    });
+  }
+
+  /** The new prompt comes last. */
+  async create(actor: Actor, projectId: string, { name, content }: CreatePromptRequest): Promise<Prompt> {
+    const contentTokens = await this.count(content);
+    const { userId } = actor;
+    return this.unitOfWork.run(actor, async () => {
+      await this.projects.lock(actor, projectId);
+      const others = await this.prompts.list(userId, projectId, -1, MAX_PROMPTS);
+      if (others.length >= MAX_PROMPTS) throw AppError.invalid('', `a project can have ${MAX_PROMPTS} prompts`);
+      const position = (others.at(-1)?.position ?? -1) + 1;
+      const id = newId();
+      await this.prompts.insert({ userId, id, projectId, name: name ?? null, content, contentTokens, position });
+      return this.require(actor, id);
+    });
+  }
+
+  get(actor: Actor, id: string): Promise<Prompt> {
+    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  }
+
+  async update(
+    actor: Actor,
+    id: string,
+    ifMatch: readonly number[] | null,
+    changes: UpdatePromptRequest,
+  ): Promise<Prompt> {
+    const counted = changes.content === undefined ? {} : { contentTokens: await this.count(changes.content) };
+    return this.unitOfWork.run(actor, async () => {
+      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      if (Object.keys(changes).length > 0) await this.prompts.update(actor.userId, id, { ...changes, ...counted });
+      return this.require(actor, id);
+    });
+  }
+
+  async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
+    await this.unitOfWork.run(actor, async () => {
+      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      await this.prompts.remove(actor.userId, id);
+    });
+  }
+
+  /** The ids must be all of the project's prompts, each once: half an order would leave the rest to chance. */
+  async reorder(actor: Actor, projectId: string, ids: readonly string[]): Promise<Prompt[]> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.projects.lock(actor, projectId);
+      const before = await this.prompts.list(actor.userId, projectId, -1, MAX_PROMPTS);
+      const wanted = new Set(ids);
+      if (wanted.size !== before.length || !before.every(({ id }) => wanted.has(id))) {
+        throw AppError.invalid('/prompt_ids', 'must name each prompt of the project once');
+      }
+      await this.prompts.reorder(actor.userId, projectId, ids);
+      return this.prompts.list(actor.userId, projectId, -1, MAX_PROMPTS);
+    });
+  }
+
+  private async count(content: string): Promise<number> {
+    const max = this.config.messageMaxChars;
+    if (content.length > max) throw AppError.invalid('/content', `must be at most ${max} characters`);
+    return this.tokens.count(content);
+  }
+
+  private async require(actor: Actor, id: string): Promise<Prompt> {
+    return found(await this.prompts.find(actor.userId, id));
+  }
+}
+
+function found(prompt: Prompt | null): Prompt {
+  if (prompt === null) throw new AppError('not_found');
+  return prompt;
+}

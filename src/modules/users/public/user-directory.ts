@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import type { User as UserRow } from '../user.entity.js';
+import { type Credentials, UsersRepository } from '../users.repository.js';
+import type { User } from './user.dto.js';
+
+export type { Credentials };
+
+/** Who exists, and by what secret: what sign-in needs to know of users. All but `findCredentials` run in a unit of work. */
+@Injectable()
+export class UserDirectory {
+  constructor(private readonly users: UsersRepository) {}
+
+  /** Throws `email_taken`. */
+  async add(user: { id: string; email: string; passwordHash: string; displayName: string | null }): Promise<User> {
+    await this.users.insert(user);
+    return this.get(user.id);
+  }
+
+  async get(userId: string): Promise<User> {
+    const user = await this.users.find(userId);
+    if (user === null) throw new Error('the user vanished inside a transaction');
+    return presentUser(user);
+  }
+
+  /** The hash to check a password of the signed-in user against; null when the account is gone. */
+  async findPasswordHash(userId: string): Promise<string | null> {
+    return (await this.users.find(userId))?.passwordHash ?? null;
+  }
+
+  async setPasswordHash(userId: string, passwordHash: string): Promise<void> {
+    await this.users.update(userId, { passwordHash });
+  }
+
+  findCredentials(email: string): Promise<Credentials | null> {
+    return this.users.findCredentials(email);
+  }
+}
+
+/** What the API shows of a user; a new column stays private until somebody names it here. */
+export function presentUser(user: UserRow): User {
+  return {
+    id: user.id,
+    email: user.email,
+    display_name: user.displayName,
+    created_at: user.createdAt.toISOString(),
+  };
+}

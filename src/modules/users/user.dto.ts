@@ -1,0 +1,12 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsString, Length, ValidateIf } from 'class-validator';
+import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
+
+export class UpdateUserRequest {
+  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200, description: 'null removes it.' })
+  @ValidateIf((_, value: unknown) => value !== null && value !== undefined)
+  @IsString()
+  @Length(1, 200)
+  @IsStorableText()
+  display_name?: string | null;
+}

@@ -1,0 +1,39 @@
+import { Body, Controller, Delete, Get, HttpCode, Patch } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { User } from './public/user.dto.js';
+import { presentUser } from './public/user-directory.js';
+import { UpdateUserRequest } from './user.dto.js';
+import { UsersService } from './users.service.js';
+
+@ApiTags('Users')
+@Controller('users')
+@ApiProblems('unauthenticated')
+export class UsersController {
+  constructor(private readonly users: UsersService) {}
+
+  @Get('me')
+  @ApiOperation({ operationId: 'getMe', summary: 'The signed-in user' })
+  @ApiOkResponse({ type: User })
+  async getMe(@CurrentActor() actor: Actor): Promise<User> {
+    return presentUser(await this.users.getMe(actor));
+  }
+
+  @Patch('me')
+  @ApiOperation({ operationId: 'updateMe', summary: 'Change the display name' })
+  @ApiOkResponse({ type: User })
+  @ApiProblems('validation_failed')
+  async updateMe(@CurrentActor() actor: Actor, @Body() body: UpdateUserRequest): Promise<User> {
+    return presentUser(await this.users.updateMe(actor, body));
+  }
+
+  @Delete('me')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'deleteMe', summary: 'Delete the account with everything that belongs to it' })
+  @ApiNoContentResponse()
+  async removeMe(@CurrentActor() actor: Actor): Promise<void> {
+    await this.users.removeMe(actor);
+  }
+}

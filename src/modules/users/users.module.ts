@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { UserDirectory } from './public/user-directory.js';
+import { UsersController } from './users.controller.js';
+import { UsersRepository } from './users.repository.js';
+import { UsersService } from './users.service.js';
+
+@Module({
+  controllers: [UsersController],
+  providers: [UsersService, UsersRepository, UserDirectory],
+  exports: [UserDirectory],
+})
+export class UsersModule {}

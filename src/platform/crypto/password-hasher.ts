@@ -1,0 +1,54 @@
+import { createHmac } from 'node:crypto';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Piscina } from 'piscina';
+import { AppConfig } from '../config/app-config.js';
+import { KeyRing } from './key-ring.js';
+
+/**
+ * Hashes passwords with bcrypt in worker threads.
+ *
+ * bcrypt reads 72 bytes and stops at a NUL, so it gets base64(HMAC-SHA-256(pepper, NFC(password))): 44 characters that
+ * depend on every byte, whichever way the keyboard composes an accent. A stolen database alone can not be guessed at.
+ */
+@Injectable()
+export class PasswordHasher implements OnApplicationShutdown {
+  private readonly workers: Piscina;
+  /** A well-formed hash of nothing: comparing with it costs what comparing with a real one does. */
+  private readonly decoy: string;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly keys: KeyRing,
+  ) {
+    this.decoy = `$2b$${String(config.bcryptCost).padStart(2, '0')}$${'abcdefghijklmnopqrstuu'}${'0'.repeat(31)}`;
+    this.workers = new Piscina({
+      filename: new URL('./password.worker.mjs', import.meta.url).href,
+      minThreads: 0,
+      maxThreads: config.workerThreads,
+      idleTimeout: 10_000,
+    });
+  }
+
+  async hash(password: string): Promise<string> {
+    return (await this.workers.run({
+      verb: 'hash',
+      text: this.keyed(password),
+      cost: this.config.bcryptCost,
+    })) as string;
+  }
+
+  /** Whether the password belongs to the hash. Without a hash it takes as long and is false, so time tells nothing. */
+  async verify(password: string, hash: string | null): Promise<boolean> {
+    const job = { verb: 'compare', text: this.keyed(password), hash: hash ?? this.decoy };
+    const isMatch = (await this.workers.run(job)) as boolean;
+    return isMatch && hash !== null;
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.workers.close({ force: true });
+  }
+
+  private keyed(password: string): string {
+    return createHmac('sha256', this.keys.passwordPepper).update(password.normalize('NFC')).digest('base64');
+  }
+}

@@ -1,0 +1,60 @@
+import type { DataSourceOptions, MixedList } from 'typeorm';
+import { DataSource } from 'typeorm';
+import { Init1763900000000 } from '../../../migrations/1763900000000-init.js';
+import type { AppConfig } from '../config/app-config.js';
+
+/** The role all queries run as; it owns nothing and is subject to row-level security. */
+export const APP_ROLE = 'parley_app';
+/** The role of the few jobs that look across tenants. */
+export const SYSTEM_ROLE = 'parley_system';
+/** All migrations, oldest first. */
+export const MIGRATIONS = [Init1763900000000];
+export const MIGRATIONS_TABLE = 'schema_migrations';
+
+type Entities = MixedList<new () => unknown>;
+
+const shared = {
+  type: 'postgres',
+  migrations: MIGRATIONS,
+  migrationsTableName: MIGRATIONS_TABLE,
+  migrationsTransactionMode: 'each',
+  synchronize: false,
+  installExtensions: false,
+  logging: false,
+} as const satisfies Partial<DataSourceOptions>;
+
+/** The application's pool: every connection starts as `parley_app`, whoever logs in, so no query ever runs as an owner. */
+export function appDataSource(config: AppConfig, entities: Entities, onIdleError: (error: Error) => void): DataSource {
+  return new DataSource({
+    ...shared,
+    url: config.databaseUrl,
+    entities,
+    poolSize: config.databasePoolSize,
+    connectTimeoutMS: config.databaseConnectTimeoutMs,
+    applicationName: 'parley',
+    poolErrorHandler: onIdleError,
+    extra: {
+      pipeline: true,
+      keepAlive: true,
+      options: `-c role=${APP_ROLE} -c jit=off`,
+      statement_timeout: config.databaseStatementTimeoutMs,
+      idle_in_transaction_session_timeout: config.databaseStatementTimeoutMs,
+      // Client-side net under the server's own timeout: a dead connection must not hold its caller for ever.
+      query_timeout: config.databaseStatementTimeoutMs + 2000,
+      idleTimeoutMillis: 30_000,
+      maxLifetimeSeconds: 1800,
+    },
+  });
+}
+
+/** One connection as the owner of the tables, for migrations only. */
+export function ownerDataSource(url: string, entities: Entities = []): DataSource {
+  return new DataSource({
+    ...shared,
+    url,
+    entities,
+    poolSize: 2,
+    connectTimeoutMS: 5000,
+    applicationName: 'parley-migrate',
+  });
+}

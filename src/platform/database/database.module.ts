@@ -1,0 +1,37 @@
+import { type DynamicModule, Global, Logger, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { DataSource, type MixedList } from 'typeorm';
+import { AppConfig } from '../config/app-config.js';
+import { appDataSource } from './data-source.js';
+import { migrate } from './migrate.js';
+import { Pipeline } from './pipeline.js';
+import { SystemScope } from './system-scope.js';
+import { UnitOfWork } from './unit-of-work.js';
+
+/** Migrates when config says so, connects as the application role, and gives out the three doors to the database. */
+@Global()
+@Module({})
+export class DatabaseModule implements OnApplicationShutdown {
+  constructor(private readonly dataSource: DataSource) {}
+
+  static with(entities: MixedList<new () => unknown>): DynamicModule {
+    const log = new Logger('Database');
+    const connect = async (config: AppConfig): Promise<DataSource> => {
+      if (config.databaseUrl === undefined) throw new Error('no database: DATABASE_URL is not set');
+      if (config.migrateOnStart) {
+        const ran = await migrate(config.databaseOwnerUrl ?? config.databaseUrl, config.databaseUrl);
+        if (ran.length > 0) log.log(`Migrated: ${ran.join(', ')}`);
+      }
+      const onIdleError = (error: Error): void => log.warn(`An idle connection was lost: ${error.message}`);
+      return appDataSource(config, entities, onIdleError).initialize();
+    };
+    return {
+      module: DatabaseModule,
+      providers: [{ provide: DataSource, useFactory: connect, inject: [AppConfig] }, Pipeline, UnitOfWork, SystemScope],
+      exports: [DataSource, Pipeline, UnitOfWork, SystemScope],
+    };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+}

@@ -1,0 +1,122 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Cluster } from './embedded-cluster.js';
+import { isRunning } from './run-as.js';
+
+/** The process that serves a data directory, and the TCP port it answers on. */
+export interface Server {
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** A place among the processes that use one embedded server, held by an open connection: it ends with the process, however that ends. */
+export interface Membership extends Server {
+  readonly client: MemberClient;
+}
+
+// The published types do not know these two.
+type MemberClient = pg.Client & { ref(): void; unref(): void };
+
+// Any fixed number does. Members share the lock; who gets it alone is the last.
+const MEMBERS_LOCK = 7_220_193_412;
+const CONNECT_TIMEOUT_MS = 2000;
+const QUERY_TIMEOUT_MS = 5000;
+
+/** The server that PostgreSQL's own lock file names, if that process lives and does serve `data`. */
+export function serverOf(data: string): Server | undefined {
+  const [pid, , , port] = lockFileOf(data);
+  return pid !== undefined && port !== undefined && serves(pid, data) ? { pid, port } : undefined;
+}
+
+/** Whether the lock file names a living process that is no server of `data`: the number went to another program since. */
+export function isLockMisleading(data: string): boolean {
+  const [pid] = lockFileOf(data);
+  return pid !== undefined && isRunning(pid) && !serves(pid, data);
+}
+
+/**
+ * Takes a place at the server of this cluster; undefined while there is none, or while it is starting or stopping.
+ * Throws when it refuses the password, which waiting does not change.
+ */
+export async function joinServer(cluster: Cluster): Promise<Membership | undefined> {
+  const server = serverOf(cluster.data);
+  if (server === undefined) return undefined;
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'postgres',
+    password: cluster.password,
+    database: 'postgres',
+    ssl: false,
+    application_name: 'parley-member',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+  }) as MemberClient;
+  // A lost connection is told by the end event; without a listener the error would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    // Waits while the last member is closing the server, and fails when it is closed.
+    await client.query('select pg_advisory_lock_shared($1)', [MEMBERS_LOCK]);
+    client.unref();
+    return { ...server, client };
+  } catch (error) {
+    void client.end().catch(() => undefined);
+    if ((error as { code?: string }).code !== '28P01') return undefined;
+    throw new Error(
+      `${cluster.data} refuses the password kept beside it: restore that file, or move the directory away`,
+    );
+  }
+}
+
+/**
+ * Gives up the place and tells whether it was the last one. If so nobody can join any more: the caller stops the server.
+ * A server that can not be asked serves nobody, so its last user is whoever asks.
+ */
+export async function isLastToLeave({ client }: Membership): Promise<boolean> {
+  // The answer must be waited for, even by a process that has nothing else left to do.
+  client.ref();
+  try {
+    const { rows } = await client.query<{ alone: boolean }>(
+      'select pg_advisory_unlock_shared($1), pg_try_advisory_lock($1) as alone',
+      [MEMBERS_LOCK],
+    );
+    const isLast = rows[0]?.alone === true;
+    if (!isLast) await client.end();
+    return isLast;
+  } catch {
+    return true;
+  }
+}
+
+/** Lines of postmaster.pid that are numbers: the process id is the first and the port the fourth. */
+function lockFileOf(data: string): (number | undefined)[] {
+  try {
+    const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
+    return lines.map((line) => (/^\d+$/.test(line) ? Number(line) : undefined));
+  } catch {
+    return [];
+  }
+}
+
+function serves(pid: number, data: string): boolean {
+  if (!isRunning(pid)) return false;
+  try {
+    if (process.platform === 'linux') return inLinux(pid, data);
+    if (process.platform === 'win32') return true;
+    return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).includes('postgres');
+  } catch {
+    return false;
+  }
+}
+
+function inLinux(pid: number, data: string): boolean {
+  try {
+    // PostgreSQL works inside its data directory. A container's root may be forbidden to look.
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data);
+  } catch {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres';
+  }
+}

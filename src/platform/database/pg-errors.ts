@@ -1,0 +1,43 @@
+import { AppError } from '../../kernel/errors/app-error.js';
+import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
+
+/** What a violated constraint means to a client. A constraint that is not here is a bug and becomes `internal_error`. */
+const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
+  uq_users_email: 'email_taken',
+  uq_turns_session_id: 'turn_in_progress',
+  // The parent vanished between the check and the write.
+  fk_sign_ins_user_id: 'unauthenticated',
+  fk_projects_user_id: 'unauthenticated',
+  fk_prompts_project_id: 'not_found',
+  fk_chat_sessions_project_id: 'not_found',
+};
+
+// SQLSTATE classes of https://www.postgresql.org/docs/current/errcodes-appendix.html:
+// 08 connection, 53 resources, 57P operator intervention; 57014 is a statement cancelled by its timeout,
+// 25P03 a transaction ended by the server for idling, 25006 a write on a server that has become read-only.
+const UNAVAILABLE = /^(08|53|57P|57014|25P03|25006)/;
+const NETWORK = /^(ECONN|EPIPE|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN)/;
+// The driver reports these by their words alone.
+const DRIVER =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Cannot use a pool after calling end/i;
+
+interface PgFacts {
+  readonly code?: unknown;
+  readonly constraint?: unknown;
+  readonly message?: unknown;
+  readonly driverError?: PgFacts;
+}
+
+/** Turns a driver's error into the catalogue's, or gives back what it does not know. */
+export function fromPgError(error: unknown): unknown {
+  if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
+  const facts: PgFacts = (error as PgFacts).driverError ?? (error as PgFacts);
+  const code = typeof facts.code === 'string' ? facts.code : '';
+  const constraint = typeof facts.constraint === 'string' ? CONSTRAINT_CODES[facts.constraint] : undefined;
+  if (constraint !== undefined) return new AppError(constraint, { cause: error });
+  const message = typeof facts.message === 'string' ? facts.message : '';
+  if (UNAVAILABLE.test(code) || NETWORK.test(code) || DRIVER.test(message)) {
+    return new AppError('database_unavailable', { retryAfterSeconds: 1, cause: error });
+  }
+  return error;
+}

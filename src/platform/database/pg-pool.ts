@@ -1,0 +1,26 @@
+import type { Pool, PoolClient } from 'pg';
+import type { DataSource } from 'typeorm';
+import { isId } from '../../kernel/ids.js';
+
+/** The pool under TypeORM: repositories and the hot path share its connections. */
+export function pgPool(dataSource: DataSource): Pool {
+  return (dataSource.driver as unknown as { master: Pool }).master;
+}
+
+/**
+ * Begins a transaction for one tenant. Both statements travel in one message and nobody waits for them: on a pipelined
+ * connection whatever is sent next is answered after them, and fails with them.
+ */
+export function beginFor(client: PoolClient, userId: string): Promise<unknown> {
+  // SET takes no parameters; the check makes the quoting safe.
+  if (!isId(userId)) throw new TypeError('tenant is not an id');
+  return client.query(`begin; set local app.user_id = '${userId}'`);
+}
+
+/**
+ * Commits. PostgreSQL answers COMMIT after a failed statement with success and the tag ROLLBACK, so the tag is what counts.
+ */
+export async function commit(client: PoolClient): Promise<void> {
+  const { command } = await client.query('commit');
+  if (command !== 'COMMIT') throw new Error(`the transaction ended as ${command}`);
+}

@@ -1,0 +1,44 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { QueryResult } from 'pg';
+import { DataSource } from 'typeorm';
+import { SYSTEM_ROLE } from './data-source.js';
+import { fromPgError } from './pg-errors.js';
+import { commit, pgPool } from './pg-pool.js';
+import type { Statement } from './pipeline.js';
+
+/**
+ * Looks across tenants, for the few jobs that must. The role it takes has policies and grants on just the tables and
+ * columns these need, so even this scope can not read a conversation. Each use says why; grep finds them all.
+ */
+@Injectable()
+export class SystemScope {
+  private readonly log = new Logger(SystemScope.name);
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Runs one statement in a transaction of its own, in one round trip. */
+  async query(reason: string, { name, text, values }: Statement): Promise<QueryResult> {
+    this.log.debug(reason);
+    let isClean = false;
+    const client = await pgPool(this.dataSource)
+      .connect()
+      .catch((error: unknown) => {
+        throw fromPgError(error);
+      });
+    try {
+      const answers = await Promise.allSettled([
+        client.query(`begin; set local role ${SYSTEM_ROLE}`),
+        client.query({ name, text, values: values as unknown[] }),
+        commit(client),
+      ]);
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+      isClean = true;
+      return (answers[1] as PromiseFulfilledResult<QueryResult>).value;
+    } catch (error) {
+      throw fromPgError(error);
+    } finally {
+      // A failed system statement is rare; its connection is not worth the risk of a role left behind.
+      client.release(isClean ? undefined : true);
+    }
+  }
+}

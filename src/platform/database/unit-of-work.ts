@@ -1,0 +1,75 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { DataSource, type EntityTarget, type ObjectLiteral, type QueryRunner, type Repository } from 'typeorm';
+import type { Actor } from '../../kernel/actor.js';
+import { fromPgError } from './pg-errors.js';
+import { beginFor, commit } from './pg-pool.js';
+
+interface Work {
+  readonly runner: QueryRunner;
+  readonly afterCommit: (() => void)[];
+  isOver: boolean;
+}
+
+/**
+ * The one way to TypeORM's repositories: a transaction that row-level security ties to one tenant.
+ *
+ * Inside `run` any repository finds the transaction by itself. Outside, after its end, and nested, it throws:
+ * a statement can never run beside the transaction it was meant for. Never wrap a call over the network in it.
+ */
+@Injectable()
+export class UnitOfWork {
+  private readonly current = new AsyncLocalStorage<Work>();
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  /**
+   * Runs `work` in a transaction as `actor` and commits. Any error rolls everything back and is thrown,
+   * mapped to the catalogue where it is known there.
+   */
+  async run<T>(actor: Pick<Actor, 'userId'>, work: () => Promise<T>): Promise<T> {
+    if (this.current.getStore() !== undefined) throw new Error('a unit of work can not be nested');
+    const runner = this.dataSource.createQueryRunner();
+    const unit: Work = { runner, afterCommit: [], isOver: false };
+    let client: PoolClient | undefined;
+    try {
+      client = (await runner.connect()) as PoolClient;
+      const begun = beginFor(client, actor.userId);
+      // Its failure shows in the first statement's answer as well, or in this await when there was none.
+      begun.catch(() => undefined);
+      // We begin and commit ourselves, in fewer round trips; TypeORM must know that row locks are allowed.
+      (runner as { isTransactionActive: boolean }).isTransactionActive = true;
+      const result = await this.current.run(unit, work);
+      await begun;
+      await commit(client);
+      unit.isOver = true;
+      for (const hook of unit.afterCommit) hook();
+      return result;
+    } catch (error) {
+      unit.isOver = true;
+      await client?.query('rollback').catch(() => undefined);
+      throw fromPgError(error);
+    } finally {
+      (runner as { isTransactionActive: boolean }).isTransactionActive = false;
+      await runner.release();
+    }
+  }
+
+  /** The repository of an entity, bound to the running transaction. */
+  repository<E extends ObjectLiteral>(entity: EntityTarget<E>): Repository<E> {
+    return this.work().runner.manager.getRepository(entity);
+  }
+
+  /** Calls `hook` once the running transaction has committed, never when it rolls back. */
+  afterCommit(hook: () => void): void {
+    this.work().afterCommit.push(hook);
+  }
+
+  private work(): Work {
+    const unit = this.current.getStore();
+    if (unit === undefined) throw new Error('no unit of work is running');
+    if (unit.isOver) throw new Error('the unit of work is over');
+    return unit;
+  }
+}

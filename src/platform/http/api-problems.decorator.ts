@@ -1,0 +1,21 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
+import { Problem } from './problem.js';
+
+/** Names the errors a route can answer with, by code; they are grouped by status in the OpenAPI document. */
+export function ApiProblems(...codes: ErrorCode[]): ClassDecorator & MethodDecorator {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { status } = ERROR_CATALOGUE[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const responses = [...byStatus].map(([status, named]) =>
+    ApiResponse({
+      status,
+      description: named.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
+      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(Problem) } } },
+    }),
+  );
+  return applyDecorators(...responses);
+}

@@ -1,0 +1,42 @@
+import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validate, type ValidationError } from 'class-validator';
+import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
+
+const NATIVE = new Set<unknown>([String, Number, Boolean, Array, Object]);
+
+/**
+ * Turns a body or a query into its DTO, or answers 422 with every wrong place at once. Unknown fields are wrong:
+ * a client learns of a misspelt field, and nobody assigns what was not meant to be assigned.
+ */
+@Injectable()
+export class ValidationPipe implements PipeTransform {
+  async transform(value: unknown, { type, metatype }: ArgumentMetadata): Promise<unknown> {
+    if (metatype === undefined || NATIVE.has(metatype) || (type !== 'body' && type !== 'query')) return value;
+    const given = value ?? {};
+    if (typeof given !== 'object' || Array.isArray(given)) throw AppError.invalid('', 'must be a JSON object');
+    const dto = plainToInstance(metatype, given, { exposeUnsetFields: false }) as object;
+    const errors = await validate(dto, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false });
+    if (errors.length > 0)
+      throw new AppError('validation_failed', { errors: [...fieldErrors(errors, type === 'query' ? '?' : '/')] });
+    return dto;
+  }
+}
+
+function* fieldErrors(errors: readonly ValidationError[], prefix: string): Iterable<FieldError> {
+  for (const { property, constraints, children } of errors) {
+    const pointer = prefix + property.replaceAll('~', '~0').replaceAll('/', '~1');
+    for (const [rule, message] of Object.entries(constraints ?? {})) {
+      yield {
+        pointer,
+        message: rule === 'whitelistValidation' ? 'is not a field of this request' : withoutName(message, property),
+      };
+    }
+    if (children !== undefined && children.length > 0) yield* fieldErrors(children, `${pointer}/`);
+  }
+}
+
+/** class-validator begins its messages with the property, which the pointer says already. */
+function withoutName(message: string, property: string): string {
+  return message.startsWith(`${property} `) ? message.slice(property.length + 1) : message;
+}

@@ -1,0 +1,70 @@
+import type { LoggerService } from '@nestjs/common';
+import { type Logger, pino } from 'pino';
+import type { AppConfig } from '../config/app-config.js';
+
+/** Wherever these keys appear in a log object, up to two levels deep, their value is not written. */
+const SECRET_KEYS = [
+  'password',
+  'new_password',
+  'current_password',
+  'password_hash',
+  'passwordHash',
+  'token',
+  'access_token',
+  'refresh_token',
+  'authorization',
+  'cookie',
+  'apiKey',
+  'api_key',
+  'secret',
+  'databaseUrl',
+  'databaseOwnerUrl',
+];
+
+/** Everything the server logs is one JSON line of pino, from here on; secrets are cut by key. */
+export function createLog(config: AppConfig): Logger {
+  return pino({
+    level: config.logLevel,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
+  });
+}
+
+/** Nest's own logger, writing through pino: `log({ facts }, 'message', context)` or `log('message', context)`. */
+export class PinoLogger implements LoggerService {
+  constructor(private readonly pino: Logger) {}
+
+  log(...given: unknown[]): void {
+    this.write('info', given);
+  }
+  error(...given: unknown[]): void {
+    this.write('error', given);
+  }
+  warn(...given: unknown[]): void {
+    this.write('warn', given);
+  }
+  debug(...given: unknown[]): void {
+    this.write('debug', given);
+  }
+  verbose(...given: unknown[]): void {
+    this.write('trace', given);
+  }
+  fatal(...given: unknown[]): void {
+    this.write('fatal', given);
+  }
+
+  /** Nest passes the logger's context as the last string. */
+  private write(level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', given: unknown[]): void {
+    if (!this.pino.isLevelEnabled(level)) return;
+    const texts = given.filter((part) => typeof part === 'string');
+    const facts: Record<string, unknown> = {};
+    for (const part of given) {
+      if (part instanceof Error) facts.err = part;
+      else if (typeof part === 'object' && part !== null) Object.assign(facts, part);
+    }
+    if (texts.length > 1) facts.context = texts.pop();
+    this.pino[level](facts, texts.join(' '));
+  }
+}

@@ -1,0 +1,1 @@
+export { TokenCounter } from '../../modules/llm/public/token-counter.js';
