@@ -36,7 +36,7 @@ function fileProblem({ code, path }: Failure): string | undefined {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return `No right to write ${path}. Make it writable for this account or choose another directory: DATA_DIR=…`;
+      return `This account may not use ${path}. Give it the right, or choose another directory: DATA_DIR=…`;
     case 'ENOTDIR':
     case 'EEXIST':
       return `${path} is in the way: a directory is needed there. Remove it or choose another directory: DATA_DIR=…`;

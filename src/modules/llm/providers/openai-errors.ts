@@ -202,7 +202,8 @@ function retryAfterMs(seconds: unknown, milliseconds: unknown): number | null {
 }
 
 function untilDate(text: string): number {
-  return Date.parse(text) - Date.now();
+  // Date.parse reads nearly anything as a year; a date of HTTP names its day and month.
+  return /[a-z]{3}/i.test(text) ? Date.parse(text) - Date.now() : Number.NaN;
 }
 
 function providerWords(text: string, redact: Redact): Error {

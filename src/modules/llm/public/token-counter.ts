@@ -6,6 +6,7 @@ type Count = (text: string) => number;
 const SLICE_CHARS = 1000;
 /** How far before the end of a slice a better place to cut is looked for. */
 const LOOK_BACK_CHARS = 100;
+const SPACE = 0x20;
 /** Work on the event loop in one go, in milliseconds. */
 const BUDGET_MS = 4;
 /** Merges that the tokenizer remembers; its own 100,000 could hold on to gigabytes of other people's texts. */
@@ -63,19 +64,15 @@ async function loadCount(): Promise<Count> {
   return (text) => countTokens(text, asPlainText);
 }
 
-/** Before white space, where tokens begin; else anywhere but inside a surrogate pair. */
+/** Before a space after a word, where a token begins; else anywhere but inside a surrogate pair. */
 function sliceEnd(text: string, start: number): number {
   const most = start + SLICE_CHARS;
   if (most >= text.length) return text.length;
   for (let place = most; place > most - LOOK_BACK_CHARS; place--) {
-    if (isSpace(text.charCodeAt(place)) && !isSpace(text.charCodeAt(place - 1))) return place;
+    if (text.charCodeAt(place) === SPACE && text.charCodeAt(place - 1) > SPACE) return place;
   }
   const isPair = (text.charCodeAt(most) & 0xfc00) === 0xdc00 && (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
   return isPair ? most - 1 : most;
-}
-
-function isSpace(unit: number): boolean {
-  return unit === 0x20 || unit === 0x0a;
 }
 
 /** V8 lets a slice hold its whole text, and the tokenizer remembers slices: a copy holds only itself. */

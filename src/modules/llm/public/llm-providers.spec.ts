@@ -1,0 +1,46 @@
+import { AppConfig } from '../../../platform/config/app-config.js';
+import { LlmError } from './llm-error.js';
+import { LlmProviders } from './llm-providers.js';
+import { toAppError } from './to-app-error.js';
+
+function providers(settings: Partial<AppConfig>): LlmProviders {
+  return new LlmProviders(Object.assign(new AppConfig(), settings));
+}
+
+describe('LlmProviders', () => {
+  it('is offline when nothing is configured', () => {
+    const subject = providers({});
+    expect(subject.default.name).toBe('offline');
+    expect(subject.find(null)).toBe(subject.default);
+    expect(subject.find('openai')).toBeNull();
+    expect(subject.configuredNames()).toEqual(['offline']);
+  });
+
+  it('knows those with a key, the chosen one first', () => {
+    const subject = providers({
+      llmProvider: 'openrouter',
+      openaiApiKey: 'a',
+      openrouterApiKey: 'b',
+      openaiModel: 'm',
+    });
+    expect(subject.configuredNames()).toEqual(['openrouter', 'openai', 'offline']);
+    expect(subject.find('openai')).toMatchObject({ name: 'openai', defaultModel: 'm' });
+  });
+
+  it('offers canned answers in production only to who asks for them', () => {
+    expect(providers({ nodeEnv: 'production', llmProvider: 'openai', openaiApiKey: 'a' }).find('offline')).toBeNull();
+    expect(providers({ nodeEnv: 'production', llmProvider: 'offline' }).find('offline')).not.toBeNull();
+  });
+
+  it('does not start with a provider it can not call', () => {
+    expect(() => providers({ llmProvider: 'openai' })).toThrow('LLM_PROVIDER is openai');
+  });
+});
+
+describe('toAppError', () => {
+  it('keeps the code and rounds the wait up', () => {
+    const error = new LlmError('provider_rate_limited', { retryable: true, retryAfterMs: 1200 });
+    expect(toAppError(error)).toMatchObject({ code: 'provider_rate_limited', retryAfterSeconds: 2, cause: error });
+    expect(toAppError(new LlmError('provider_error', { retryable: true })).retryAfterSeconds).toBeUndefined();
+  });
+});

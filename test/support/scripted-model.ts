@@ -1,0 +1,158 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What a client asked of the model: the body of POST /chat/completions. */
+export interface ModelRequest {
+  readonly model: string;
+  readonly messages: { role: string; content: string | { type: string }[] }[];
+  readonly stream?: boolean;
+  readonly [option: string]: unknown;
+}
+
+/** How a script answers, step by step; each step is on the wire when it returns. */
+export interface ModelAnswer {
+  delta(text: string): void;
+  /** Ends the answer; usage counts characters unless `usage` is false. */
+  finish(reason?: string, options?: { usage?: boolean }): void;
+  /** Answers with an error status instead; must come before any delta. */
+  refuse(status: number, body?: unknown, headers?: Record<string, string>): void;
+  /** Cuts the connection. */
+  drop(): void;
+  /** Resolves when the client has closed the connection. */
+  readonly closed: Promise<void>;
+}
+
+export type Script = (request: ModelRequest, answer: ModelAnswer) => void | Promise<void>;
+
+const echo: Script = ({ messages }, answer) => {
+  const last = messages.at(-1)?.content;
+  for (const word of ['You', ' said', ': ', typeof last === 'string' ? last : 'parts']) answer.delta(word);
+  answer.finish();
+};
+
+/**
+ * A model of which a test says what it does: an HTTP server with OpenAI's wire, so everything of ours is real up to the
+ * socket. Unscripted requests are echoed.
+ */
+export class ScriptedModel {
+  readonly requests: ModelRequest[] = [];
+  private readonly scripts: Script[] = [];
+  private fallback: Script = echo;
+  private server: Server;
+
+  static async start(): Promise<ScriptedModel> {
+    const model = new ScriptedModel();
+    model.server = createServer((request, response) => void model.serve(request, response));
+    model.server.listen(0, '127.0.0.1');
+    await once(model.server, 'listening');
+    return model;
+  }
+
+  /** For OPENAI_BASE_URL. */
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v1`;
+  }
+
+  /** What the next request that has no script yet does. */
+  next(script: Script): void {
+    this.scripts.push(script);
+  }
+
+  /** What every request without a script of its own does from now on. */
+  always(script: Script | null): void {
+    this.fallback = script ?? echo;
+  }
+
+  /** The next request says `before`, then waits until `release` is called, then says `after` and finishes. */
+  hold(before = '', after = ''): { reached: Promise<void>; release: () => void } {
+    let reach = (): void => undefined;
+    let release = (): void => undefined;
+    const reached = new Promise<void>((resolve) => (reach = resolve));
+    const released = new Promise<void>((resolve) => (release = resolve));
+    this.next(async (_request, answer) => {
+      if (before !== '') answer.delta(before);
+      reach();
+      await Promise.race([released, answer.closed]);
+      if (after !== '') answer.delta(after);
+      answer.finish();
+    });
+    return { reached, release };
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/v1/models')
+      return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
+    const body: Buffer[] = [];
+    for await (const chunk of request) body.push(chunk as Buffer);
+    const asked = JSON.parse(Buffer.concat(body).toString()) as ModelRequest;
+    this.requests.push(asked);
+    await (this.scripts.shift() ?? this.fallback)(asked, new WireAnswer(asked, response));
+  }
+}
+
+class WireAnswer implements ModelAnswer {
+  readonly closed: Promise<void>;
+  private text = '';
+
+  constructor(
+    private readonly request: ModelRequest,
+    private readonly response: ServerResponse,
+  ) {
+    this.closed = new Promise((resolve) => response.once('close', () => resolve()));
+  }
+
+  delta(text: string): void {
+    this.text += text;
+    if (this.request.stream === true)
+      this.frame({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] });
+  }
+
+  finish(reason = 'stop', { usage = true } = {}): void {
+    const counts = { prompt_tokens: JSON.stringify(this.request.messages).length, completion_tokens: this.text.length };
+    const usageField = usage ? { usage: { ...counts, total_tokens: 0 } } : {};
+    if (this.request.stream === true) {
+      this.frame({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
+      if (usage) this.frame({ choices: [], ...usageField });
+      this.response.end('data: [DONE]\n\n');
+      return;
+    }
+    const message = { role: 'assistant', content: this.text };
+    this.response.setHeader('content-type', 'application/json');
+    this.response.end(
+      JSON.stringify({
+        id: 'gen-1',
+        model: this.request.model,
+        choices: [{ index: 0, message, finish_reason: reason }],
+        ...usageField,
+      }),
+    );
+  }
+
+  refuse(
+    status: number,
+    body: unknown = { error: { message: 'scripted refusal', code: null } },
+    headers: Record<string, string> = {},
+  ): void {
+    this.response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    this.response.end(JSON.stringify(body));
+  }
+
+  drop(): void {
+    this.response.destroy();
+  }
+
+  private frame(fields: object): void {
+    if (!this.response.headersSent) {
+      this.response.writeHead(200, { 'content-type': 'text/event-stream' });
+    }
+    const frame = { id: 'gen-1', object: 'chat.completion.chunk', model: this.request.model, ...fields };
+    this.response.write(`data: ${JSON.stringify(frame)}\n\n`);
+  }
+}

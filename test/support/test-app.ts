@@ -1,0 +1,61 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApp } from '../../src/app.factory.js';
+import { AppConfig } from '../../src/platform/config/app-config.js';
+import { ScriptedModel } from './scripted-model.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
+
+export interface TestApp {
+  readonly app: NestFastifyApplication;
+  /** For supertest. */
+  readonly server: ReturnType<NestFastifyApplication['getHttpServer']>;
+  readonly config: AppConfig;
+  readonly database: TestDatabase;
+  readonly model: ScriptedModel;
+  /** Another instance of the same application on the same database and model, as behind a load balancer. */
+  another(overrides?: Partial<AppConfig>): Promise<NestFastifyApplication>;
+  close(): Promise<void>;
+}
+
+/** The real application on a database of its own, with a scripted model; cheap password hashes and no log. */
+export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise<TestApp> {
+  const database = await createTestDatabase();
+  const model = await ScriptedModel.start();
+  const config: AppConfig = Object.assign(new AppConfig(), {
+    nodeEnv: 'test',
+    databaseUrl: database.url,
+    databasePoolSize: 5,
+    migrateOnStart: false,
+    jwtSecret: 'a test secret that is long enough to be taken',
+    passwordPepper: 'a test pepper that is long enough to be taken',
+    bcryptCost: 4,
+    workerThreads: 1,
+    llmProvider: 'openai',
+    openaiApiKey: 'sk-test-canary',
+    openaiBaseUrl: model.url,
+    openaiModel: 'scripted',
+    llmRetries: 0,
+    shutdownGraceMs: 1000,
+    logLevel: 'silent',
+    ...overrides,
+  } satisfies Partial<AppConfig>);
+  const app = await createApp(config);
+  const others: NestFastifyApplication[] = [];
+  return {
+    app,
+    server: app.getHttpServer(),
+    config,
+    database,
+    model,
+    another: async (more = {}) => {
+      const other = await createApp(Object.assign(new AppConfig(), config, more));
+      others.push(other);
+      return other;
+    },
+    close: async () => {
+      for (const other of others) await other.close();
+      await app.close();
+      await model.stop();
+      await database.drop();
+    },
+  };
+}
