@@ -76,13 +76,17 @@ create table projects (
   provider text,
   model text,
   params jsonb not null default '{}',
+  on_conflict text not null default 'reject',
+  on_crash text not null default 'retry',
   version integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint pk_projects primary key (user_id, id),
   constraint fk_projects_user_id foreign key (user_id) references users (id) on delete cascade,
   constraint ck_projects_name check (length(name) between 1 and 200),
-  constraint ck_projects_provider check (provider in ('openai', 'openrouter', 'offline'))
+  constraint ck_projects_provider check (provider in ('openai', 'openrouter', 'offline')),
+  constraint ck_projects_on_conflict check (on_conflict in ('reject', 'queue', 'interrupt')),
+  constraint ck_projects_on_crash check (on_crash in ('retry', 'keep'))
 );
 
 create table prompts (
@@ -110,6 +114,7 @@ create table chat_sessions (
   id uuid not null,
   project_id uuid not null,
   title text,
+  is_title_given boolean not null default false,
   metadata jsonb not null default '{}',
   archived_at timestamptz,
   pinned_at timestamptz,
@@ -137,6 +142,7 @@ create table messages (
   parts jsonb,
   content_tokens integer,
   status text not null,
+  attempt integer not null default 1,
   finish_reason text,
   provider text,
   model text,
@@ -167,13 +173,16 @@ create table messages (
 ) with (fillfactor = 85);
 create index ix_messages_parent_id on messages (user_id, parent_id)`;
 
-// A row in turns is a claim on a running answer; it lives from OPEN to CLOSE. Both tables churn and stay small, so they
-// are vacuumed by count, not by share of their size.
+// A row in turns is a claim on a running answer, or the place of one that waits for its turn in the session; it lives from
+// OPEN to CLOSE. Both tables churn and stay small, so they are vacuumed by count, not by share of their size. The partial
+// index is the policy: at most one running turn a session, whatever any instance believes.
 const TURNS = `
 create table turns (
   user_id uuid not null,
   message_id uuid not null,
   session_id uuid not null,
+  seq integer not null,
+  is_running boolean not null,
   claim_id uuid not null,
   owner uuid not null,
   attempt integer not null default 1,
@@ -182,11 +191,12 @@ create table turns (
   request jsonb not null,
   created_at timestamptz not null default now(),
   constraint pk_turns primary key (user_id, message_id),
-  constraint uq_turns_session_id unique (user_id, session_id),
   constraint fk_turns_message_id foreign key (user_id, message_id) references messages (user_id, id) on delete cascade,
   constraint fk_turns_session_id foreign key (user_id, session_id)
     references chat_sessions (user_id, id) on delete cascade
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+create unique index uq_turns_running on turns (user_id, session_id) where is_running;
+create index ix_turns_session_id on turns (user_id, session_id, seq);
 
 create table turn_chunks (
   user_id uuid not null,
@@ -217,6 +227,8 @@ const ISOLATION = [
   'create policy takeover_read on turns for select to parley_system using (true)',
   'create policy takeover_claim on turns for update to parley_system using (true) with check (true)',
   'create policy flush on turn_chunks for insert to parley_system with check (true)',
+  'create policy flush_read on messages for select to parley_system using (true)',
+  'create policy flush_status on messages for update to parley_system using (true) with check (true)',
 ].join(';\n');
 
 const GRANTS = `
@@ -228,5 +240,6 @@ grant select, insert, update, delete on users, ${TENANT_TABLES.join(', ')} to pa
 grant select on schema_migrations to parley_app;
 grant select (id, email, password_hash) on users to parley_system;
 grant select on turns to parley_system;
-grant update (claim_id, owner, attempt, lease_until) on turns to parley_system;
+grant update (is_running, claim_id, owner, attempt, lease_until) on turns to parley_system;
+grant select (user_id, id, status), update (status) on messages to parley_system;
 grant insert on turn_chunks to parley_system`;

@@ -50,7 +50,8 @@ export class Lifecycle {
     const { createApp } = await import('./app.factory.js');
     this.app = await createApp(config);
     if (this.stopping !== undefined) return;
-    await this.app.listen(config.port, config.host);
+    // The server's own listen: Nest's would log a failure before we explain it.
+    await this.app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });
     this.announce(config, this.app.getHttpServer().address() as AddressInfo);
   }
 

@@ -1,12 +1,24 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { AppConfig } from './platform/config/app-config.js';
 import { Problem } from './platform/http/problem.js';
-import { TURN_EVENT_MODELS } from './modules/chat/public/turn-event.dto.js';
+import { TURN_EVENT_MODELS, turnEventSchema } from './modules/chat/public/turn-event.dto.js';
+import { PROBLEM_JSON } from './platform/http/api-problems.decorator.js';
+
+/** One tag a module, in the order in which a newcomer meets them. */
+const TAGS = {
+  Auth: 'Accounts and sign-ins.',
+  Users: 'The signed-in user.',
+  Projects: 'What conversations are about: prompts, model and settings.',
+  Prompts: 'System prompts of a project, in order.',
+  Chat: 'Turns, sessions and messages.',
+  Llm: 'The model provider of this server.',
+  Health: 'For load balancers and people on call.',
+};
 
 /** The contract as a document (OpenAPI 3.1): what `/openapi.json` serves, what is checked in, and what clients are generated from. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
+  const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Parley')
     .setDescription(
@@ -21,9 +33,30 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
     .addSecurityRequirements('bearer')
-    .addSecurityRequirements('password')
-    .build();
-  return SwaggerModule.createDocument(app, config, { extraModels: [Problem, ...TURN_EVENT_MODELS] });
+    .addSecurityRequirements('password');
+  for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
+  const document = SwaggerModule.createDocument(app, builder.build(), {
+    extraModels: [Problem, ...TURN_EVENT_MODELS],
+  });
+  Object.assign(document.components?.schemas ?? {}, { TurnEvent: turnEventSchema });
+  addCommonAnswers(document);
+  return document;
+}
+
+/** What any route can answer: a refused token where one is needed, and whatever else is in the catalogue of errors. */
+function addCommonAnswers({ paths }: OpenAPIObject): void {
+  const content = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
+  for (const operation of Object.values(paths).flatMap((path) => Object.values(path as Record<string, Operation>))) {
+    const isOpen = operation.security?.length === 0;
+    if (!isOpen)
+      operation.responses['401'] ??= { description: '`unauthenticated`: A valid access token is needed.', content };
+    operation.responses.default = { description: 'Any other error; `code` says which.', content };
+  }
+}
+
+interface Operation {
+  readonly security?: unknown[];
+  readonly responses: Record<string, unknown>;
 }
 
 /** Swagger UI at /docs, the document at /openapi.json and /openapi.yaml. */

@@ -53,7 +53,7 @@ afterAll(async () => {
 
 describeProviderContract('OpenAI', () => ({ provider: made(new OpenAiProvider(settings('/v1'))), ask }));
 describeProviderContract('OpenRouter', () => ({ provider: made(new OpenRouterProvider(settings('/api/v1'))), ask }));
-describeProviderContract('offline', () => ({ provider: new OfflineProvider(8), ask }));
+describeProviderContract('offline', () => ({ provider: new OfflineProvider(3), ask }));
 
 describe('against a server nobody here wrote', () => {
   const question = (content: string) => [{ role: 'user', content } as const];

@@ -1,5 +1,6 @@
 import { type MessageBody, TestUser } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
 import { readEvents, textOf } from '../support/read-events.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
@@ -282,15 +283,3 @@ describe('a turn', () => {
     expect(await t.database.query('select * from messages order by id')).toEqual(before);
   });
 });
-
-async function expectSoon(check: () => Promise<unknown>): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (tries === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-}

@@ -28,6 +28,7 @@ export interface RawRequest {
 export class RawUpstream {
   readonly requests: RawRequest[] = [];
   private readonly sockets = new Set<Socket>();
+  private readonly usedSockets = new Set<Socket>();
   private scripts: Script[] = [['hang']];
   private connections = 0;
 
@@ -55,8 +56,9 @@ export class RawUpstream {
     return `${this.scheme}://127.0.0.1:${this.port}/v1`;
   }
 
+  /** Open sockets that have carried a request. (undici opens a spare one after an abort, which carries none.) */
   get openSockets(): number {
-    return this.sockets.size;
+    return this.usedSockets.size;
   }
 
   /** Connections since the start or the last `answerWith`. */
@@ -70,11 +72,11 @@ export class RawUpstream {
     this.connections = 0;
   }
 
-  /** Resolves when no socket is open any more; rejects after `limitMs`. */
+  /** Resolves when no socket that carried a request is open any more; rejects after `limitMs`. */
   async untilIdle(limitMs = 1000): Promise<void> {
     const deadline = Date.now() + limitMs;
-    while (this.sockets.size > 0) {
-      if (Date.now() > deadline) throw new Error(`${this.sockets.size} sockets are still open`);
+    while (this.usedSockets.size > 0) {
+      if (Date.now() > deadline) throw new Error(`${this.usedSockets.size} sockets are still open`);
       await sleep(5);
     }
   }
@@ -89,7 +91,10 @@ export class RawUpstream {
     this.connections += 1;
     this.sockets.add(socket);
     socket.setNoDelay(true);
-    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      this.usedSockets.delete(socket);
+    });
     socket.on('error', () => socket.destroy());
     let received = Buffer.alloc(0);
     let answering = Promise.resolve();
@@ -100,6 +105,7 @@ export class RawUpstream {
         if (request === null) return;
         received = received.subarray(request.length);
         this.requests.push(request);
+        this.usedSockets.add(socket);
         const script = (this.scripts.length > 1 ? this.scripts.shift() : this.scripts[0]) ?? ['hang'];
         answering = answering.then(() => play(socket, script));
       }

@@ -87,8 +87,10 @@ export class ScriptedModel {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url === '/v1/models')
+    if (request.url === '/v1/models') {
+      response.setHeader('content-type', 'application/json');
       return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
+    }
     const body: Buffer[] = [];
     for await (const chunk of request) body.push(chunk as Buffer);
     const asked = JSON.parse(Buffer.concat(body).toString()) as ModelRequest;

@@ -1,4 +1,4 @@
-import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import {
   ApiConsumes,
   ApiCreatedResponse,
@@ -11,10 +11,9 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
+import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { ChangePasswordRequest, LoginRequest, RefreshRequest, RegisterRequest, SignedIn } from './auth.dto.js';
 import { AuthService } from './auth.service.js';
-
-const agent = (header: string | undefined): string | null => header?.slice(0, 300) ?? null;
 
 @ApiTags('Auth')
 @Controller()
@@ -26,8 +25,8 @@ export class AuthController {
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
   @ApiProblems('email_taken', 'validation_failed')
-  register(@Body() body: RegisterRequest, @Headers('user-agent') userAgent?: string): Promise<SignedIn> {
-    return this.auth.register(body, agent(userAgent));
+  register(@Body() body: RegisterRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
+    return this.auth.register(body, userAgent);
   }
 
   @Public()
@@ -37,8 +36,8 @@ export class AuthController {
   @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
   @ApiOkResponse({ type: SignedIn })
   @ApiProblems('invalid_credentials', 'validation_failed')
-  login(@Body() body: LoginRequest, @Headers('user-agent') userAgent?: string): Promise<SignedIn> {
-    return this.auth.login((body.email ?? body.username) as string, body.password, agent(userAgent));
+  login(@Body() body: LoginRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
+    return this.auth.login((body.email ?? body.username) as string, body.password, userAgent);
   }
 
   @Public()

@@ -105,6 +105,6 @@ export class SignedIn {
   @ApiProperty({ enum: ['bearer'] })
   token_type: 'bearer';
 
-  @ApiProperty({ example: 900, description: 'Seconds until the access token expires.' })
+  @ApiProperty({ type: 'integer', example: 900, description: 'Seconds until the access token expires.' })
   expires_in: number;
 }

@@ -14,6 +14,10 @@ export class ChatSession {
   @Column('text', { nullable: true })
   title: string | null;
 
+  /** Whether a person gave the title; what we made up may still change. */
+  @Column('boolean', { name: 'is_title_given', default: false })
+  isTitleGiven: boolean;
+
   /** Whatever the client wants to remember with the session. */
   @Column('jsonb', { default: {} })
   metadata: Record<string, unknown>;

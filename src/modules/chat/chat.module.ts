@@ -7,7 +7,10 @@ import { MessagesService } from './messages.service.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
-import { TakeoverJob } from './takeover.job.js';
+import { ModelCall } from './model-call.js';
+import { TurnClaims } from './turn-claims.js';
+import { TurnKeeperJob } from './turn-keeper.job.js';
+import { TurnMirrors } from './turn-mirrors.js';
 import { TurnRunner } from './turn-runner.js';
 import { TurnStore } from './turn-store.js';
 import { TurnsController } from './turns.controller.js';
@@ -20,7 +23,10 @@ import { TurnsService } from './turns.service.js';
     TurnsService,
     TurnStore,
     TurnRunner,
-    TakeoverJob,
+    TurnClaims,
+    TurnMirrors,
+    ModelCall,
+    TurnKeeperJob,
     SessionsService,
     SessionsRepository,
     MessagesService,

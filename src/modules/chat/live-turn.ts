@@ -14,6 +14,10 @@ export class TurnAbort extends Error {
     super(`turn aborted: ${why}`);
     this.name = 'TurnAbort';
   }
+
+  static isLost({ reason }: AbortSignal): boolean {
+    return reason instanceof TurnAbort && reason.why === 'lost';
+  }
 }
 
 /**
@@ -22,12 +26,15 @@ export class TurnAbort extends Error {
  */
 export class LiveTurn {
   readonly started: Pick<OpenTurn, 'question' | 'answer'>;
-  readonly attempt: number;
+  /** Counts how often the answer was begun; when it changes, the text begins anew. */
+  attempt: number;
   /** The settled answer, once there is one; null when this instance does not know the end and never will. */
   readonly ended: Promise<Message | null>;
   readonly abort = new AbortController();
   length = 0;
   settled: Message | null | undefined;
+  /** Whether somebody waits for the end, not for the text. */
+  isAwaited = false;
 
   private readonly pieces: string[] = [];
   private readonly starts: number[] = [];
@@ -42,7 +49,7 @@ export class LiveTurn {
 
   /** A settled turn, to be read like a live one. */
   static past(question: Message, answer: Message): LiveTurn {
-    const turn = new LiveTurn({ question, answer, attempt: 1 });
+    const turn = new LiveTurn({ question, answer, attempt: answer.attempt });
     turn.append(answer.content);
     turn.end(answer);
     return turn;
@@ -54,6 +61,19 @@ export class LiveTurn {
     this.starts.push(this.length);
     this.length += text.length;
     this.wake();
+  }
+
+  /** The answer begins anew: what there was of it is void. */
+  restart(attempt: number): void {
+    this.attempt = attempt;
+    this.pieces.length = 0;
+    this.starts.length = 0;
+    this.length = 0;
+    this.wake();
+  }
+
+  get hasReaders(): boolean {
+    return this.readers.size > 0;
   }
 
   /** Ends the turn here: with the settled answer, or with null when it goes on elsewhere. */

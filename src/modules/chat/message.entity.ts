@@ -45,6 +45,10 @@ export class Message {
   @Column('text')
   status: MessageStatus;
 
+  /** How often the answer was begun; more than 1 when instances died. */
+  @Column('int', { default: 1 })
+  attempt: number;
+
   @Column('text', { name: 'finish_reason', nullable: true })
   finishReason: FinishReason | null;
 

@@ -3,7 +3,7 @@ import { Brackets, type QueryDeepPartialEntity } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ChatSession } from './chat-session.entity.js';
 
-export type NewSession = Pick<ChatSession, 'userId' | 'id' | 'projectId' | 'title' | 'metadata'>;
+export type NewSession = Pick<ChatSession, 'userId' | 'id' | 'projectId' | 'title' | 'isTitleGiven' | 'metadata'>;
 
 export interface SessionChanges {
   title?: string | null;
@@ -70,6 +70,7 @@ export class SessionsRepository {
         ...(columns as QueryDeepPartialEntity<ChatSession>),
         ...(isArchived === undefined ? {} : { archivedAt: isArchived ? now : null }),
         ...(isPinned === undefined ? {} : { pinnedAt: isPinned ? now : null }),
+        ...(columns.title === undefined ? {} : { isTitleGiven: columns.title !== null }),
         version: () => 'version + 1',
       },
     );

@@ -34,6 +34,7 @@ export class SessionsService {
         id,
         projectId,
         title: title ?? null,
+        isTitleGiven: title != null,
         metadata: metadata ?? {},
       });
       return this.require(actor, id);

@@ -1,3 +1,5 @@
+import { TURN_CHANNEL } from './turn-notices.js';
+
 /**
  * The SQL of a turn. Each statement is sent under a name, so PostgreSQL parses and plans it once a connection, and several
  * leave in one write (platform/database/pipeline.ts). `$1` is the tenant in all of them.
@@ -8,59 +10,81 @@ const ANSWER_AND_CLAIM = `
     insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
     select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
   ), turn as (
-    insert into turns (user_id, message_id, session_id, claim_id, owner, lease_until, request)
-    select $1, $3, s.id, $4, $5, now() + $6 * interval '1 millisecond', $7 from session s
+    insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
+      case when s.is_running then now() + $6 * interval '1 millisecond' else 'infinity' end, $7
+    from session s
   )`;
-
-const OPENED = `
-  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  p.id as "projectId", p.provider, p.model, p.params`;
 
 const QUESTION = `
   question as (
     insert into messages
       (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
-    select $1, $8, s.id, s.parent_id, s.last_seq - 1, 'user', $9, $10, $11, 'completed', now() from session s
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
   )`;
 
-// $2 project, $3 answer, $4 claim, $5 owner, $6 lease, $7 request, $8 question, $9 content, $10 parts, $11 tokens, $12 session
+// Others of the session are asked to stop when this one interrupts; a waiting one settles when its time comes.
+const INTERRUPTED = `
+  interrupted as (
+    update turns t set stop_requested_at = coalesce(t.stop_requested_at, now())
+    from session s
+    where s.policy = 'interrupt' and t.user_id = $1 and t.session_id = s.id
+    returning t.message_id, pg_notify('${TURN_CHANNEL}', 'stop ' || t.owner)
+  )`;
+
+const OPENED = `
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash"`;
+
+// Runs alongside whatever runs in the session only under 'reject', where the unique index then refuses it.
+const IS_RUNNING = `
+  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id))`;
+
+// $2 project, $3 answer, $4 claim, $5 owner, $6 lease, $7 request, $8 policy or null, $9 question, $10 content, $11 parts,
+// $12 tokens, $13 session, $14 title. In a new session there is nobody to wait for, whatever the policy says.
 export const OPEN_IN_NEW_SESSION = {
   name: 'turn_open_in_new_session',
   text: `
 with project as (
   select * from projects where user_id = $1 and id = $2
 ), created as (
-  insert into chat_sessions (user_id, id, project_id, last_seq, last_message_id)
-  select $1, $12, id, 2, $3 from project
-  returning id, project_id, last_seq
+  insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
+  select $1, $13, id, $14, 2, $3 from project
+  returning id, last_seq
 ), session as (
-  select c.id, c.project_id, c.last_seq, $8::uuid as question_id, null::uuid as parent_id from created c
+  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running
+  from created c
 ), ${QUESTION}, ${ANSWER_AND_CLAIM}
-select ${OPENED} from session s, project p`,
+select ${OPENED}, null as interrupted from session s, project p`,
 };
 
-// As above; $12 session, $13 whether the client named a parent, $14 that parent or null for the beginning.
+// As above; $15 whether the client named a parent, $16 that parent or null for the beginning.
 // The session's row is locked before its tip is read: who waited for another turn must see what that one left.
 export const OPEN_IN_SESSION = {
   name: 'turn_open_in_session',
   text: `
-with target as (
-  select id, last_message_id from chat_sessions
-  where user_id = $1 and id = $12 and ($2::uuid is null or project_id = $2)
-  for update
+with locked as (
+  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy
+  from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
+  where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
+  for update of s
 ), place as (
-  select t.id, t.last_message_id, case when $13 then $14::uuid else t.last_message_id end as parent_id from target t
-  where not $13 or $14::uuid is null or exists (
-    select 1 from messages m where m.user_id = $1 and m.id = $14 and m.session_id = t.id and m.role = 'assistant')
+  select l.id, l.last_message_id, l.policy, ${IS_RUNNING} as is_running,
+    case when $15 then $16::uuid else l.last_message_id end as parent_id
+  from locked l
+  where not $15 or $16::uuid is null or exists (
+    select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = l.id and m.role = 'assistant')
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
-      is_branched = s.is_branched or p.parent_id is distinct from p.last_message_id
+      is_branched = s.is_branched or p.parent_id is distinct from p.last_message_id,
+      title = coalesce(s.title, case when s.last_seq = 0 then $14 end)
   from place p
   where s.user_id = $1 and s.id = p.id
-  returning s.id, s.project_id, s.last_seq, $8::uuid as question_id, p.parent_id
-), ${QUESTION}, ${ANSWER_AND_CLAIM}
-select ${OPENED} from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
+  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running
+), ${QUESTION}, ${ANSWER_AND_CLAIM}, ${INTERRUPTED}
+select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interrupted
+from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
 };
 
 // $2 the message to answer anew: an answer or its question.
@@ -70,14 +94,23 @@ export const OPEN_SIBLING = {
 with named as (
   select case when role = 'user' then id else parent_id end as question_id, session_id
   from messages where user_id = $1 and id = $2
+), locked as (
+  select s.id, n.question_id, coalesce($8, p.on_conflict) as policy
+  from named n
+  join chat_sessions s on s.user_id = $1 and s.id = n.session_id
+  join projects p on p.user_id = $1 and p.id = s.project_id
+  for update of s
+), place as (
+  select l.*, ${IS_RUNNING} as is_running from locked l
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
-  from named n
-  where s.user_id = $1 and s.id = n.session_id
-  returning s.id, s.project_id, s.last_seq, n.question_id, null::uuid as parent_id
-), ${ANSWER_AND_CLAIM}
-select ${OPENED} from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
+  from place p
+  where s.user_id = $1 and s.id = p.id
+  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running
+), ${ANSWER_AND_CLAIM}, ${INTERRUPTED}
+select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interrupted
+from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
 };
 
 const CONTEXT = `
@@ -113,68 +146,22 @@ export const READ_CONTEXT_OF_ANSWER = {
   text: CONTEXT.replace('QUESTION_ID', '(select a.parent_id from messages a where a.user_id = $1 and a.id = $2)'),
 };
 
-// $2 answer, $3 claim, then what it has become. Whoever lost the claim changes nothing.
+// $2 answer, $3 claim, then what it has become. Whoever lost the claim changes nothing. Also tells whether another turn of
+// the session waits for this end.
 export const CLOSE = {
   name: 'turn_close',
   text: `
 with turn as (
-  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id
+  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
 )
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, completed_at = now()
+    error_code = $16, attempt = $17, completed_at = now()
 from turn t
 where m.user_id = $1 and m.id = t.message_id
-returning m.completed_at as "completedAt"`,
-};
-
-export const REQUEST_STOP = {
-  name: 'turn_request_stop',
-  text: `
-update turns set stop_requested_at = coalesce(stop_requested_at, now())
-where user_id = $1 and message_id = $2
-returning owner`,
-};
-
-// Across tenants, by SystemScope: $1 owner, $2 lease in milliseconds.
-export const RENEW_LEASES = {
-  name: 'turns_renew_leases',
-  text: `
-update turns set lease_until = now() + $2 * interval '1 millisecond' where owner = $1
-returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested"`,
-};
-
-export const RELEASE_LEASES = {
-  name: 'turns_release_leases',
-  text: `update turns set lease_until = now() where owner = $1`,
-};
-
-// $1 new owner, $2 lease in milliseconds, $3 how many at most.
-export const CLAIM_EXPIRED = {
-  name: 'turns_claim_expired',
-  text: `
-update turns t
-set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1, lease_until = now() + $2 * interval '1 millisecond'
-from (
-  select user_id, message_id from turns where lease_until <= now()
-  order by lease_until limit $3 for update skip locked
-) expired
-where t.user_id = expired.user_id and t.message_id = expired.message_id
-returning t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
-  t.stop_requested_at is not null as "isStopRequested"`,
-};
-
-// $2 answer: what a takeover must know of a turn that another instance opened.
-export const READ_TURN = {
-  name: 'turn_read',
-  text: `
-select m.session_id as "sessionId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", p.id as "projectId", p.provider, p.model, p.params
-from messages m
-join chat_sessions s on s.user_id = $1 and s.id = m.session_id
-join projects p on p.user_id = $1 and p.id = s.project_id
-where m.user_id = $1 and m.id = $2`,
+returning m.completed_at as "completedAt", exists (
+  select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext"`,
 };
 
 // $2 message: a row in the shape of the entity. $3: the question of that answer instead.
@@ -182,7 +169,7 @@ export const READ_MESSAGE = {
   name: 'message_read',
   text: `
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
-  content_tokens as "contentTokens", status, finish_reason as "finishReason", provider, model,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",

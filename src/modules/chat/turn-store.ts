@@ -6,10 +6,12 @@ import { newId } from '../../kernel/ids.js';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
-import { SystemScope } from '../../platform/database/system-scope.js';
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
+import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
+import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
 import type { ContextEntry } from './context/context-builder.js';
 import type { Message } from './message.entity.js';
+import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
 
 type Tenant = Pick<Actor, 'userId'>;
@@ -25,6 +27,8 @@ export interface MessageContent {
   readonly content: string;
   readonly parts: ContentPart[] | null;
   readonly tokens: number;
+  /** For a session that has no title yet. */
+  readonly title: string;
 }
 
 export type TurnPlace =
@@ -44,14 +48,23 @@ export interface OpenTurn {
   readonly request: TurnRequest;
   readonly question: Message;
   readonly answer: Message;
-  readonly project: {
-    readonly provider: ProviderName | null;
-    readonly model: string | null;
-    readonly params: LlmParams;
-  };
+  readonly project: ProjectFacts;
   readonly prompts: readonly ContextEntry[];
   /** Newest first. */
   readonly history: readonly ContextEntry[];
+  /** False when another turn of the session must end first. */
+  readonly isRunning: boolean;
+  /** Answers that this turn has asked to stop. */
+  readonly interrupted: readonly string[];
+  /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
+  readonly savedText: string | null;
+}
+
+export interface ProjectFacts {
+  readonly provider: ProviderName | null;
+  readonly model: string | null;
+  readonly params: LlmParams;
+  readonly onCrash: CrashPolicy;
 }
 
 /** How a turn ended: the columns of the answer that CLOSE writes. */
@@ -72,31 +85,29 @@ export type Outcome = Pick<
   | 'errorCode'
 >;
 
-export interface ExpiredTurn {
-  readonly userId: string;
-  readonly messageId: string;
-  readonly claimId: string;
+export interface Settled {
+  readonly answer: Message;
+  /** Whether another turn of the session waits. */
+  readonly hasNext: boolean;
+}
+
+/** How far a running turn has come in the database. */
+export interface Progress {
   readonly attempt: number;
-  readonly request: TurnRequest;
-  readonly isStopRequested: boolean;
+  readonly owner: string;
+  /** Safe text after the offset that was asked for, or from the beginning when the attempt is another one. */
+  readonly text: string;
 }
 
-export interface Lease {
-  readonly messageId: string;
-  readonly claimId: string;
-  readonly isStopRequested: boolean;
-}
-
-interface OpenedRow {
+interface OpenedRow extends ProjectFacts {
   sessionId: string;
   questionId: string;
   parentId: string | null;
   seq: number;
   createdAt: Date;
-  projectId: string;
-  provider: ProviderName | null;
-  model: string | null;
-  params: LlmParams;
+  isRunning: boolean;
+  interrupted?: string[] | null;
+  savedText?: string | null;
 }
 
 interface ContextRow {
@@ -107,32 +118,39 @@ interface ContextRow {
   place: number;
 }
 
-/** OPEN and CLOSE, one round trip each, and the claims in between. */
+/** OPEN and CLOSE, one round trip each, and what others read of a turn. */
 @Injectable()
 export class TurnStore {
-  /** This instance, as the owner of claims. A restarted process is another owner. */
-  private readonly owner = newId();
-
   constructor(
     private readonly pipeline: Pipeline,
-    private readonly system: SystemScope,
+    private readonly claims: TurnClaims,
     private readonly config: AppConfig,
   ) {}
 
-  /** Stores a question and the place of its answer, and claims the turn. Throws `not_found` or `turn_in_progress`. */
-  async open({ userId }: Tenant, place: TurnPlace, given: MessageContent, request: TurnRequest): Promise<OpenTurn> {
+  /**
+   * Stores a question and the place of its answer, and claims the turn.
+   * @param policy null takes the project's
+   * Throws `not_found`, or `turn_in_progress` when another runs and the policy is to reject.
+   */
+  async open(
+    { userId }: Tenant,
+    place: TurnPlace,
+    given: MessageContent,
+    request: TurnRequest,
+    policy: ConflictPolicy | null,
+  ): Promise<OpenTurn> {
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
-    const { content, parts, tokens } = given;
-    const claim = this.claim(userId, place.projectId, answerId, claimId, request);
-    const values = [...claim, questionId, content, parts === null ? null : JSON.stringify(parts), tokens];
+    const { content, parts, tokens, title } = given;
+    const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
+    const asked = [questionId, content, parts === null ? null : JSON.stringify(parts), tokens];
     const open =
       'sessionId' in place
         ? {
             ...sql.OPEN_IN_SESSION,
-            values: [...values, place.sessionId, place.parentId !== undefined, place.parentId ?? null],
+            values: [...claim, ...asked, place.sessionId, title, place.parentId !== undefined, place.parentId ?? null],
           }
-        : { ...sql.OPEN_IN_NEW_SESSION, values: [...values, newId()] };
-    const [opened, context] = await this.run(userId, [open, this.readContext(userId, questionId)]);
+        : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
+    const [opened, context] = await this.run(userId, [open, this.readContext(sql.READ_CONTEXT, userId, questionId)]);
     const row = single<OpenedRow>(opened);
     const question: Message = {
       ...emptyMessage(userId, questionId, row),
@@ -145,16 +163,21 @@ export class TurnStore {
       status: 'completed',
       completedAt: row.createdAt,
     };
-    return { claimId, attempt: 1, request, question, ...this.opened(userId, answerId, row, context) };
+    return { claimId, attempt: 1, request, question, ...toOpened(userId, answerId, row, context) };
   }
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
-  async openSibling({ userId }: Tenant, messageId: string, request: TurnRequest): Promise<OpenTurn> {
+  async openSibling(
+    { userId }: Tenant,
+    messageId: string,
+    request: TurnRequest,
+    policy: ConflictPolicy | null,
+  ): Promise<OpenTurn> {
     const [answerId, claimId] = [newId(), newId()];
     const [opened, asked, context] = await this.run(userId, [
-      { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request) },
+      { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
-      this.readContextOf(userId, answerId),
+      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId),
     ]);
     const row = single<OpenedRow>(opened);
     return {
@@ -162,31 +185,24 @@ export class TurnStore {
       attempt: 1,
       request,
       question: single<Message>(asked),
-      ...this.opened(userId, answerId, row, context),
+      ...toOpened(userId, answerId, row, context),
     };
   }
 
-  /** Everything that is needed to run a turn again which another instance has left. */
-  async reopen(turn: ExpiredTurn): Promise<OpenTurn> {
-    const { userId, messageId } = turn;
+  /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session. */
+  async reopen({ userId, messageId, claimId, attempt, request }: ClaimedTurn): Promise<OpenTurn | null> {
     const [opened, asked, context] = await this.run(userId, [
-      { ...sql.READ_TURN, values: [userId, messageId] },
+      { ...READ_TURN, values: [userId, messageId] },
       { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
-      this.readContextOf(userId, messageId),
+      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, messageId),
     ]);
-    const { claimId, attempt, request } = turn;
-    const row = single<OpenedRow>(opened);
-    return {
-      claimId,
-      attempt,
-      request,
-      question: single<Message>(asked),
-      ...this.opened(userId, messageId, row, context),
-    };
+    const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
+    if (row === undefined || question === undefined) return null;
+    return { claimId, attempt, request, question, ...toOpened(userId, messageId, row, context) };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
-  async close({ claimId, answer }: OpenTurn, outcome: Outcome): Promise<Message | null> {
+  async close({ claimId, answer, attempt }: OpenTurn, outcome: Outcome): Promise<Settled | null> {
     const o = outcome;
     const values = [
       answer.userId,
@@ -205,10 +221,12 @@ export class TurnStore {
       o.isUsageEstimated,
       o.costMicroUsd,
       o.errorCode,
+      attempt,
     ];
     const [closed] = await this.run(answer.userId, [{ ...sql.CLOSE, values }]);
-    const row = closed?.rows[0] as { completedAt: Date } | undefined;
-    return row === undefined ? null : { ...answer, ...outcome, completedAt: row.completedAt };
+    const row = closed?.rows[0] as { completedAt: Date; hasNext: boolean } | undefined;
+    if (row === undefined) return null;
+    return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
   }
 
   async findMessage({ userId }: Tenant, id: string): Promise<Message | null> {
@@ -227,29 +245,22 @@ export class TurnStore {
     return answer?.role === 'assistant' && question !== undefined ? { question, answer } : null;
   }
 
-  /** Asks whoever runs the turn to stop it; false when nobody does any more. */
-  async requestStop({ userId }: Tenant, messageId: string): Promise<boolean> {
-    const [asked] = await this.run(userId, [{ ...sql.REQUEST_STOP, values: [userId, messageId] }]);
-    return asked?.rowCount === 1;
-  }
-
-  /** Says that this instance lives; the answer is every claim it still holds. */
-  async renewLeases(): Promise<Lease[]> {
-    const values = [this.owner, this.config.turnLeaseMs];
-    return (await this.system.query('renew the leases of this instance', { ...sql.RENEW_LEASES, values }))
-      .rows as Lease[];
-  }
-
-  /** Lets other instances take over at once, without waiting for a lease to run out. */
-  async releaseLeases(): Promise<void> {
-    await this.system.query('hand back the turns of this instance', { ...sql.RELEASE_LEASES, values: [this.owner] });
-  }
-
-  /** Takes over turns whose instance has gone silent, each by exactly one instance. */
-  async claimExpired(limit: number): Promise<ExpiredTurn[]> {
-    const values = [this.owner, this.config.turnLeaseMs, limit];
-    return (await this.system.query('take over turns of dead instances', { ...sql.CLAIM_EXPIRED, values }))
-      .rows as ExpiredTurn[];
+  /** How far a turn has come beyond a reader's place, and its answer once it is settled; both null when it is gone. */
+  async readProgress(
+    { userId }: Tenant,
+    answerId: string,
+    seen: { attempt: number; offset: number },
+  ): Promise<{ progress: Progress | null; settled: Message | null }> {
+    // In this order: a turn that settles in between shows as settled, not as gone.
+    const [progress, answer] = await this.run(userId, [
+      { ...READ_PROGRESS, values: [userId, answerId, seen.attempt, seen.offset] },
+      { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
+    ]);
+    const message = answer?.rows[0] as Message | undefined;
+    return {
+      progress: (progress?.rows[0] as Progress | undefined) ?? null,
+      settled: message?.completedAt == null ? null : message,
+    };
   }
 
   private run(userId: string, statements: readonly Statement[]): Promise<QueryResult[]> {
@@ -262,41 +273,22 @@ export class TurnStore {
     answerId: string,
     claimId: string,
     request: TurnRequest,
+    policy: ConflictPolicy | null,
   ): unknown[] {
-    return [userId, place, answerId, claimId, this.owner, this.config.turnLeaseMs, JSON.stringify(request)];
+    return [
+      userId,
+      place,
+      answerId,
+      claimId,
+      this.claims.owner,
+      this.config.turnLeaseMs,
+      JSON.stringify(request),
+      policy,
+    ];
   }
 
-  private readContext(userId: string, questionId: string): Statement {
-    return { ...sql.READ_CONTEXT, values: [userId, questionId, this.config.historyMessages] };
-  }
-
-  /** The same, when only the answer's id is known here. */
-  private readContextOf(userId: string, answerId: string): Statement {
-    return { ...sql.READ_CONTEXT_OF_ANSWER, values: [userId, answerId, this.config.historyMessages] };
-  }
-
-  private opened(
-    userId: string,
-    answerId: string,
-    row: OpenedRow,
-    context: QueryResult | undefined,
-  ): Pick<OpenTurn, 'answer' | 'project' | 'prompts' | 'history'> {
-    // UNION ALL promises no order.
-    const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
-    const { provider, model, params } = row;
-    return {
-      answer: {
-        ...emptyMessage(userId, answerId, row),
-        parentId: row.questionId,
-        seq: row.seq,
-        role: 'assistant',
-        status: 'pending',
-      },
-      project: { provider, model, params },
-      prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
-      // A failed answer has no text: it says nothing to a model.
-      history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),
-    };
+  private readContext(statement: { name: string; text: string }, userId: string, messageId: string): Statement {
+    return { ...statement, values: [userId, messageId, this.config.historyMessages] };
   }
 }
 
@@ -306,15 +298,37 @@ function single<T>(result: QueryResult | undefined): T {
   return row;
 }
 
+type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question'>;
+
+function toOpened(userId: string, answerId: string, row: OpenedRow, context: QueryResult | undefined): Opened {
+  // UNION ALL promises no order.
+  const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
+  const { provider, model, params, onCrash, isRunning, interrupted, savedText } = row;
+  return {
+    answer: {
+      ...emptyMessage(userId, answerId, row),
+      parentId: row.questionId,
+      seq: row.seq,
+      role: 'assistant',
+      status: 'pending',
+    },
+    project: { provider, model, params, onCrash },
+    prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
+    // A failed answer has no text: it says nothing to a model.
+    history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),
+    isRunning,
+    interrupted: interrupted ?? [],
+    savedText: savedText ?? null,
+  };
+}
+
 function toEntry({ role, content, parts, tokens }: ContextRow): ContextEntry {
   return { message: { role, content: parts ?? content }, tokens: tokens ?? 0 };
 }
 
-function emptyMessage(
-  userId: string,
-  id: string,
-  { sessionId, createdAt }: OpenedRow,
-): Omit<Message, 'role' | 'status' | 'seq'> {
+type Unsaid = Omit<Message, 'role' | 'status' | 'seq'>;
+
+function emptyMessage(userId: string, id: string, { sessionId, createdAt }: OpenedRow): Unsaid {
   return {
     userId,
     id,
@@ -323,6 +337,7 @@ function emptyMessage(
     content: '',
     parts: null,
     contentTokens: null,
+    attempt: 1,
     finishReason: null,
     provider: null,
     model: null,

@@ -1,6 +1,6 @@
 import { AppError } from '../../kernel/errors/app-error.js';
 import { toProblem } from '../../platform/http/problem.js';
-import type { SseEvent, SseStream } from '../../platform/http/sse.js';
+import type { SseStream } from '../../platform/http/sse.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import type { Message } from './message.entity.js';
 import { presentMessage } from './message.presenter.js';
@@ -22,22 +22,23 @@ export function parseEventId(id: string): Position | typeof END | null {
  */
 export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null): () => void {
   const messageId = turn.started.answer.id;
-  let offset = 0;
+  // An attempt that the client has not seen begins with `turn.restarted`.
+  let { attempt, offset } = seen ?? { attempt: turn.attempt, offset: 0 };
   let isBehind = false;
-  const send = (id: string, event: string, data: unknown): void => {
-    isBehind = !sse.write({ id: `${turn.attempt}.${id}`, event, data } satisfies SseEvent) || isBehind;
+  const send = (place: number | typeof END, event: string, data: unknown): void => {
+    isBehind = !sse.write({ id: `${attempt}.${place}`, event, data }) || isBehind;
   };
-
-  if (seen === null) send('0', 'turn.started', presentTurn(turn.started));
-  else if (seen.attempt === turn.attempt) offset = seen.offset;
-  else send('0', 'turn.restarted', { message_id: messageId, attempt: turn.attempt });
-
   const pump = (): void => {
     if (isBehind) return;
+    if (attempt !== turn.attempt) {
+      ({ attempt } = turn);
+      offset = 0;
+      send(0, 'turn.restarted', { message_id: messageId, attempt });
+    }
     const text = turn.textFrom(offset);
     if (text !== '') {
       offset += text.length;
-      send(String(offset), 'message.delta', { message_id: messageId, text });
+      send(offset, 'message.delta', { message_id: messageId, text });
     }
     if (turn.settled === undefined) {
       if (isBehind) sse.onDrain(resume);
@@ -51,6 +52,8 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
     isBehind = false;
     pump();
   };
+  if (seen === null) send(0, 'turn.started', presentTurn(turn.started));
+  if (isBehind) sse.onDrain(resume);
   return turn.follow(pump);
 }
 

@@ -2,6 +2,7 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagge
 import { Type } from 'class-transformer';
 import {
   IsBoolean,
+  IsIn,
   IsObject,
   IsOptional,
   IsString,
@@ -13,6 +14,7 @@ import {
 } from 'class-validator';
 import type { ContentPart } from '../llm/public/llm-provider.js';
 import { ModelParams } from '../projects/public/model-params.dto.js';
+import { CONFLICT_POLICIES, type ConflictPolicy } from '../projects/public/turn-policy.js';
 import { IsMessageContent } from './message-content.decorator.js';
 import { ImagePart, messageContentSchema, TextPart } from './public/message.dto.js';
 
@@ -46,6 +48,14 @@ export class AnswerOptions {
   @ValidateNested()
   @Type(() => ModelParams)
   params?: ModelParams;
+
+  @ApiPropertyOptional({
+    enum: CONFLICT_POLICIES,
+    description: "Instead of the project's policy for a message that comes while an answer is being written.",
+  })
+  @ValidateIf(({ on_conflict }: AnswerOptions) => on_conflict !== undefined)
+  @IsIn(CONFLICT_POLICIES)
+  on_conflict?: ConflictPolicy;
 }
 
 @ApiExtraModels(TextPart, ImagePart)

@@ -19,17 +19,14 @@ import { SseStream } from '../../platform/http/sse.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import { presentMessage } from './message.presenter.js';
 import { Message } from './public/message.dto.js';
-import { Turn, TURN_EVENTS } from './public/turn-event.dto.js';
+import { Turn, turnEventRef } from './public/turn-event.dto.js';
 import { parseEventId, presentTurn, streamTurn } from './turn-stream.js';
 import { AnswerOptions, FollowQuery, SendMessageRequest } from './turn.dto.js';
 import { TurnsService } from './turns.service.js';
 
 const EVENT_STREAM = 'text/event-stream';
 
-/** The events of a stream, so that a generator makes types of them. */
-const eventStream = {
-  [EVENT_STREAM]: { schema: { oneOf: Object.values(TURN_EVENTS).map((model) => ({ $ref: getSchemaPath(model) })) } },
-};
+const eventStream = { [EVENT_STREAM]: { schema: turnEventRef } };
 
 const turnResponse = {
   description:
@@ -103,7 +100,7 @@ export class TurnsController {
     @IdParam('message_id') messageId: string,
     @Query() { after }: FollowQuery,
     @Res() reply: FastifyReply,
-    @Headers('last-event-id') lastEventId?: string,
+    @Headers('Last-Event-ID') lastEventId?: string,
   ): Promise<void> {
     const last = after ?? lastEventId;
     const seen = last === undefined ? undefined : parseEventId(last);

@@ -4,23 +4,30 @@ import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
+import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { IMAGE_TOKENS } from './context/context-builder.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { splitContent } from './message-content.decorator.js';
 import type { Message } from './message.entity.js';
+import { TurnClaims } from './turn-claims.js';
+import { TurnMirrors } from './turn-mirrors.js';
 import { TurnRunner } from './turn-runner.js';
-import { type MessageContent, type TurnRequest, TurnStore } from './turn-store.js';
+import { type MessageContent, type OpenTurn, type TurnRequest, TurnStore } from './turn-store.js';
 import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
 
-/** How long a turn of another instance is watched for its end, and how often. */
-const WATCH_MS = 100;
+/** How long a stop waits for its end; then it answers with the message as it is. */
 const STOP_WAIT_MS = 15_000;
+/** Retries of sends that meet; each meeting lets one of them through. */
+const MAX_RACES = 20;
+const TITLE_LENGTH = 60;
 
 @Injectable()
 export class TurnsService {
   constructor(
     private readonly store: TurnStore,
     private readonly runner: TurnRunner,
+    private readonly claims: TurnClaims,
+    private readonly mirrors: TurnMirrors,
     private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
@@ -35,76 +42,97 @@ export class TurnsService {
       sessionId === undefined
         ? { projectId: projectId as string }
         : { sessionId, projectId: projectId ?? null, parentId };
-    return this.runner.start(await this.store.open(actor, place, content, toTurnRequest(request)));
+    const policy = request.on_conflict ?? null;
+    return this.begin(actor, () => this.store.open(actor, place, content, toTurnRequest(request), policy), policy);
   }
 
   /** Sets another answer to the same question going, beside the one there is. */
   async regenerate(actor: Actor, messageId: string, options: AnswerOptions): Promise<LiveTurn> {
     this.runner.requireOpen();
-    return this.runner.start(await this.store.openSibling(actor, messageId, toTurnRequest(options)));
+    const policy = options.on_conflict ?? null;
+    return this.begin(actor, () => this.store.openSibling(actor, messageId, toTurnRequest(options), policy), policy);
   }
 
-  /** A turn to read along, running or over. */
+  /** A turn to read along, running anywhere, waiting, or over. */
   async follow(actor: Actor, messageId: string): Promise<LiveTurn> {
+    // Read as the actor first: the turns in memory are everybody's.
     const turn = await this.store.findTurn(actor, messageId);
     if (turn === null) throw new AppError('not_found');
-    const live = this.runner.find(messageId);
-    if (live !== null) return live;
-    if (turn.answer.completedAt !== null) return LiveTurn.past(turn.question, turn.answer);
-    return this.watch(actor, turn);
+    const { question, answer } = turn;
+    if (answer.completedAt !== null) return LiveTurn.past(question, answer);
+    return this.runner.find(messageId) ?? this.mirrors.follow(actor, question, answer);
   }
 
   /** Stops a turn, keeps its text, and answers with what has become of it; a turn that is over stays as it is. */
   async stop(actor: Actor, messageId: string): Promise<Message> {
-    // Read as the actor first: the turns in memory are everybody's.
     const message = await this.store.findMessage(actor, messageId);
     if (message === null) throw new AppError('not_found');
     if (message.completedAt !== null) return message;
-    await this.store.requestStop(actor, messageId);
+    const state = await this.claims.requestStop(actor, messageId);
     this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
-    return (await this.settled(actor, messageId, STOP_WAIT_MS)) ?? message;
+    const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;
+    if (waiting !== null) await this.runner.take({ ...waiting, isStopRequested: true });
+    const live = await this.follow(actor, messageId);
+    live.isAwaited = true;
+    const settled = await Promise.race([live.ended, sleep(STOP_WAIT_MS, null, { ref: false })]);
+    return settled ?? (await this.store.findMessage(actor, messageId)) ?? message;
   }
 
-  /** The settled answer of a turn that was set going here; throws its error when it has none. */
+  /** The settled answer of a turn; throws its error when it has none. */
   async finish(actor: Actor, turn: LiveTurn): Promise<Message> {
     const { answer } = turn.started;
-    const message = (await turn.ended) ?? (await this.settled(actor, answer.id, 0));
-    if (message === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
+    turn.isAwaited = true;
+    // What ended here without an answer may have settled all the same, or go on at another instance.
+    const message = (await turn.ended) ?? (await this.store.findMessage(actor, answer.id));
+    if (message?.completedAt == null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
     if (message.errorCode !== null) throw new AppError(message.errorCode);
     return message;
   }
 
-  private async settled(actor: Actor, messageId: string, waitMs: number): Promise<Message | null> {
-    const deadline = Date.now() + waitMs;
-    for (;;) {
-      await this.runner.find(messageId)?.ended;
-      const message = await this.store.findMessage(actor, messageId);
-      if (message?.completedAt != null) return message;
-      if (Date.now() >= deadline) return null;
-      await sleep(WATCH_MS);
-    }
+  /** Runs an opened turn, or puts it behind the one that runs. */
+  private async begin(actor: Actor, open: () => Promise<OpenTurn>, policy: ConflictPolicy | null): Promise<LiveTurn> {
+    const turn = await this.openPatiently(open, policy);
+    for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
+    if (turn.isRunning) return this.runner.start(turn);
+    const live = this.mirrors.follow(actor, turn.question, turn.answer);
+    // What it waited for may have ended between its look and its place in the queue.
+    await this.runner.startNext(actor, turn.answer.sessionId);
+    return this.runner.find(turn.answer.id) ?? live;
   }
 
-  /** Follows a turn that another instance runs, by its end in the database. */
-  private watch(actor: Actor, { question, answer }: { question: Message; answer: Message }): LiveTurn {
-    const live = new LiveTurn({ question, answer, attempt: 1 });
-    void this.settled(actor, answer.id, this.config.llmTotalTimeoutMs)
-      .catch(() => null)
-      .then((message) => {
-        live.append(message?.content ?? '');
-        live.end(message);
-      });
-    return live;
+  /** Two that come at once each see nobody to wait for; who loses looks again, and then sees the other. */
+  private async openPatiently(open: () => Promise<OpenTurn>, policy: ConflictPolicy | null): Promise<OpenTurn> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await open();
+      } catch (error) {
+        const isRace = error instanceof AppError && error.code === 'turn_in_progress' && policy !== 'reject';
+        if (!isRace || attempt === MAX_RACES) throw error;
+      }
+    }
   }
 
   private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {
     const { text, parts, images } = splitContent(message);
     const max = this.config.messageMaxChars;
     if (text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
-    return { content: text, parts, tokens: (await this.tokens.count(text)) + images * IMAGE_TOKENS };
+    return {
+      content: text,
+      parts,
+      tokens: (await this.tokens.count(text)) + images * IMAGE_TOKENS,
+      title: titleOf(text),
+    };
   }
 }
 
 function toTurnRequest({ model, params }: AnswerOptions): TurnRequest {
   return { model: model ?? null, params: params ?? {} };
+}
+
+/** The beginning of a message as the name of its session: one line, cut at a word where there is one. */
+function titleOf(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  if (line.length <= TITLE_LENGTH) return line === '' ? 'Image' : line;
+  const cut = line.slice(0, TITLE_LENGTH - 1).toWellFormed();
+  return `${cut.slice(0, cut.lastIndexOf(' ') > TITLE_LENGTH / 2 ? cut.lastIndexOf(' ') : undefined)}…`;
 }

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { LlmHealth, LlmModelPage } from './llm.dto.js';
 import { LlmService } from './llm.service.js';
 
@@ -11,6 +12,18 @@ export class LlmController {
   @Get('models')
   @ApiOperation({ operationId: 'listModels', summary: 'The models that the default provider offers' })
   @ApiOkResponse({ type: LlmModelPage })
+  @ApiProblems(
+    'provider_unreachable',
+    'provider_key_refused',
+    'provider_rejected',
+    'provider_bad_response',
+    'provider_disconnected',
+    'provider_error',
+    'provider_credit_exhausted',
+    'provider_rate_limited',
+    'provider_overloaded',
+    'provider_timeout',
+  )
   listModels(): Promise<LlmModelPage> {
     return this.service.listModels();
   }

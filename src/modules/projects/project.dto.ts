@@ -1,9 +1,10 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsObject, IsOptional, IsString, Length, ValidateNested } from 'class-validator';
+import { IsIn, IsObject, IsOptional, IsString, Length, ValidateIf, ValidateNested } from 'class-validator';
 import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { ModelParams } from './public/model-params.dto.js';
+import { CONFLICT_POLICIES, type ConflictPolicy, CRASH_POLICIES, type CrashPolicy } from './public/turn-policy.js';
 
 export class CreateProjectRequest {
   @ApiProperty({ minLength: 1, maxLength: 200, example: 'Travel guide' })
@@ -47,6 +48,24 @@ export class CreateProjectRequest {
   @ValidateNested()
   @Type(() => ModelParams)
   params?: ModelParams;
+
+  @ApiPropertyOptional({
+    enum: CONFLICT_POLICIES,
+    default: 'reject',
+    description: 'What a message does that comes while an answer is being written.',
+  })
+  @ValidateIf(({ on_conflict }: CreateProjectRequest) => on_conflict !== undefined)
+  @IsIn(CONFLICT_POLICIES)
+  on_conflict?: ConflictPolicy;
+
+  @ApiPropertyOptional({
+    enum: CRASH_POLICIES,
+    default: 'retry',
+    description: 'What becomes of an answer whose server died in the middle.',
+  })
+  @ValidateIf(({ on_crash }: CreateProjectRequest) => on_crash !== undefined)
+  @IsIn(CRASH_POLICIES)
+  on_crash?: CrashPolicy;
 }
 
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
@@ -70,6 +89,12 @@ export class Project {
 
   @ApiProperty({ type: ModelParams })
   params: ModelParams;
+
+  @ApiProperty({ enum: CONFLICT_POLICIES })
+  on_conflict: ConflictPolicy;
+
+  @ApiProperty({ enum: CRASH_POLICIES })
+  on_crash: CrashPolicy;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

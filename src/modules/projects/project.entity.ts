@@ -1,6 +1,7 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { ModelParams } from './public/model-params.dto.js';
+import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 
 @Entity('projects')
 export class Project {
@@ -26,6 +27,14 @@ export class Project {
 
   @Column('jsonb', { default: {} })
   params: ModelParams;
+
+  /** What a message does that is sent while an answer is being written. */
+  @Column('text', { name: 'on_conflict', default: 'reject' })
+  onConflict: ConflictPolicy;
+
+  /** What becomes of an answer whose instance died while it wrote: asked for again, or kept as far as it came. */
+  @Column('text', { name: 'on_crash', default: 'retry' })
+  onCrash: CrashPolicy;
 
   /** Counts changes; the entity tag. */
   @Column('int', { default: 1 })

@@ -117,6 +117,8 @@ function presentProject(project: ProjectRow): Project {
     provider: project.provider,
     model: project.model,
     params: project.params,
+    on_conflict: project.onConflict,
+    on_crash: project.onCrash,
     created_at: project.createdAt.toISOString(),
     updated_at: project.updatedAt.toISOString(),
   };

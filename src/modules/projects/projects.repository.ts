@@ -3,8 +3,9 @@ import { LessThan } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
 
-export type NewProject = Pick<Project, 'userId' | 'id' | 'name' | 'description' | 'provider' | 'model' | 'params'>;
-export type ProjectChanges = Partial<Pick<Project, 'name' | 'description' | 'provider' | 'model' | 'params'>>;
+type Writable = 'name' | 'description' | 'provider' | 'model' | 'params' | 'onConflict' | 'onCrash';
+export type NewProject = Pick<Project, 'userId' | 'id' | Writable>;
+export type ProjectChanges = Partial<Pick<Project, Writable>>;
 
 @Injectable()
 export class ProjectsRepository {

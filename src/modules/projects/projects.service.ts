@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import type { CreateProjectRequest, UpdateProjectRequest } from './project.dto.js';
 import type { Project } from './project.entity.js';
-import { ProjectsRepository } from './projects.repository.js';
+import { type ProjectChanges, ProjectsRepository } from './projects.repository.js';
 
 @Injectable()
 export class ProjectsService {
@@ -20,17 +20,19 @@ export class ProjectsService {
     return this.unitOfWork.run(actor, () => this.projects.list(actor.userId, beforeId, limit + 1));
   }
 
-  create(actor: Actor, { name, description, provider, model, params }: CreateProjectRequest): Promise<Project> {
+  create(actor: Actor, request: CreateProjectRequest): Promise<Project> {
     const id = newId();
     return this.unitOfWork.run(actor, async () => {
       await this.projects.insert({
         userId: actor.userId,
         id,
-        name,
-        description: description ?? null,
-        provider: provider ?? null,
-        model: model ?? null,
-        params: params ?? {},
+        name: request.name,
+        description: request.description ?? null,
+        provider: request.provider ?? null,
+        model: request.model ?? null,
+        params: request.params ?? {},
+        onConflict: request.on_conflict ?? 'reject',
+        onCrash: request.on_crash ?? 'retry',
       });
       return this.require(actor, id);
     });
@@ -40,10 +42,10 @@ export class ProjectsService {
     return this.unitOfWork.run(actor, () => this.require(actor, id));
   }
 
-  update(actor: Actor, id: string, ifMatch: readonly number[] | null, changes: UpdateProjectRequest): Promise<Project> {
+  update(actor: Actor, id: string, ifMatch: readonly number[] | null, request: UpdateProjectRequest): Promise<Project> {
     return this.unitOfWork.run(actor, async () => {
       requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
-      if (Object.keys(changes).length > 0) await this.projects.update(actor.userId, id, changes);
+      if (Object.keys(request).length > 0) await this.projects.update(actor.userId, id, toChanges(request));
       return this.require(actor, id);
     });
   }
@@ -64,4 +66,14 @@ export class ProjectsService {
 function found(project: Project | null): Project {
   if (project === null) throw new AppError('not_found');
   return project;
+}
+
+/** A field that was not sent is not a change; TypeORM leaves undefined alone. `params: null` empties them. */
+function toChanges({
+  on_conflict: onConflict,
+  on_crash: onCrash,
+  params,
+  ...same
+}: UpdateProjectRequest): ProjectChanges {
+  return { ...same, onConflict, onCrash, ...(params === undefined ? {} : { params: params ?? {} }) };
 }

@@ -51,5 +51,6 @@ function reason(error: Error & { code?: string }, client: pg.Client | undefined,
         return `${place(client)} did not answer within ${timeoutMs} ms: check the address and the firewall`;
       }
   }
+  if (/terminated unexpectedly/.test(error.message)) return `${place(client)} hangs up: is that a PostgreSQL server?`;
   return `${place(client)}: ${error.message || error.code}`;
 }

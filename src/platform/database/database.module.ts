@@ -3,7 +3,9 @@ import { DataSource, type MixedList } from 'typeorm';
 import { AppConfig } from '../config/app-config.js';
 import { appDataSource } from './data-source.js';
 import { migrate } from './migrate.js';
+import { Notifications } from './notifications.js';
 import { Pipeline } from './pipeline.js';
+import { SchemaVersion } from './schema-version.js';
 import { SystemScope } from './system-scope.js';
 import { UnitOfWork } from './unit-of-work.js';
 
@@ -26,8 +28,15 @@ export class DatabaseModule implements OnApplicationShutdown {
     };
     return {
       module: DatabaseModule,
-      providers: [{ provide: DataSource, useFactory: connect, inject: [AppConfig] }, Pipeline, UnitOfWork, SystemScope],
-      exports: [DataSource, Pipeline, UnitOfWork, SystemScope],
+      providers: [
+        { provide: DataSource, useFactory: connect, inject: [AppConfig] },
+        Pipeline,
+        UnitOfWork,
+        SystemScope,
+        Notifications,
+        SchemaVersion,
+      ],
+      exports: [Pipeline, UnitOfWork, SystemScope, Notifications, SchemaVersion],
     };
   }
 

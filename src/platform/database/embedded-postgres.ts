@@ -90,7 +90,10 @@ class EmbeddedServer implements EmbeddedPostgres {
     let nextPort = port;
     let launched: Launched | undefined;
     while (Date.now() < deadline && this.stopping === undefined) {
-      const member = await joinServer(this.cluster);
+      const member = await joinServer(this.cluster).catch((error: unknown) => {
+        launched?.kill();
+        throw error;
+      });
       if (member !== undefined) return this.settle(member);
       if (launched?.failure !== undefined) {
         if (PORT_TAKEN.test(launched.failure)) nextPort = undefined;
@@ -173,8 +176,10 @@ class EmbeddedServer implements EmbeddedPostgres {
   }
 
   private startError(reason: string): Error {
+    const { data, account } = this.cluster;
+    const readable = reason.replaceAll(workingDirectory(data, account), data).replace(/\.$/, '');
     return new Error(
-      `PostgreSQL can not start in ${this.dir}: ${reason}. Its log is ${this.logFile}; ` +
+      `PostgreSQL can not start in ${this.dir}: ${readable}. Its log is ${this.logFile}; ` +
         'move the directory away to begin with an empty database, or set DATABASE_URL',
     );
   }

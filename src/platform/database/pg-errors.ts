@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 /** What a violated constraint means to a client. A constraint that is not here is a bug and becomes `internal_error`. */
 const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   uq_users_email: 'email_taken',
-  uq_turns_session_id: 'turn_in_progress',
+  uq_turns_running: 'turn_in_progress',
   // The parent vanished between the check and the write.
   fk_sign_ins_user_id: 'unauthenticated',
   fk_projects_user_id: 'unauthenticated',

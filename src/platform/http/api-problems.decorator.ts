@@ -3,6 +3,8 @@ import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { Problem } from './problem.js';
 
+export const PROBLEM_JSON = 'application/problem+json';
+
 /** Names the errors a route can answer with, by code; they are grouped by status in the OpenAPI document. */
 export function ApiProblems(...codes: ErrorCode[]): ClassDecorator & MethodDecorator {
   const byStatus = new Map<number, ErrorCode[]>();
@@ -14,7 +16,7 @@ export function ApiProblems(...codes: ErrorCode[]): ClassDecorator & MethodDecor
     ApiResponse({
       status,
       description: named.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
-      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(Problem) } } },
+      content: { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } },
     }),
   );
   return applyDecorators(...responses);

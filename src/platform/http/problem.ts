@@ -24,7 +24,7 @@ export class Problem {
   @ApiProperty({ example: 'Not found' })
   title: string;
 
-  @ApiProperty({ example: 404 })
+  @ApiProperty({ type: 'integer', example: 404 })
   status: number;
 
   @ApiPropertyOptional({ description: 'One sentence about this occurrence.' })

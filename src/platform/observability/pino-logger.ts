@@ -32,12 +32,15 @@ export function createLog(config: AppConfig): Logger {
   });
 }
 
+/** What Nest tells of its own start: of use to whoever looks for a fault in it. */
+const START_CONTEXTS = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+
 /** Nest's own logger, writing through pino: `log({ facts }, 'message', context)` or `log('message', context)`. */
 export class PinoLogger implements LoggerService {
   constructor(private readonly pino: Logger) {}
 
   log(...given: unknown[]): void {
-    this.write('info', given);
+    this.write(START_CONTEXTS.has(given.at(-1) as string) ? 'debug' : 'info', given);
   }
   error(...given: unknown[]): void {
     this.write('error', given);

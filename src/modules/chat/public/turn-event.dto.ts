@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Problem } from '../../../platform/http/problem.js';
 import { Message } from './message.dto.js';
 
@@ -61,3 +61,18 @@ export const TURN_EVENTS = {
 } as const;
 
 export const TURN_EVENT_MODELS = [Turn, ...Object.values(TURN_EVENTS)];
+
+/** One event of a stream as a schema: its name decides what its data is, so that a generator makes a union of types. */
+export const turnEventSchema = {
+  description: 'One server-sent event: `event` is its name, `data` its data as JSON, `id` where to resume after it.',
+  oneOf: Object.entries(TURN_EVENTS).map(([event, model]) => ({
+    type: 'object',
+    properties: {
+      id: { type: 'string', example: '1.42' },
+      event: { type: 'string', enum: [event] },
+      data: { $ref: getSchemaPath(model) },
+    },
+    required: ['id', 'event', 'data'],
+  })),
+};
+export const turnEventRef = { $ref: getSchemaPath('TurnEvent') };

@@ -181,6 +181,12 @@ describe('AnswerDecoder', () => {
     );
   });
 
+  it('is not led astray by words that stand in the frame twice', () => {
+    const twice = (content: string, model: string): string =>
+      `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }], model })}\n\n`;
+    expect(read(twice('x', 'x'), twice('x', 'y'), twice('z', 'y'), twice('y', 'y')).text).toBe('xxzy');
+  });
+
   it('reads a completion in one piece', () => {
     const subject = decoder();
     const message = {

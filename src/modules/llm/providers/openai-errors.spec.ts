@@ -99,7 +99,7 @@ describe('errors of the OpenAI wire', () => {
     ['ECONNRESET', 'provider_disconnected', true],
   ])('takes %s for %s', (transport, code, retryable) => {
     const error = Object.assign(new Error('x'), { code: transport });
-    expect(networkError(error, null)).toMatchObject({ code, retryable, providerStatus: null, cause: error });
+    expect(networkError(error, null)).toMatchObject({ code, retryable, providerStatus: null });
     expect(networkError(new AggregateError([error]), null)).toMatchObject({ code });
   });
 

@@ -98,17 +98,19 @@ export function disconnected(cause: unknown): LlmError {
 
 /** What became of a request that the transport could not finish; `status` is null before the headers came. */
 export function networkError(error: unknown, status: number | null): LlmError {
-  const verdict = judgeTransport(transportCode(error));
-  return new LlmError(verdict.code, { providerStatus: status, retryable: verdict.retryable, cause: error });
+  const code = transportCode(error);
+  const verdict = judgeTransport(code);
+  // The parser's error holds the bytes it stumbled over, which could be our own request sent back.
+  const cause = code.startsWith('HPE_') ? new Error(`The answer is not HTTP (${code})`) : error;
+  return new LlmError(verdict.code, { providerStatus: status, retryable: verdict.retryable, cause });
 }
 
 /** The code that Node or undici gave to a transport error; on several addresses, that of the first. */
 export function transportCode(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const { code, errors } = error as Error & { code?: unknown; errors?: unknown };
-  if (typeof code === 'string') return code;
-  const first: unknown = Array.isArray(errors) ? errors[0] : error.cause;
-  return first === undefined ? '' : transportCode(first);
+  if (!isJsonObject(error)) return '';
+  if (typeof error.code === 'string') return error.code;
+  if (error.name === 'HTTPParserError') return 'HPE_UNKNOWN';
+  return transportCode(Array.isArray(error.errors) ? error.errors[0] : error.cause);
 }
 
 function judge(status: number, words: ErrorWords): Verdict {

@@ -123,6 +123,10 @@ export class OpenAiWire {
       if (limit.aborted && signal?.aborted !== true && !(error instanceof LlmError)) {
         throw new LlmError('provider_timeout', { retryable: true, cause: error });
       }
+      // Here it is the resource that is not there, as on servers without a list.
+      if (error instanceof LlmError && error.code === 'model_not_found') {
+        throw new LlmError('provider_rejected', { providerStatus: 404, retryable: false, cause: error.cause });
+      }
       throw error;
     }
   }

@@ -56,7 +56,7 @@ function setUp(pausesMs: readonly number[], deadlines: Partial<Deadlines>) {
 
 describe('WithDeadlines', () => {
   it('passes a stream through that keeps them', async () => {
-    const { run } = setUp([5, 5, 5], { firstTokenMs: 500, idleMs: 500, totalMs: 1000 });
+    const { run } = setUp([5, 5, 5], { firstTokenMs: 5000, idleMs: 500, totalMs: 1000 });
     await expect(run()).resolves.toBe(3);
   });
 
@@ -67,25 +67,25 @@ describe('WithDeadlines', () => {
   });
 
   it('ends a stream that falls silent, not retryable', async () => {
-    const { run, seen } = setUp([0, 5, 5000], { firstTokenMs: 500, idleMs: 40 });
+    const { run, seen } = setUp([0, 5, 5000], { firstTokenMs: 5000, idleMs: 40 });
     await expect(run()).rejects.toMatchObject({ code: 'provider_timeout', retryable: false });
     expect(seen).toHaveLength(2);
   });
 
   it('measures silence anew after every event', async () => {
-    const { run } = setUp([0, 30, 30, 30, 30], { firstTokenMs: 500, idleMs: 60 });
+    const { run } = setUp([0, 60, 60, 60, 60], { firstTokenMs: 5000, idleMs: 200 });
     await expect(run()).resolves.toBe(5);
   });
 
   it('does not hold a slow reader against the provider, and still sees silence after it', async () => {
-    const { run } = setUp([0, 0, 0], { firstTokenMs: 500, idleMs: 20 });
+    const { run } = setUp([0, 0, 0], { firstTokenMs: 5000, idleMs: 30 });
     await expect(run(50)).resolves.toBe(3);
-    const silent = setUp([0, 0, 5000], { firstTokenMs: 500, idleMs: 20 });
+    const silent = setUp([0, 0, 5000], { firstTokenMs: 5000, idleMs: 30 });
     await expect(silent.run(50)).rejects.toMatchObject({ code: 'provider_timeout', retryable: false });
   });
 
   it('ends a stream without end', async () => {
-    const { run, inner } = setUp(Array<number>(1000).fill(5), { firstTokenMs: 500, idleMs: 500, totalMs: 60 });
+    const { run, inner } = setUp(Array<number>(1000).fill(5), { firstTokenMs: 5000, idleMs: 500, totalMs: 60 });
     await expect(run()).rejects.toMatchObject({ code: 'provider_timeout', retryable: false });
     expect(inner.isClosed).toBe(true);
   });
@@ -110,5 +110,22 @@ describe('WithDeadlines', () => {
     const { provider, inner, abort } = setUp([0, 0, 0], { firstTokenMs: 5000, idleMs: 5000, totalMs: 5000 });
     for await (const _event of provider.stream([], options, abort.signal)) break;
     expect(inner.isClosed).toBe(true);
+  });
+
+  it('leaves no listener on the signal of a call that is over', async () => {
+    const { run, provider, abort } = setUp([0], { firstTokenMs: 5000, idleMs: 5000, totalMs: 5000 });
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = abort.signal;
+    abort.signal.addEventListener = (...args: Parameters<typeof addEventListener>): void => {
+      listeners += 1;
+      addEventListener.apply(abort.signal, args);
+    };
+    abort.signal.removeEventListener = (...args: Parameters<typeof removeEventListener>): void => {
+      listeners -= 1;
+      removeEventListener.apply(abort.signal, args);
+    };
+    await run();
+    await provider.generate([], options, abort.signal);
+    expect(listeners).toBe(0);
   });
 });

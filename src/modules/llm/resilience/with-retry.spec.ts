@@ -113,6 +113,13 @@ describe('WithRetry', () => {
     expect(inner.calls).toBe(1);
   });
 
+  it('does not take the reason of an abort for a failure that may pass', async () => {
+    const { run, inner, abort } = setUp(2, [busy], [text('never')]);
+    abort.abort(busy);
+    await expect(run()).rejects.toBe(busy);
+    expect(inner.calls).toBe(1);
+  });
+
   it('retries whole answers as well', async () => {
     const { provider, inner } = setUp(1, [busy], []);
     await expect(provider.generate([], options)).resolves.toMatchObject({ model: 'offline' });

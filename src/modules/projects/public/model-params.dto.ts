@@ -18,7 +18,7 @@ export class ModelParams {
   @Max(1)
   top_p?: number;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 1_000_000, example: 512, description: 'Tokens.' })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1_000_000, example: 512, description: 'Tokens.' })
   @IsOptional()
   @IsInt()
   @Min(1)

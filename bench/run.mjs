@@ -1,0 +1,99 @@
+/** `npm run bench -- [scenario …] [options]`: see README.md beside this file. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { circumstances } from './harness.mjs';
+import { turns } from './scenarios/turns.mjs';
+
+const SCENARIOS = [turns];
+const RESULTS = fileURLToPath(new URL('results', import.meta.url));
+
+const OPTIONS = {
+  seconds: ['5', 'length of a round'],
+  rounds: ['5', 'measured rounds of each peer, after one that is dropped'],
+  concurrency: ['32', 'clients at once'],
+  users: ['50', 'users, each with a project, two prompts and four sessions'],
+  seed: ['1', 'the same seed makes the same data'],
+  'pool-size': ['10', 'database connections of each server'],
+};
+
+function usage() {
+  const lines = Object.entries(OPTIONS).map(([name, [value, doc]]) => `  --${`${name} N`.padEnd(16)} ${doc} (${value})`);
+  const scenarios = SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`);
+  return `npm run bench -- [scenario …] [options]
+${scenarios.join('\n')}
+
+${lines.join('\n')}
+  --ephemeral        PostgreSQL without fsync: where the disk is slow or shared, shows the servers instead of it
+  --stream           answers as server-sent events
+  --peer NAME        only this one: raw, parley, naive-nest (may be repeated)
+  --also DIRECTORY   another built checkout of Parley as one more peer (may be repeated)
+  --node-arg ARG     for the servers' processes, e.g. --cpu-prof (may be repeated)
+`;
+}
+
+function parse() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      ...Object.fromEntries(Object.entries(OPTIONS).map(([name, [value]]) => [name, { type: 'string', default: value }])),
+      ephemeral: { type: 'boolean', default: false },
+      stream: { type: 'boolean', default: false },
+      peer: { type: 'string', multiple: true, default: [] },
+      also: { type: 'string', multiple: true, default: [] },
+      'node-arg': { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const number = (name) => {
+    const value = Number(values[name]);
+    if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} must be a number above 0`);
+    return value;
+  };
+  const chosen = positionals.length === 0 ? SCENARIOS : positionals.map(find);
+  return {
+    chosen,
+    help: values.help,
+    options: {
+      seconds: number('seconds'),
+      rounds: number('rounds'),
+      concurrency: number('concurrency'),
+      users: number('users'),
+      seed: number('seed'),
+      poolSize: number('pool-size'),
+      ephemeral: values.ephemeral,
+      stream: values.stream,
+      peers: values.peer,
+      also: values.also,
+      nodeArgs: values['node-arg'],
+    },
+  };
+}
+
+function find(name) {
+  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  if (scenario === undefined) throw new Error(`no scenario "${name}"`);
+  return scenario;
+}
+
+function store(name, report) {
+  mkdirSync(RESULTS, { recursive: true });
+  const file = `${RESULTS}/${report.date.slice(0, 10)}-${name}.json`;
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  return file;
+}
+
+try {
+  const { chosen, help, options } = parse();
+  if (help) process.stdout.write(usage());
+  for (const scenario of help ? [] : chosen) {
+    const name = options.stream ? `${scenario.name}-stream` : scenario.name;
+    const { results, text } = await scenario.run(options);
+    const file = store(name, { scenario: name, date: new Date().toISOString(), ...circumstances(), options, results });
+    process.stdout.write(`\n${name}\n\n${text}\n${file}\n`);
+  }
+} catch (error) {
+  process.stderr.write(`${error.message}\n\n${usage()}`);
+  process.exitCode = 1;
+}

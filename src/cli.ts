@@ -1,0 +1,14 @@
+import { nodeVersionProblem } from './node-version.js';
+
+const problem = nodeVersionProblem(process.versions.node);
+if (problem === undefined) {
+  // A reader that ends before we do (`… | head`) is no reason to leave a database behind.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  // Imported late, as in main.ts: an old Node.js must not load what it does not understand.
+  const { runCommand } = await import('./cli/commands.js');
+  // eslint-disable-next-line no-restricted-properties -- the roof hands the environment down, as main.ts does
+  process.exitCode = await runCommand(process.argv.slice(2), process.env);
+} else {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { ConfigError } from '../platform/config/load-config.js';
+
+export type Environment = NodeJS.ProcessEnv;
+
+/** The command was not understood: the usage is shown, and the exit code is 2. */
+export class UsageError extends Error {}
+
+/** A person or the system asked the command to stop; it has cleaned up and says nothing. */
+export class Interrupted extends Error {}
+
+const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
+
+  migrate           bring the database to the newest migration
+  demo              play a first chat and print it
+    --url <address>   against this server; without it the one that runs here, else one of its own
+    --keep            keep the demo's account instead of deleting it
+  openapi           write the API's contract to openapi.json
+    --out <file>      to this file instead
+  config-example    write every setting with its default to .env.example
+    --out <file>      to this file instead
+  config-table      write every setting into the table of README.md
+    --out <file>      into the table of this file instead
+`;
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+const OUT = { out: { type: 'string' } } as const satisfies Options;
+const DEMO = { url: { type: 'string' }, keep: { type: 'boolean' } } as const satisfies Options;
+
+// Each command loads only what it needs, when it is called: --help must not wait for a web framework.
+const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Promise<void>>> = {
+  migrate: async (args, env) => {
+    read(args, {});
+    await (await import('./migrate.command.js')).migrateCommand(env);
+  },
+  demo: async (args, env) => {
+    const options = read(args, DEMO);
+    await (await import('./demo.command.js')).demoCommand({ url: options.url, keep: options.keep ?? false }, env);
+  },
+  openapi: async (args) => {
+    const { out = 'openapi.json' } = read(args, OUT);
+    await (await import('./openapi.command.js')).openApiCommand(out);
+  },
+  'config-example': async (args) => {
+    const { out = '.env.example' } = read(args, OUT);
+    (await import('./config.commands.js')).configExampleCommand(out);
+  },
+  'config-table': async (args) => {
+    const { out = 'README.md' } = read(args, OUT);
+    (await import('./config.commands.js')).configTableCommand(out);
+  },
+};
+
+/** Runs one command and resolves with the exit code: 0 done, 1 failed, 2 not understood, 130 interrupted. Never rejects. */
+export async function runCommand([name, ...args]: string[], env: Environment): Promise<number> {
+  if (name === '--help' || name === '-h' || name === 'help') {
+    console.log(USAGE);
+    return 0;
+  }
+  try {
+    const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name ?? ''] : undefined;
+    if (command === undefined) throw new UsageError(name === undefined ? 'No command given.' : `No command "${name}".`);
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    await command(args, env);
+    return 0;
+  } catch (error) {
+    if (error instanceof Interrupted) return 130;
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\n\n${USAGE}`);
+      return 2;
+    }
+    console.error(`${name}: ${oneLine(error)}`);
+    return 1;
+  }
+}
+
+function read<const O extends Options>(args: string[], options: O) {
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+function oneLine(error: unknown): string {
+  if (error instanceof ConfigError) return error.problems.join('; ');
+  return (error instanceof Error ? error.message || error.name : String(error)).replaceAll(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,57 @@
+import { loadConfig } from '../platform/config/load-config.js';
+import { type Environment, Interrupted, UsageError } from './commands.js';
+import { DemoClient } from './demo-client.js';
+import { playDemo } from './demo-play.js';
+import { type OwnServer, startOwnServer } from './own-server.js';
+import { Paper } from './paper.js';
+
+export interface DemoOptions {
+  /** Address of a running server; without it the one that config describes, or else one of the demo's own. */
+  readonly url: string | undefined;
+  /** Leave the account and all it has, so that a person can look around. */
+  readonly keep: boolean;
+}
+
+/** Plays the main job and prints it. Throws one line when anything goes wrong, after cleaning up. */
+export async function demoCommand({ url, keep }: DemoOptions, env: Environment): Promise<void> {
+  const paper = new Paper(process.stdout, env);
+  const interrupt = new AbortController();
+  // Not once: under npm one Ctrl-C arrives twice, and the second must not end us before we have cleaned up.
+  const onSignal = (): void => interrupt.abort(new Interrupted());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  let own: OwnServer | undefined;
+  try {
+    const target = url === undefined ? await serverAtHome(paper, env) : await namedServer(url);
+    if (typeof target !== 'string') own = target;
+    interrupt.signal.throwIfAborted();
+    const address = typeof target === 'string' ? target : target.url;
+    await playDemo(new DemoClient(address, interrupt.signal), paper, { keep, isOwnServer: own !== undefined });
+  } catch (error) {
+    paper.stop();
+    throw interrupt.signal.aborted ? new Interrupted() : error;
+  } finally {
+    await own?.stop();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal);
+  }
+}
+
+async function namedServer(given: string): Promise<string> {
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new UsageError(`--url: "${given}" is not an address like http://localhost:8000`);
+  }
+  const address = url.href.replace(/\/+$/, '');
+  const problem = await DemoClient.probe(address);
+  if (problem !== null) throw new Error(`${problem}. Start the server by \`npm start\`, or leave out --url.`);
+  return address;
+}
+
+/** The server that runs here, if one does. The embedded database can be shared, so one of our own sees the same data. */
+async function serverAtHome(paper: Paper, env: Environment): Promise<string | OwnServer> {
+  const config = loadConfig(env);
+  const scheme = config.tlsCertFile === undefined ? 'http' : 'https';
+  const address = `${scheme}://localhost:${config.port}`;
+  if (config.port !== 0 && (await DemoClient.probe(address)) === null) return address;
+  paper.aside(`No server answers at ${address}: starting one for this demo …`);
+  return startOwnServer(config);
+}

@@ -1,0 +1,20 @@
+import 'reflect-metadata';
+import { writeFileSync } from 'node:fs';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from '../app.module.js';
+import { openApiDocument } from '../openapi.js';
+import { AppConfig } from '../platform/config/app-config.js';
+import { stableJson } from './stable-json.js';
+
+/** Writes the contract that `/openapi.json` serves. Needs no database and no setting: routes are read, nothing is made. */
+export async function openApiCommand(file: string): Promise<void> {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(new AppConfig()), new FastifyAdapter(), {
+    preview: true,
+    logger: false,
+    abortOnError: false,
+  });
+  const document = openApiDocument(app);
+  writeFileSync(file, stableJson(document));
+  console.log(`Wrote ${file}: ${Object.keys(document.paths).length} paths`);
+}

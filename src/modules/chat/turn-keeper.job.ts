@@ -1,0 +1,128 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { Notifications } from '../../platform/database/notifications.js';
+import { TurnAbort } from './live-turn.js';
+import { type SavedText, TurnClaims } from './turn-claims.js';
+import { TurnMirrors } from './turn-mirrors.js';
+import { parseNotice, TURN_CHANNEL } from './turn-notices.js';
+import { type RunningTurn, TurnRunner } from './turn-runner.js';
+
+const BATCH = 20;
+
+/**
+ * Keeps this instance's turns alive and everybody's going: renews leases, saves the text of running answers, takes over
+ * the turns of instances that have died, and hears what other instances have to say. When the database is away it
+ * waits: nobody else can take a claim meanwhile either, and a lease that has run out is noticed at the next renewal.
+ */
+@Injectable()
+export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger(TurnKeeperJob.name);
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private isStopped = false;
+
+  constructor(
+    private readonly claims: TurnClaims,
+    private readonly runner: TurnRunner,
+    private readonly mirrors: TurnMirrors,
+    private readonly notifications: Notifications,
+    private readonly config: AppConfig,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.notifications.listen(TURN_CHANNEL, (payload) => this.hear(payload));
+    const { turnLeaseMs, turnSweepMs, turnFlushMs } = this.config;
+    this.every(turnLeaseMs / 3, () => this.renew());
+    this.every(turnFlushMs, () => this.save());
+    this.every(turnSweepMs, () => this.takeOver());
+    this.safely(this.takeOver());
+  }
+
+  /** Running answers get a grace period; what is not finished then is saved and handed to the other instances. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const isDone = await this.runner.drain(this.config.shutdownGraceMs);
+    this.isStopped = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.mirrors.close();
+    if (isDone) return;
+    await this.save().catch(() => undefined);
+    await this.runner.abandon();
+    await this.claims.release().catch((error: unknown) => this.log.warn({ err: error }, 'Leases were not handed back'));
+  }
+
+  /** Also learns what others asked of our turns: stops, and takeovers that we have not noticed. */
+  async renew(): Promise<void> {
+    const mine = this.runner.running();
+    if (mine.length === 0) return;
+    const leases = new Map((await this.claims.renew()).map((lease) => [lease.messageId, lease]));
+    for (const { turn, live } of mine) {
+      const lease = leases.get(turn.answer.id);
+      // A turn without a lease may also have settled just now; then nobody listens to this any more.
+      if (lease?.claimId !== turn.claimId) live.abort.abort(new TurnAbort('lost'));
+      else if (lease.isStopRequested) live.abort.abort(new TurnAbort('stop'));
+    }
+  }
+
+  /** Makes the new text of all running answers safe in one write. */
+  async save(): Promise<void> {
+    const behind = this.runner.running().filter(({ live, savedLength }) => live.length > savedLength);
+    if (behind.length === 0) return;
+    const texts = behind.map(toSavedText);
+    const written = await this.claims.save(texts);
+    for (const [index, running] of behind.entries()) {
+      const { messageId, startOffset, text } = texts[index] as SavedText;
+      if (written.has(messageId)) running.savedLength = startOffset + text.length;
+    }
+  }
+
+  async takeOver(): Promise<void> {
+    if (this.isStopped) return;
+    for (const turn of await this.claims.claimExpired(BATCH)) {
+      this.log.log({ messageId: turn.messageId, attempt: turn.attempt }, 'Taking over a turn');
+      await this.runner.take(turn);
+    }
+    for (const { userId, sessionId } of await this.claims.findStranded(BATCH))
+      await this.runner.startNext({ userId }, sessionId);
+  }
+
+  private hear(payload: string): void {
+    const notice = parseNotice(payload);
+    if (notice === null || this.isStopped) return;
+    if (notice.kind === 'free') this.safely(this.takeOver());
+    else if (notice.kind === 'end') this.mirrors.look(notice);
+    else if (notice.kind === 'text') this.mirrors.look(notice);
+    else if (notice.owner === this.claims.owner) this.safely(this.renew());
+  }
+
+  /** Again and again, each time after the last has ended; jitter keeps instances from asking together. */
+  private every(periodMs: number, job: () => Promise<void>): void {
+    const timer = setTimeout(
+      () => {
+        this.timers.delete(timer);
+        void job()
+          .catch((error: unknown) => this.log.warn({ err: error }, 'A look after turns failed'))
+          .finally(() => {
+            if (!this.isStopped) this.every(periodMs, job);
+          });
+      },
+      periodMs * (0.75 + Math.random() / 4),
+    );
+    timer.unref();
+    this.timers.add(timer);
+  }
+
+  private safely(work: Promise<void>): void {
+    work.catch((error: unknown) => this.log.warn({ err: error }, 'A look after turns failed'));
+  }
+}
+
+function toSavedText({ turn, live, savedLength }: RunningTurn): SavedText {
+  const { claimId, attempt, answer } = turn;
+  return {
+    userId: answer.userId,
+    messageId: answer.id,
+    claimId,
+    attempt,
+    startOffset: savedLength,
+    text: live.textFrom(savedLength),
+  };
+}

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { LiveTurn } from './live-turn.js';
+import type { Message } from './message.entity.js';
+import { TurnStore } from './turn-store.js';
+
+/** How long a mirror that nobody reads stays, for the reader who is just coming back. */
+const IDLE_MS = 5000;
+
+interface Mirror {
+  readonly live: LiveTurn;
+  owner: string | null;
+  /** Ends the wait for the next look. */
+  wake: () => void;
+}
+
+/**
+ * Turns that another instance runs, or that wait to be run, as they can be followed here: one copy a turn, however many
+ * follow it, fed from the text that is safe in the database. A notice says when to look; without one it looks by itself.
+ */
+@Injectable()
+export class TurnMirrors {
+  private readonly log = new Logger(TurnMirrors.name);
+  private readonly mirrors = new Map<string, Mirror>();
+
+  constructor(
+    private readonly store: TurnStore,
+    private readonly config: AppConfig,
+  ) {}
+
+  follow(actor: Pick<Actor, 'userId'>, question: Message, answer: Message, attempt = 1): LiveTurn {
+    const known = this.mirrors.get(answer.id);
+    if (known !== undefined) return known.live;
+    const mirror: Mirror = { live: new LiveTurn({ question, answer, attempt }), owner: null, wake: () => undefined };
+    this.mirrors.set(answer.id, mirror);
+    void this.run(actor, answer.id, mirror).finally(() => this.mirrors.delete(answer.id));
+    return mirror.live;
+  }
+
+  /** There is something new: of one turn, or of all turns of an instance. */
+  look({ messageId, owner }: { messageId?: string; owner?: string }): void {
+    if (messageId !== undefined) return this.mirrors.get(messageId)?.wake();
+    for (const mirror of this.mirrors.values()) if (mirror.owner === owner) mirror.wake();
+  }
+
+  /** Lets go of all followers, who come back elsewhere. */
+  close(): void {
+    for (const { live, wake } of this.mirrors.values()) {
+      live.end(null);
+      wake();
+    }
+  }
+
+  private async run(actor: Pick<Actor, 'userId'>, messageId: string, mirror: Mirror): Promise<void> {
+    const { live } = mirror;
+    let idleSince = Date.now();
+    while (live.settled === undefined) {
+      const woken = new Promise<void>((resolve) => (mirror.wake = resolve));
+      await this.read(actor, messageId, mirror).catch((error: unknown) =>
+        this.log.warn({ messageId, err: error }, 'A mirror could not look'),
+      );
+      if (live.hasReaders) idleSince = Date.now();
+      if (live.settled !== undefined) return;
+      if (Date.now() - idleSince > IDLE_MS && !live.isAwaited) return live.end(null);
+      await Promise.race([woken, sleep(this.config.turnFlushMs, undefined, { ref: false })]);
+    }
+  }
+
+  private async read(actor: Pick<Actor, 'userId'>, messageId: string, mirror: Mirror): Promise<void> {
+    const { live } = mirror;
+    const { progress, settled } = await this.store.readProgress(actor, messageId, {
+      attempt: live.attempt,
+      offset: live.length,
+    });
+    if (settled !== null) {
+      if (settled.attempt !== live.attempt) live.restart(settled.attempt);
+      live.append(settled.content.slice(live.length));
+      return live.end(settled);
+    }
+    // Neither running nor settled: it was deleted with its session.
+    if (progress === null) return live.end(null);
+    mirror.owner = progress.owner;
+    if (progress.attempt !== live.attempt) live.restart(progress.attempt);
+    live.append(progress.text);
+  }
+}

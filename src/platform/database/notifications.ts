@@ -1,0 +1,59 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Client } from 'pg';
+import { AppConfig } from '../config/app-config.js';
+import { APP_ROLE } from './data-source.js';
+
+const RECONNECT_MS = 500;
+
+/**
+ * Messages between instances over PostgreSQL's LISTEN, on one connection of its own. They are hints, never facts: one may
+ * be lost while the connection is, so whoever listens also looks by itself from time to time.
+ */
+@Injectable()
+export class Notifications implements OnApplicationShutdown {
+  private readonly log = new Logger(Notifications.name);
+  private readonly handlers = new Map<string, (payload: string) => void>();
+  private client: Client | null = null;
+  private isClosed = false;
+
+  constructor(private readonly config: AppConfig) {}
+
+  /** Calls `handler` for each message on the channel from now on. One handler a channel. */
+  async listen(channel: string, handler: (payload: string) => void): Promise<void> {
+    this.handlers.set(channel, handler);
+    if (this.client === null) await this.connect();
+    else await this.client.query(`listen ${channel}`);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.isClosed = true;
+    await this.client?.end().catch(() => undefined);
+  }
+
+  private async connect(): Promise<void> {
+    if (this.isClosed) return;
+    const client = new Client({
+      connectionString: this.config.databaseUrl,
+      application_name: 'parley-listen',
+      options: `-c role=${APP_ROLE}`,
+      keepAlive: true,
+      connectionTimeoutMillis: this.config.databaseConnectTimeoutMs,
+    });
+    this.client = client;
+    client.on('error', (error) => this.log.warn(`The listening connection failed: ${error.message}`));
+    client.on('end', () => this.reconnect(client));
+    client.on('notification', ({ channel, payload }) => this.handlers.get(channel)?.(payload ?? ''));
+    try {
+      await client.connect();
+      for (const channel of this.handlers.keys()) await client.query(`listen ${channel}`);
+    } catch {
+      this.reconnect(client);
+    }
+  }
+
+  private reconnect(lost: Client): void {
+    if (this.isClosed || this.client !== lost) return;
+    this.client = null;
+    setTimeout(() => void this.connect(), RECONNECT_MS).unref();
+  }
+}

@@ -1,0 +1,84 @@
+import type { LoggerService } from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { RawUpstream } from '../support/raw-upstream.js';
+import { AppConfig } from '../../src/platform/config/app-config.js';
+import { ConfigModule } from '../../src/platform/config/config.module.js';
+import { LlmModule } from '../../src/modules/llm/llm.module.js';
+import { LLM_PROVIDER, type LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
+import { TokenCounter } from '../../src/modules/llm/public/token-counter.js';
+
+/** Keeps what was logged. */
+class Ear implements LoggerService {
+  readonly heard: string[] = [];
+
+  log(message: unknown): void {
+    this.heard.push(`log: ${String(message)}`);
+  }
+
+  warn(message: unknown): void {
+    this.heard.push(`warn: ${String(message)}`);
+  }
+
+  error(message: unknown): void {
+    this.heard.push(`error: ${String(message)}`);
+  }
+}
+
+async function start(settings: Partial<AppConfig>) {
+  const config = Object.assign(new AppConfig(), settings);
+  const module = await Test.createTestingModule({ imports: [ConfigModule.with(config), LlmModule] }).compile();
+  const ear = new Ear();
+  const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: ear });
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  return { app, ear };
+}
+
+const untilHeard = async (ear: Ear, words: string): Promise<void> => {
+  while (!ear.heard.some((line) => line.includes(words))) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('LlmModule', () => {
+  it('is offline by default, says so, lists its model and is healthy', async () => {
+    const { app, ear } = await start({ offlineDelayMs: 0 });
+    expect(app.get<LlmProvider>(LLM_PROVIDER).name).toBe('offline');
+    await untilHeard(ear, 'warn: The provider is offline');
+    const models = await app.inject({ url: '/llm/models' });
+    expect(models.json()).toEqual({ data: [{ id: 'offline', context_window: null }], next_cursor: null });
+    const health = await app.inject({ url: '/llm/health' });
+    expect(health.json()).toEqual({ provider: 'offline', model: 'offline', ok: true, reason: null });
+    expect(await app.get(TokenCounter).count('Hello, world!')).toBe(4);
+    await app.close();
+  });
+
+  it('starts and stops at once although the provider hangs, and leaves no socket', async () => {
+    const upstream = await RawUpstream.start();
+    const begin = performance.now();
+    const { app, ear } = await start({ llmProvider: 'openai', openaiApiKey: 'k', openaiBaseUrl: upstream.url });
+    while (upstream.openSockets === 0) await new Promise((resolve) => setImmediate(resolve));
+    await app.close();
+    expect(performance.now() - begin).toBeLessThan(3000);
+    await upstream.untilIdle(500);
+    expect(ear.heard.filter((line) => line.includes('openai'))).toEqual([]);
+    await upstream.close();
+  });
+
+  it('reports a refused key in the log and in health, in our own words', async () => {
+    const upstream = await RawUpstream.start();
+    const body = JSON.stringify({ error: { message: 'Incorrect API key provided: canary' } });
+    upstream.answerWith([
+      `HTTP/1.1 401 No\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+      body,
+    ]);
+    const { app, ear } = await start({ llmProvider: 'openai', openaiApiKey: 'canary', openaiBaseUrl: upstream.url });
+    await untilHeard(ear, 'warn: openai can not be used at the moment: The model provider refused our key (HTTP 401)');
+    const health = await app.inject({ url: '/llm/health' });
+    expect(health.json()).toMatchObject({ ok: false, reason: 'The model provider refused our key (HTTP 401)' });
+    expect(ear.heard.join()).not.toContain('canary');
+    expect(upstream.openSockets).toBeGreaterThan(0);
+    await app.close();
+    await upstream.untilIdle(500);
+    await upstream.close();
+  });
+});

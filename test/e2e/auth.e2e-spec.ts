@@ -1,0 +1,525 @@
+import { createHmac, generateKeyPairSync, randomBytes, sign as signWith } from 'node:crypto';
+import request, { type Response, type Test } from 'supertest';
+import { newId } from '../../src/kernel/ids.js';
+import { PASSWORD, TestUser } from '../support/as-user.js';
+import { bareAnswer } from '../support/bare-answer.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+interface SignedIn {
+  user: { id: string; email: string; display_name: string | null; created_at: string };
+  access_token: string;
+  refresh_token: string;
+  token_type: string;
+  expires_in: number;
+}
+
+type Claims = Record<string, unknown>;
+
+let t: TestApp;
+
+beforeAll(async () => {
+  t = await createTestApp();
+});
+afterAll(() => t.close());
+
+const post = (path: string, body?: object | string): Test => request(t.server).post(path).send(body);
+const me = (token: string): Test => request(t.server).get('/users/me').set('authorization', `Bearer ${token}`);
+const login = (email: string, password: string): Test => post('/auth/login', { email, password });
+const refresh = (refresh_token: string): Test => post('/auth/refresh', { refresh_token });
+const refreshed = async (token: string): Promise<SignedIn> => (await refresh(token).expect(200)).body as SignedIn;
+const someEmail = (): string => `${randomBytes(6).toString('hex')}@example.com`;
+const countOf = async (sql: string, values: unknown[] = []): Promise<number> =>
+  Number((await t.database.query<{ count: string }>(`select count(*) ${sql}`, values))[0]?.count);
+
+describe('registering', () => {
+  it('makes the account, signs it in and shows nothing but its public fields', async () => {
+    const email = someEmail();
+    const { body } = await post('/auth/register', { email, password: PASSWORD, display_name: 'Ada' }).expect(201);
+    const signedIn = body as SignedIn;
+    expect(Object.keys(signedIn).sort()).toEqual(['access_token', 'expires_in', 'refresh_token', 'token_type', 'user']);
+    expect(signedIn.user).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
+      email,
+      display_name: 'Ada',
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as unknown,
+    });
+    expect(signedIn).toMatchObject({ token_type: 'bearer', expires_in: t.config.jwtAccessTtlSeconds });
+    expect((await me(signedIn.access_token).expect(200)).body).toEqual(signedIn.user);
+    await refresh(signedIn.refresh_token).expect(200);
+  });
+
+  it('takes an address in any case and with stray spaces for the same one', async () => {
+    const email = someEmail();
+    const typed = `  ${email.toUpperCase()} `;
+    const { body } = await post('/auth/register', { email: typed, password: PASSWORD }).expect(201);
+    expect((body as SignedIn).user.email).toBe(email);
+    await login(email, PASSWORD).expect(200);
+    await login(typed, PASSWORD).expect(200);
+  });
+
+  it('refuses an address that has an account, in whatever case, and leaves that account alone', async () => {
+    const ada = await TestUser.register(t);
+    for (const email of [ada.email, ada.email.toUpperCase()]) {
+      expectProblem(await post('/auth/register', { email, password: 'another password' }), 'email_taken');
+    }
+    expect(await countOf('from users where email = $1', [ada.email])).toBe(1);
+    await login(ada.email, PASSWORD).expect(200);
+    expectProblem(await login(ada.email, 'another password'), 'invalid_credentials');
+  });
+
+  it('lets exactly one of twenty have an address that all want at once', async () => {
+    const email = someEmail();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => post('/auth/register', { email, password: PASSWORD })),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 'email_taken');
+  });
+
+  it.each<[string, object, string[]]>([
+    ['an address that is none', { email: 'not-an-address' }, ['/email']],
+    ['an address of 255 characters', { email: `${'a'.repeat(60)}@${'b.'.repeat(95)}com` }, ['/email']],
+    ['an address that is a number', { email: 7 }, ['/email']],
+    ['no address', { email: undefined }, ['/email']],
+    ['a password of 7 characters', { password: 'short12' }, ['/password']],
+    ['a password of 257 characters', { password: 'x'.repeat(257) }, ['/password']],
+    ['a password that is an array', { password: ['correct horse battery'] }, ['/password']],
+    ['no password', { password: null }, ['/password']],
+    ['an empty name', { display_name: '' }, ['/display_name']],
+    ['a name of 201 characters', { display_name: 'x'.repeat(201) }, ['/display_name']],
+    ['a name with a NUL', { display_name: 'a\0b' }, ['/display_name']],
+    ['half a surrogate pair', { display_name: 'a\ud83d' }, ['/display_name']],
+    ['a field it does not know', { role: 'admin' }, ['/role']],
+    ['an id of the own choosing', { id: newId() }, ['/id']],
+    ['several wrong fields, all of them', { email: 'x', password: 'y', z: 1 }, ['/z', '/email', '/password']],
+  ])('answers 422 with the place for %s', async (_what, fields, pointers) => {
+    const before = await countOf('from users');
+    const answer = await post('/auth/register', { email: someEmail(), password: PASSWORD, ...fields });
+    expectProblem(answer, 'validation_failed');
+    const { errors } = answer.body as { errors: { pointer: string }[] };
+    expect(new Set(errors.map(({ pointer }) => pointer))).toEqual(new Set(pointers));
+    expect(await countOf('from users')).toBe(before);
+  });
+
+  it('takes a name of 200 characters as PostgreSQL counts them, however they are composed', async () => {
+    const emoji = '\u2764\ufe0f';
+    const register = (display_name: string): Test =>
+      post('/auth/register', { email: someEmail(), password: PASSWORD, display_name });
+    await register(emoji.repeat(100)).expect(201);
+    expectProblem(await register(emoji.repeat(200)), 'validation_failed', ['/display_name']);
+  });
+
+  it('leaves no account behind when the sign-in can not be written', async () => {
+    const email = someEmail();
+    await t.database.query('alter table sign_ins add constraint ck_test check (false) not valid');
+    try {
+      expectProblem(await post('/auth/register', { email, password: PASSWORD }), 'internal_error');
+    } finally {
+      await t.database.query('alter table sign_ins drop constraint ck_test');
+    }
+    expect(await countOf('from users where email = $1', [email])).toBe(0);
+    await post('/auth/register', { email, password: PASSWORD }).expect(201);
+  });
+});
+
+describe('passwords', () => {
+  it('are stored as bcrypt hashes of the configured cost and nowhere in plain', async () => {
+    const canary = `canary ${randomBytes(8).toString('hex')}`;
+    const email = someEmail();
+    await post('/auth/register', { email, password: canary }).expect(201);
+    const [user] = await t.database.query<{ password_hash: string }>('select * from users where email = $1', [email]);
+    expect(user?.password_hash).toMatch(/^\$2[aby]\$04\$[./A-Za-z0-9]{53}$/);
+    const tables = await t.database.query<{ name: string }>(
+      `select table_name as name from information_schema.tables where table_schema = 'public'`,
+    );
+    expect(tables.map(({ name }) => name)).toContain('users');
+    for (const { name } of tables) {
+      expect(await countOf(`from ${name} row where row::text like $1`, [`%${canary}%`])).toBe(0);
+    }
+  });
+
+  it('are hashed at another cost when another one is configured, and older hashes still verify', async () => {
+    const dearer = await t.another({ bcryptCost: 5 });
+    const email = someEmail();
+    await request(dearer.getHttpServer()).post('/auth/register').send({ email, password: PASSWORD }).expect(201);
+    const [user] = await t.database.query<{ password_hash: string }>('select * from users where email = $1', [email]);
+    expect(user?.password_hash).toMatch(/^\$2[aby]\$05\$/);
+    await login(email, PASSWORD).expect(200);
+  });
+
+  it('differ even when they differ only beyond the 72 bytes that bcrypt reads', async () => {
+    const email = someEmail();
+    const common = 'a'.repeat(72);
+    await post('/auth/register', { email, password: `${common}1` }).expect(201);
+    expectProblem(await login(email, `${common}2`), 'invalid_credentials');
+    expectProblem(await login(email, common), 'invalid_credentials');
+    await login(email, `${common}1`).expect(200);
+  });
+
+  it('differ even when they differ only after a NUL', async () => {
+    const email = someEmail();
+    await post('/auth/register', { email, password: 'password\0one' }).expect(201);
+    expectProblem(await login(email, 'password\0two'), 'invalid_credentials');
+    await login(email, 'password\0one').expect(200);
+  });
+
+  it('are the same however the keyboard composes an accent', async () => {
+    const [composed, decomposed] = ['pässwörd é'.normalize('NFC'), 'pässwörd é'.normalize('NFD')] as const;
+    expect(composed).not.toBe(decomposed);
+    for (const [chosen, typed] of [
+      [composed, decomposed],
+      [decomposed, composed],
+    ]) {
+      const email = someEmail();
+      await post('/auth/register', { email, password: chosen }).expect(201);
+      await login(email, typed as string).expect(200);
+    }
+  });
+
+  it('tell upper case from lower case and keep their spaces', async () => {
+    const ada = await TestUser.register(t);
+    for (const wrong of [PASSWORD.toUpperCase(), ` ${PASSWORD}`, `${PASSWORD} `]) {
+      expectProblem(await login(ada.email, wrong), 'invalid_credentials');
+    }
+  });
+});
+
+describe('signing in', () => {
+  let ada: TestUser;
+
+  beforeAll(async () => {
+    ada = await TestUser.register(t);
+  });
+
+  it('gives the tokens of a new sign-in each time', async () => {
+    const first = (await login(ada.email, PASSWORD).expect(200)).body as SignedIn;
+    const second = (await login(ada.email, PASSWORD).expect(200)).body as SignedIn;
+    expect(first.user).toEqual(second.user);
+    expect(first.user.id).toBe(ada.id);
+    expect(claimsOf(first.access_token).sid).not.toBe(claimsOf(second.access_token).sid);
+    await refresh(first.refresh_token).expect(200);
+    await refresh(second.refresh_token).expect(200);
+  });
+
+  it('takes the OAuth2 password form that the Authorize button of Swagger posts', async () => {
+    const form = { grant_type: 'password', username: ada.email.toUpperCase(), password: PASSWORD };
+    for (const extra of [{}, { scope: '', client_id: 'swagger', client_secret: '' }]) {
+      const { body } = await request(t.server)
+        .post('/auth/login')
+        .type('form')
+        .send({ ...form, ...extra })
+        .expect(200);
+      expect(body).toMatchObject({ token_type: 'bearer', user: { id: ada.id } });
+      await me((body as SignedIn).access_token).expect(200);
+    }
+  });
+
+  it('refuses a wrong password by the form too', async () => {
+    const form = { grant_type: 'password', username: ada.email, password: 'wrong' };
+    expectProblem(await request(t.server).post('/auth/login').type('form').send(form), 'invalid_credentials');
+  });
+
+  it('answers byte for byte the same for an unknown address and a wrong password', async () => {
+    const unknown = await login(someEmail(), PASSWORD);
+    const wrong = await login(ada.email, 'not the password');
+    expectProblem(wrong, 'invalid_credentials');
+    expect(bareAnswer(unknown)).toEqual(bareAnswer(wrong));
+  });
+
+  it.each<[string, object, string]>([
+    ['neither email nor username', { email: undefined }, '/email'],
+    ['no password', { password: undefined }, '/password'],
+    ['a password that is an object', { password: { length: 8 } }, '/password'],
+    ['an address with a NUL', { email: 'a\0b@example.com' }, '/email'],
+    ['a username with a NUL', { email: undefined, username: 'a\0b@example.com' }, '/username'],
+    ['a field it does not know', { remember: true }, '/remember'],
+  ])('answers 422 with the place for %s', async (_what, fields, pointer) => {
+    expectProblem(await post('/auth/login', { email: ada.email, password: PASSWORD, ...fields }), 'validation_failed', [
+      pointer,
+    ]);
+  });
+});
+
+describe('refreshing', () => {
+  let ada: TestUser;
+
+  beforeEach(async () => {
+    ada = await TestUser.register(t);
+  });
+
+  const familyOf = async (user: TestUser): Promise<{ generation: number; is_revoked: boolean; expires_at: Date }> => {
+    const rows = await t.database.query<{ generation: number; is_revoked: boolean; expires_at: Date }>(
+      'select generation, revoked_at is not null as is_revoked, expires_at from sign_ins where user_id = $1',
+      [user.id],
+    );
+    expect(rows).toHaveLength(1);
+    return rows[0] as { generation: number; is_revoked: boolean; expires_at: Date };
+  };
+  const age = (seconds: number): Promise<unknown> =>
+    t.database.query(`update sign_ins set last_used_at = last_used_at - $2 * interval '1 second' where user_id = $1`, [
+      ada.id,
+      seconds,
+    ]);
+
+  it('exchanges the token for new ones of the same sign-in, which work', async () => {
+    const child = await refreshed(ada.refreshToken);
+    expect(child.refresh_token).not.toBe(ada.refreshToken);
+    expect(child.user.id).toBe(ada.id);
+    expect(claimsOf(child.access_token).sid).toBe(claimsOf(ada.accessToken).sid);
+    await me(child.access_token).expect(200);
+    const grandchild = await refreshed(child.refresh_token);
+    await me(grandchild.access_token).expect(200);
+    expect(await familyOf(ada)).toMatchObject({ generation: 3, is_revoked: false });
+  });
+
+  it('moves the end of the sign-in on', async () => {
+    await t.database.query(`update sign_ins set expires_at = now() + interval '1 minute' where user_id = $1`, [ada.id]);
+    await refreshed(ada.refreshToken);
+    const end = (await familyOf(ada)).expires_at.getTime() - Date.now();
+    expect(end).toBeGreaterThan((t.config.jwtRefreshTtlSeconds - 60) * 1000);
+  });
+
+  it('gives the same child again within 10 seconds, as the answer may have got lost', async () => {
+    const child = await refreshed(ada.refreshToken);
+    const again = await refreshed(ada.refreshToken);
+    expect(again.refresh_token).toBe(child.refresh_token);
+    expect(await familyOf(ada)).toMatchObject({ generation: 2, is_revoked: false });
+    await age(9);
+    expect((await refreshed(ada.refreshToken)).refresh_token).toBe(child.refresh_token);
+  });
+
+  it('ends the whole family when a used token comes back after 10 seconds', async () => {
+    const child = await refreshed(ada.refreshToken);
+    await age(11);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+    expectProblem(await refresh(child.refresh_token), 'invalid_refresh_token');
+    expect(await familyOf(ada)).toMatchObject({ is_revoked: true });
+  });
+
+  it('ends the whole family, its live child too, when an ancestor comes back at once', async () => {
+    const child = await refreshed(ada.refreshToken);
+    const live = await refreshed(child.refresh_token);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+    expectProblem(await refresh(live.refresh_token), 'invalid_refresh_token');
+  });
+
+  it('ends no other sign-in of the user by that', async () => {
+    const other = (await login(ada.email, PASSWORD)).body as SignedIn;
+    const child = await refreshed(ada.refreshToken);
+    await refreshed(child.refresh_token);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+    await refresh(other.refresh_token).expect(200);
+  });
+
+  it('leaves one live child when twenty use a token at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(ada.refreshToken)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const children = new Set(answers.map(({ body }) => (body as SignedIn).refresh_token));
+    expect(children.size).toBe(1);
+    expect(await familyOf(ada)).toMatchObject({ generation: 2, is_revoked: false });
+    await refresh([...children][0] as string).expect(200);
+  });
+
+  it('refuses a family that has expired', async () => {
+    await t.database.query('update sign_ins set expires_at = now() where user_id = $1', [ada.id]);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+  });
+
+  it('refuses a family that was revoked', async () => {
+    await t.database.query('update sign_ins set revoked_at = now() where user_id = $1', [ada.id]);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+  });
+
+  it('refuses the token of an account that is gone', async () => {
+    await ada.delete('/users/me').expect(204);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+  });
+
+  it('refuses a token that was rewritten to name another user, sign-in or generation, and harms neither', async () => {
+    const eve = await TestUser.register(t);
+    const [hers, his] = [bytesOf(ada.refreshToken), bytesOf(eve.refreshToken)];
+    const nextGeneration = Buffer.from(hers);
+    nextGeneration.writeUInt32BE(2, 32);
+    for (const forged of [
+      Buffer.concat([hers.subarray(0, 16), his.subarray(16)]),
+      Buffer.concat([hers.subarray(0, 36), his.subarray(36)]),
+      Buffer.concat([his.subarray(0, 16), hers.subarray(16)]),
+      nextGeneration,
+    ]) {
+      expectProblem(await refresh(tokenOf(forged)), 'invalid_refresh_token');
+    }
+    await refresh(ada.refreshToken).expect(200);
+    await refresh(eve.refreshToken).expect(200);
+  });
+
+  it.each<[string, () => string]>([
+    ['nothing', () => ''],
+    ['a word', () => 'garbage'],
+    ['the prefix alone', () => 'prt_'],
+    ['the right length of random bytes', () => tokenOf(randomBytes(68))],
+    ['the right length of zeros', () => tokenOf(Buffer.alloc(68))],
+    ['a random proof', () => tokenOf(Buffer.concat([bytesOf(ada.refreshToken).subarray(0, 36), randomBytes(32)]))],
+    ['an access token', () => ada.accessToken],
+    ['a token without its prefix', () => ada.refreshToken.slice(4)],
+    ['a token without its end', () => ada.refreshToken.slice(0, -4)],
+    ['a token with more at its end', () => `${ada.refreshToken}AAAA`],
+  ])('answers 401 for %s', async (_what, token) => {
+    const answer = await refresh(token());
+    expectProblem(answer, 'invalid_refresh_token');
+    expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
+  });
+
+  it.each<[string, object, string]>([
+    ['none', {}, '/refresh_token'],
+    ['a number', { refresh_token: 7 }, '/refresh_token'],
+    ['501 characters', { refresh_token: 'x'.repeat(501) }, '/refresh_token'],
+    ['a field it does not know', { refresh_token: 'x', sub: newId() }, '/sub'],
+  ])('answers 422 with the place for %s', async (_what, body, pointer) => {
+    expectProblem(await post('/auth/refresh', body), 'validation_failed', [pointer]);
+  });
+});
+
+describe('signing out', () => {
+  it('ends the family of this sign-in and no other, and can be said twice', async () => {
+    const ada = await TestUser.register(t);
+    const other = (await login(ada.email, PASSWORD)).body as SignedIn;
+    await ada.post('/auth/logout').expect(204);
+    expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
+    await ada.post('/auth/logout').expect(204);
+    await refresh(other.refresh_token).expect(200);
+  });
+
+  it('ends a child that was made by a refresh as well', async () => {
+    const ada = await TestUser.register(t);
+    const child = await refreshed(ada.refreshToken);
+    await ada.post('/auth/logout').expect(204);
+    expectProblem(await refresh(child.refresh_token), 'invalid_refresh_token');
+  });
+});
+
+describe('an access token', () => {
+  let ada: TestUser;
+  let genuine: Claims;
+
+  beforeAll(async () => {
+    ada = await TestUser.register(t);
+    genuine = claimsOf(ada.accessToken);
+  });
+
+  const header = { alg: 'HS256', typ: 'at+jwt' };
+  const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
+  const forge = (head: Claims, claims: Claims, key = t.config.jwtSecret as string, hash = 'sha256'): string => {
+    const signed = `${encode(head)}.${encode(claims)}`;
+    return `${signed}.${createHmac(hash, key).update(signed).digest('base64url')}`;
+  };
+  const part = (index: number): string => ada.accessToken.split('.')[index] as string;
+
+  it('names the user, the sign-in, this server, and lives as long as it says', () => {
+    expect(genuine).toMatchObject({ sub: ada.id, iss: t.config.jwtIssuer, aud: t.config.jwtAudience });
+    expect(Number(genuine.exp) - Number(genuine.iat)).toBe(t.config.jwtAccessTtlSeconds);
+    expect(JSON.parse(Buffer.from(part(0), 'base64url').toString())).toEqual(header);
+  });
+
+  it('is accepted when a test signs the same claims, so that the refusals below have the reasons they name', async () => {
+    await me(forge(header, genuine)).expect(200);
+    await me(forge(header, { ...genuine, exp: inSeconds(5), nbf: inSeconds(0) })).expect(200);
+  });
+
+  it.each<[string, () => string]>([
+    ['alg none without signature', () => `${encode({ ...header, alg: 'none' })}.${part(1)}.`],
+    ['alg none with the old signature', () => `${encode({ ...header, alg: 'none' })}.${part(1)}.${part(2)}`],
+    ['alg None in another case', () => `${encode({ ...header, alg: 'NoNe' })}.${part(1)}.`],
+    ['HS512 with our key', () => forge({ ...header, alg: 'HS512' }, genuine, undefined, 'sha512')],
+    ['HS384 with our key', () => forge({ ...header, alg: 'HS384' }, genuine, undefined, 'sha384')],
+    ['RS256 with a key that it brings along', () => signedByOwnKey({ ...header, alg: 'RS256' }, genuine)],
+    ['no alg', () => forge({ typ: 'at+jwt' }, genuine)],
+    ['an empty signature', () => `${part(0)}.${part(1)}.`],
+    ['another payload under the signature', () => `${part(0)}.${encode({ ...genuine, sub: newId() })}.${part(2)}`],
+    ['another header over the signature', () => `${encode({ ...header, kid: 'x' })}.${part(1)}.${part(2)}`],
+    ['the key of another server', () => forge(header, genuine, 'another test secret that is long enough')],
+    ['an empty key', () => forge(header, genuine, '')],
+    ['another issuer', () => forge(header, { ...genuine, iss: 'elsewhere' })],
+    ['no issuer', () => forge(header, { ...genuine, iss: undefined })],
+    ['another audience', () => forge(header, { ...genuine, aud: 'elsewhere' })],
+    ['no audience', () => forge(header, { ...genuine, aud: undefined })],
+    ['the type JWT', () => forge({ ...header, typ: 'JWT' }, genuine)],
+    ['no type', () => forge({ alg: 'HS256' }, genuine)],
+    ['an end in the past', () => forge(header, { ...genuine, exp: inSeconds(-1) })],
+    ['no end', () => forge(header, { ...genuine, exp: undefined })],
+    ['an end that is a text', () => forge(header, { ...genuine, exp: 'tomorrow' })],
+    ['a beginning in the future', () => forge(header, { ...genuine, nbf: inSeconds(60) })],
+    ['a subject that is no id', () => forge(header, { ...genuine, sub: 'ada' })],
+    ['a subject in upper case', () => forge(header, { ...genuine, sub: ada.id.toUpperCase() })],
+    ['no subject', () => forge(header, { ...genuine, sub: undefined })],
+    ['a sign-in that is no id', () => forge(header, { ...genuine, sid: `${ada.id}' or true` })],
+    ['no sign-in', () => forge(header, { ...genuine, sid: undefined })],
+    ['a refresh token instead', () => ada.refreshToken],
+    ['its last character missing', () => ada.accessToken.slice(0, -1)],
+    ['its payload missing', () => `${part(0)}.${part(2)}`],
+    ['one dot more', () => `${ada.accessToken}.`],
+    ['two parts more', () => `${ada.accessToken}.${part(1)}.${part(2)}`],
+    ['no JSON in its header', () => `${Buffer.from('x').toString('base64url')}.${part(1)}.${part(2)}`],
+    ['null as its header', () => `${encode(null)}.${part(1)}.${part(2)}`],
+    ['null as its payload', () => forge(header, null as unknown as Claims)],
+    ['nothing but dots', () => '..'],
+  ])('is refused with %s', async (_what, token) => {
+    expectUnauthenticated(await me(token()));
+  });
+
+  it.each<[string, () => string]>([
+    ['no scheme', () => ada.accessToken],
+    ['another scheme', () => `Basic ${ada.accessToken}`],
+    ['a scheme alone', () => 'Bearer'],
+    ['an empty token', () => 'Bearer '],
+  ])('is refused in a header with %s', async (_what, authorization) => {
+    expectUnauthenticated(await request(t.server).get('/users/me').set('authorization', authorization()));
+  });
+
+  it('is not looked for in the query, the body or a cookie', async () => {
+    expectUnauthenticated(await request(t.server).get(`/users/me?access_token=${ada.accessToken}`));
+    expectUnauthenticated(await post('/auth/logout', { access_token: ada.accessToken }));
+    expectUnauthenticated(
+      await request(t.server)
+        .get('/users/me')
+        .set('cookie', [`access_token=${ada.accessToken}`]),
+    );
+  });
+
+  it('is refused in the same words whatever is wrong with it', async () => {
+    const answers = [
+      await request(t.server).get('/users/me'),
+      await me('garbage'),
+      await me(forge(header, { ...genuine, exp: inSeconds(-1) })),
+      await me(forge(header, genuine, 'another test secret that is long enough')),
+    ].map(bareAnswer);
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+  });
+});
+
+function expectUnauthenticated(answer: Response): void {
+  expectProblem(answer, 'unauthenticated');
+  expect(answer.headers['www-authenticate']).toMatch(/^Bearer( |$)/);
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function claimsOf(token: string): Claims {
+  return JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as Claims;
+}
+
+function signedByOwnKey(head: Claims, claims: Claims): string {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const signed = `${encode({ ...head, jwk: publicKey.export({ format: 'jwk' }) })}.${encode(claims)}`;
+  return `${signed}.${signWith('sha256', Buffer.from(signed), privateKey).toString('base64url')}`;
+}
+
+function bytesOf(refreshToken: string): Buffer {
+  return Buffer.from(refreshToken.slice(4), 'base64url');
+}
+
+function tokenOf(bytes: Buffer): string {
+  return `prt_${bytes.toString('base64url')}`;
+}

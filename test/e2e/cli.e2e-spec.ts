@@ -1,0 +1,254 @@
+import { jest } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format } from 'prettier';
+import request from 'supertest';
+import { envExample } from '../../src/platform/config/env-example.js';
+import { variableDefinitions } from '../../src/platform/config/variable.decorator.js';
+import { eventually, isAlive, postgresPid } from '../support/server-process.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
+// Nothing listens on port 1: a server that happens to run on this machine must not play along.
+const NO_SERVER_HERE = { PORT: '1' };
+
+jest.setTimeout(60_000);
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+describe('The command line', () => {
+  let dir: string;
+  let t: TestApp;
+  let url: string;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(process.env.PARLEY_TEST_DIR ?? tmpdir(), 'cli-'));
+    t = await createTestApp();
+    await t.app.listen(0, '127.0.0.1');
+    url = await t.app.getUrl();
+  });
+
+  afterAll(async () => {
+    await t.close();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+
+  /** Runs the built CLI to its end in a directory without a .env, and in nobody's environment but the given one. */
+  function run(
+    args: string[],
+    env: NodeJS.ProcessEnv = {},
+    onOutput?: (out: string, pid: number) => void,
+  ): Promise<Outcome> {
+    const { PATH, HOME } = process.env;
+    const child = spawn(process.execPath, [CLI, ...args], {
+      cwd: dir,
+      env: { PATH, HOME, DATA_DIR: join(dir, 'data'), BCRYPT_COST: '4', OFFLINE_DELAY_MS: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      onOutput?.(out, child.pid as number);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  }
+
+  async function withEmptyDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
+    const database = await createTestDatabase(null);
+    try {
+      await work(database);
+    } finally {
+      await database.drop();
+    }
+  }
+
+  describe('demo', () => {
+    it('starts a server of its own when none runs here, plays to the end and leaves nothing behind', async () => {
+      const { code, out, err } = await run(['demo'], NO_SERVER_HERE);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toContain('No server answers at http://localhost:1: starting one');
+      expect(out).toMatch(
+        /POST \/auth\/register[^]*POST \/projects\n[^]*POST \/projects\/[^]*POST \/chat\n[^]*POST \/chat\n/,
+      );
+      expect(out).toContain('Earlier messages: 2. You wrote “My name is Ada.');
+      expect(out).toMatch(/GET \/chat\/sessions\/[^]*4 messages, oldest first/);
+      expect(out).toMatch(/DELETE \/users\/me\n {2}→ 204/);
+      expect(isAlive(postgresPid(join(dir, 'data')))).toBe(false);
+    });
+
+    it('plays against a running server, writes without colours into a pipe, and takes its account away', async () => {
+      const { code, out, err } = await run(['demo', '--url', `${url}/`]);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toContain(`at ${url}`);
+      expect(out).toContain('│ You said: What is my name, and what did I ask you before?');
+      expect(out).not.toContain('\x1b');
+      expect(t.model.requests.at(-1)?.messages.map(({ role }) => role)).toEqual([
+        'system',
+        'system',
+        'user',
+        'assistant',
+        'user',
+      ]);
+      expect(await t.database.query('select * from users')).toEqual([]);
+    });
+
+    it('keeps the account when it is asked to, and says how to sign in', async () => {
+      const { code, out } = await run(['demo', '--url', url, '--keep']);
+      expect(code).toBe(0);
+      const [, email, password] = /sign in with (\S+) and the password (\S+)/.exec(out) ?? [];
+      const { body } = await request(t.server).post('/auth/login').send({ email, password }).expect(200);
+      const { access_token } = body as { access_token: string };
+      await request(t.server).delete('/users/me').set('authorization', `Bearer ${access_token}`).expect(204);
+    });
+
+    it('fails with one line when the model fails, and takes its account away even then', async () => {
+      t.model.next((_request, answer) => answer.refuse(401));
+      const { code, err } = await run(['demo', '--url', url]);
+      expect(err).toMatch(/^demo: .*provider_key_refused: The model provider refused our key\n$/);
+      expect(code).toBe(1);
+      expect(await t.database.query('select * from users')).toEqual([]);
+    });
+
+    it('fails with one line when nothing answers at the address', async () => {
+      const { code, out, err } = await run(['demo', '--url', 'http://127.0.0.1:1']);
+      expect(err).toBe(
+        'demo: Nothing answers at http://127.0.0.1:1. Start the server by `npm start`, or leave out --url.\n',
+      );
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+    });
+
+    it('fails with one line when something else answers there', async () => {
+      const other = createServer((_request, response) => response.end('Hello'));
+      other.listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const { code, err } = await run(['demo', '--url', `http://127.0.0.1:${(other.address() as AddressInfo).port}`]);
+      other.close();
+      expect(err).toMatch(/^demo: What answers at .* is not a Parley server\..*\n$/);
+      expect(code).toBe(1);
+    });
+
+    it('stops its server and its database when it is interrupted', async () => {
+      let isSignalled = false;
+      const { code, err } = await run(['demo'], { ...NO_SERVER_HERE, OFFLINE_DELAY_MS: '50' }, (out, pid) => {
+        if (isSignalled || !out.includes('│')) return;
+        isSignalled = true;
+        process.kill(pid, 'SIGINT');
+        // As npm does, which passes on what the terminal has sent already.
+        process.kill(pid, 'SIGINT');
+      });
+      expect({ code, err }).toEqual({ code: 130, err: '' });
+      const left = postgresPid(join(dir, 'data'));
+      await eventually(
+        () => !isAlive(left),
+        () => `PostgreSQL ${left} is still there`,
+      );
+    });
+  });
+
+  describe('migrate', () => {
+    it('says what it ran, and the second time that nothing is left to do', async () => {
+      await withEmptyDatabase(async ({ url: databaseUrl }) => {
+        const first = await run(['migrate'], { DATABASE_URL: databaseUrl });
+        expect(first).toMatchObject({ code: 0, err: '' });
+        expect(first.out).toMatch(/^(Ran \w+\n)+$/);
+        const second = await run(['migrate'], { DATABASE_URL: databaseUrl });
+        expect(second).toMatchObject({ code: 0, err: '' });
+        expect(second.out).toMatch(/^Nothing to do: the database is at \w+\n$/);
+      });
+    });
+
+    it('makes the login of the application, which can take its role and nothing else', async () => {
+      await withEmptyDatabase(async (database) => {
+        const app = new URL(database.url);
+        app.username = `cli_${Date.now()}`;
+        app.password = 'a b+c%27';
+        const env = { DATABASE_OWNER_URL: database.url, DATABASE_URL: app.href, NODE_ENV: 'production' };
+        expect(await run(['migrate'], env)).toMatchObject({ code: 0, err: '' });
+        const roles = await database.query(
+          `select rolsuper, rolinherit, rolbypassrls, rolcreaterole from pg_roles where rolname = $1`,
+          [app.username],
+        );
+        expect(roles).toEqual([{ rolsuper: false, rolinherit: false, rolbypassrls: false, rolcreaterole: false }]);
+        // A second run with only the new login tells whether it can sign in; it may not migrate.
+        const { err } = await run(['migrate'], { DATABASE_URL: app.href });
+        expect(err).toMatch(/^migrate: .*permission denied.*\n$/);
+        await database.query(`drop role "${app.username}"`).catch(() => undefined);
+      });
+    });
+
+    it('asks for no other secret in production, but for a database', async () => {
+      const { code, err } = await run(['migrate'], { NODE_ENV: 'production' });
+      expect(err).toBe('migrate: DATABASE_URL: production needs a database of its own\n');
+      expect(code).toBe(1);
+    });
+
+    it('says in one line which database does not answer, without its password', async () => {
+      const { code, err } = await run(['migrate'], { DATABASE_URL: 'postgres://ada:lovelace@127.0.0.1:1/parley' });
+      expect(err).toMatch(/^migrate: DATABASE_URL: nothing answers at 127\.0\.0\.1:1: .*\n$/);
+      expect(err).not.toContain('lovelace');
+      expect(code).toBe(1);
+    });
+  });
+
+  describe('openapi', () => {
+    it('writes what the server serves, always in the same way and as Prettier would', async () => {
+      const files = [join(dir, 'one.json'), join(dir, 'two.json')] as const;
+      for (const file of files) expect(await run(['openapi', '--out', file])).toMatchObject({ code: 0, err: '' });
+      const text = readFileSync(files[0], 'utf8');
+      expect(readFileSync(files[1], 'utf8')).toBe(text);
+      expect(JSON.parse(text)).toEqual((await request(t.server).get('/openapi.json').expect(200)).body);
+      expect(await format(text, { parser: 'json', printWidth: 120 })).toBe(text);
+    });
+  });
+
+  describe('config-example and config-table', () => {
+    it('writes every variable as a line to uncomment or change', async () => {
+      expect(await run(['config-example'])).toMatchObject({ code: 0, err: '', out: 'Wrote .env.example\n' });
+      const text = readFileSync(join(dir, '.env.example'), 'utf8');
+      expect(text).toBe(envExample());
+      for (const { name } of variableDefinitions()) expect(text).toMatch(new RegExp(`^(# )?${name}=`, 'm'));
+    });
+
+    it('says when a file has no place for the table', async () => {
+      const file = join(dir, 'no-table.md');
+      writeFileSync(file, '# Nothing here\n');
+      const { code, err } = await run(['config-table', '--out', file]);
+      expect(err).toMatch(/^config-table: there is no place for the table: .*\n$/);
+      expect(code).toBe(1);
+    });
+  });
+
+  describe('a command line that is not understood', () => {
+    it.each([
+      [[], 'No command given.'],
+      [['bogus'], 'No command "bogus".'],
+      [['constructor'], 'No command "constructor".'],
+      [['demo', '--colour'], "Unknown option '--colour'"],
+      [['demo', '--url', 'localhost'], '--url: "localhost" is not an address'],
+      [['migrate', 'twice'], "Unexpected argument 'twice'"],
+    ])('%j is answered with the usage and exit code 2', async (args, message) => {
+      const { code, out, err } = await run(args);
+      expect(err).toContain(message);
+      expect(err).toContain('Usage: node dist/src/cli.js <command> [options]');
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+    });
+
+    it('--help is understood', async () => {
+      const { code, out, err } = await run(['--help']);
+      expect(out).toMatch(/^Usage: /);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+    });
+  });
+});

@@ -1,0 +1,332 @@
+import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
+import { readEvents, textOf } from '../support/read-events.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+describe('a turn among several instances', () => {
+  let t: TestApp;
+  /** The same user at the first and at a second instance. */
+  let here: TestUser;
+  let there: TestUser;
+  let second: Awaited<ReturnType<TestApp['another']>>;
+  let project: { id: string };
+
+  beforeAll(async () => {
+    t = await createTestApp({ turnFlushMs: 30, turnSweepMs: 100 });
+    second = await t.another();
+    here = await TestUser.register(t);
+    there = here.at(second.getHttpServer());
+  });
+  beforeEach(async () => {
+    project = await here.project();
+  });
+  afterEach(() => t.model.always(null));
+  afterAll(() => t.close());
+
+  const begin = async (fields: Record<string, unknown> = {}): Promise<TurnBody> =>
+    (await here.post('/chat', { project_id: project.id, message: 'Go', background: true, ...fields }).expect(202))
+      .body as TurnBody;
+
+  const message = async (id: string): Promise<MessageBody> =>
+    (await there.get(`/chat/messages/${id}`).expect(200)).body as MessageBody;
+
+  const savedText = async (id: string): Promise<string> =>
+    (
+      await t.database.query<{ text: string }>(
+        'select text from turn_chunks where message_id = $1 order by start_offset',
+        [id],
+      )
+    )
+      .map(({ text }) => text)
+      .join('');
+
+  /** As if the instance that runs the turns had died: its lease is over, though it does not know. */
+  const expireLeases = async (): Promise<void> =>
+    void (await t.database.query('update turns set lease_until = now() where is_running'));
+
+  it('makes the text of a running answer safe, and shows it on another instance before the end', async () => {
+    const gate = t.model.hold('The beginning', ' and the end');
+    const { id } = (await begin()).assistant_message;
+    await gate.reached;
+    await expectSoon(async () => expect(await savedText(id)).toBe('The beginning'));
+    expect((await message(id)).status).toBe('streaming');
+    const following = readEvents(there.get(`/chat/messages/${id}/events`));
+    gate.release();
+    const events = await following;
+    expect(textOf(events)).toBe('The beginning and the end');
+    expect(events.map(({ event }) => event).filter((event) => event !== 'message.delta')).toEqual([
+      'turn.started',
+      'turn.completed',
+    ]);
+    expect(await t.database.query('select 1 from turn_chunks where message_id = $1', [id])).toEqual([]);
+  });
+
+  it('gives the rest on another instance from any event on, byte for byte, while it runs', async () => {
+    const gate = t.model.hold('Grüße 👋 an alle', '.');
+    const { id } = (await begin()).assistant_message;
+    await gate.reached;
+    await expectSoon(async () => expect(await savedText(id)).not.toBe(''));
+    const whole = 'Grüße 👋 an alle.';
+    const offsets = [0, 3, 6, 8, 12, whole.length - 1];
+    const following = offsets.map((offset) => readEvents(there.get(`/chat/messages/${id}/events?after=1.${offset}`)));
+    gate.release();
+    const streams = await Promise.all(following);
+    expect(streams.map(textOf)).toEqual(offsets.map((offset) => whole.slice(offset)));
+    for (const events of streams) expect(events.filter(({ event }) => event?.startsWith('turn.'))).toHaveLength(1);
+  });
+
+  it('stops from another instance, before the first token and in the middle', async () => {
+    for (const said of ['', 'Some text']) {
+      const gate = t.model.hold(said);
+      const turn = await begin();
+      await gate.reached;
+      if (said !== '') await expectSoon(async () => expect(await savedText(turn.assistant_message.id)).toBe(said));
+      const { body } = await there.post(`/chat/messages/${turn.assistant_message.id}/stop`).expect(200);
+      expect(body).toMatchObject({ status: 'stopped', content: said, usage: { estimated: true } });
+      await there.post('/chat', { session_id: turn.session_id, message: 'Next' }).expect(200);
+    }
+  });
+
+  it('is taken over when its instance is silent, and settles once though that instance still writes', async () => {
+    const lost = t.model.hold('From the first instance', ' too late');
+    t.model.next((_request, answer) => {
+      answer.delta('From the second');
+      answer.finish();
+    });
+    const {
+      assistant_message: { id },
+      session_id,
+    } = await begin();
+    await lost.reached;
+    await expectSoon(async () => expect(await savedText(id)).not.toBe(''));
+    const following = readEvents(there.get(`/chat/messages/${id}/events`));
+    await expireLeases();
+    await second.get(TurnKeeperJob).takeOver();
+    const settled = await expectSoon(async () => {
+      const now = await message(id);
+      expect(now.status).toBe('completed');
+      return now;
+    });
+    lost.release();
+    const events = await following;
+    const restart = events.findIndex(({ event }) => event === 'turn.restarted');
+    expect(events[restart]?.data).toEqual({ message_id: id, attempt: 2 });
+    expect(textOf(events.slice(0, restart))).toBe('From the first instance');
+    expect(textOf(events.slice(restart))).toBe('From the second');
+    await t.app.get(TurnKeeperJob).renew();
+    expect(await message(id)).toEqual(settled);
+    expect(settled.content).toBe('From the second');
+    const rows = await t.database.query('select 1 from messages where session_id = $1', [session_id]);
+    expect(rows).toHaveLength(2);
+  });
+
+  it('tells a client that saw text of a lost attempt to drop it', async () => {
+    const lost = t.model.hold('Never saved by anybody');
+    const { id } = (await begin()).assistant_message;
+    await lost.reached;
+    await expireLeases();
+    await second.get(TurnKeeperJob).takeOver();
+    await expectSoon(async () => expect((await message(id)).status).toBe('completed'));
+    const events = await readEvents(here.get(`/chat/messages/${id}/events`).set('last-event-id', '1.22'));
+    expect(events.map(({ event }) => event)).toEqual(['turn.restarted', 'message.delta', 'turn.completed']);
+    expect(textOf(events)).toBe('You said: Go');
+  });
+
+  it('keeps the saved text when the project says so', async () => {
+    await here.patch(`/projects/${project.id}`, { on_crash: 'keep' }).expect(200);
+    const lost = t.model.hold('As far as it came');
+    const { id } = (await begin()).assistant_message;
+    await lost.reached;
+    await expectSoon(async () => expect(await savedText(id)).toBe('As far as it came'));
+    await expireLeases();
+    await second.get(TurnKeeperJob).takeOver();
+    expect(await message(id)).toMatchObject({
+      status: 'interrupted',
+      content: 'As far as it came',
+      error: { code: 'turn_interrupted' },
+    });
+  });
+
+  it('is given up after three attempts', async () => {
+    const asked = t.model.requests.length;
+    t.model.always((_request, answer) => answer.closed);
+    const { id } = (await begin()).assistant_message;
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await expireLeases();
+      await second.get(TurnKeeperJob).takeOver();
+      await expectSoon(async () =>
+        expect(
+          await t.database.query('select 1 from turns where message_id = $1 and lease_until <= now()', [id]),
+        ).toEqual([]),
+      );
+    }
+    expect(await message(id)).toMatchObject({ status: 'interrupted', error: { code: 'turn_interrupted' } });
+    await expectSoon(() => expect(t.model.requests.length).toBe(asked + 3));
+  });
+
+  describe('that meets another in its session', () => {
+    it('waits in the queue, in order, whichever instance took it', async () => {
+      const gate = t.model.hold('First');
+      const { session_id } = await begin({ message: 'One' });
+      await gate.reached;
+      const waiting: string[] = [];
+      for (const [index, user] of [here, there, here].entries()) {
+        const { body } = await user
+          .post('/chat', { session_id, message: `Queued ${index}`, on_conflict: 'queue', background: true })
+          .expect(202);
+        waiting.push((body as TurnBody).assistant_message.id);
+      }
+      expect((await message(waiting[0] as string)).status).toBe('pending');
+      gate.release();
+      await expectSoon(async () => expect((await message(waiting[2] as string)).status).toBe('completed'));
+      expect(t.model.requests.slice(-3).map(({ messages }) => messages.at(-1)?.content)).toEqual([
+        'Queued 0',
+        'Queued 1',
+        'Queued 2',
+      ]);
+      expect(t.model.requests.at(-1)?.messages.map(({ content }) => content)).toEqual([
+        'One',
+        'First',
+        'Queued 0',
+        'You said: Queued 0',
+        'Queued 1',
+        'You said: Queued 1',
+        'Queued 2',
+      ]);
+    });
+
+    it('answers a waiting caller in its own response, streamed or not', async () => {
+      const gate = t.model.hold('First');
+      const { session_id } = await begin({ message: 'One' });
+      await gate.reached;
+      const plain = there
+        .post('/chat', { session_id, message: 'Plain', on_conflict: 'queue' })
+        .then((response) => response);
+      await expectSoon(async () =>
+        expect(await t.database.query('select 1 from turns where session_id = $1', [session_id])).toHaveLength(2),
+      );
+      const streamed = readEvents(
+        here.post('/chat', { session_id, message: 'Streamed', on_conflict: 'queue', stream: true }),
+      );
+      await expectSoon(async () =>
+        expect(await t.database.query('select 1 from turns where session_id = $1', [session_id])).toHaveLength(3),
+      );
+      gate.release();
+      expect(((await plain).body as TurnBody).assistant_message.content).toBe('You said: Plain');
+      expect(textOf(await streamed)).toBe('You said: Streamed');
+    });
+
+    it('goes on with the queue after its instance died between two turns', async () => {
+      const gate = t.model.hold('First');
+      const { session_id } = await begin({ message: 'One' });
+      await gate.reached;
+      const { body } = await here
+        .post('/chat', { session_id, message: 'Stranded', on_conflict: 'queue', background: true })
+        .expect(202);
+      await t.database.query('delete from turns where session_id = $1 and is_running', [session_id]);
+      await second.get(TurnKeeperJob).takeOver();
+      await expectSoon(async () =>
+        expect((await message((body as TurnBody).assistant_message.id)).status).toBe('completed'),
+      );
+      gate.release();
+    });
+
+    it('can be stopped while it waits, and the queue goes on without it', async () => {
+      const gate = t.model.hold('First');
+      const { session_id } = await begin({ message: 'One' });
+      await gate.reached;
+      const { body } = await there
+        .post('/chat', { session_id, message: 'Waiting', on_conflict: 'queue', background: true })
+        .expect(202);
+      const asked = t.model.requests.length;
+      const stopped = (await here.post(`/chat/messages/${(body as TurnBody).assistant_message.id}/stop`).expect(200))
+        .body as MessageBody;
+      expect(stopped).toMatchObject({ status: 'stopped', content: '' });
+      gate.release();
+      await here.post('/chat', { session_id, message: 'After', on_conflict: 'queue' }).expect(200);
+      expect(t.model.requests.length).toBe(asked + 1);
+    });
+
+    it('interrupts: the running answer is kept as far as it came, and this one starts', async () => {
+      const gate = t.model.hold('Interrupted here');
+      const { session_id, assistant_message } = await begin({ message: 'One' });
+      await gate.reached;
+      const { body } = await there
+        .post('/chat', { session_id, message: 'Instead', on_conflict: 'interrupt' })
+        .expect(200);
+      expect((body as TurnBody).assistant_message.content).toBe('You said: Instead');
+      expect(await message(assistant_message.id)).toMatchObject({ status: 'stopped', content: 'Interrupted here' });
+      expect(t.model.requests.at(-1)?.messages.map(({ content }) => content)).toEqual([
+        'One',
+        'Interrupted here',
+        'Instead',
+      ]);
+    });
+
+    it('follows the policy of the project, and the request over it', async () => {
+      await here.patch(`/projects/${project.id}`, { on_conflict: 'queue' }).expect(200);
+      const gate = t.model.hold('First');
+      const { session_id } = await begin({ message: 'One' });
+      await gate.reached;
+      expectProblem(
+        await there.post('/chat', { session_id, message: 'No', on_conflict: 'reject' }),
+        'turn_in_progress',
+      );
+      const { body } = await there.post('/chat', { session_id, message: 'Later', background: true }).expect(202);
+      gate.release();
+      await expectSoon(async () =>
+        expect((await message((body as TurnBody).assistant_message.id)).status).toBe('completed'),
+      );
+    });
+
+    it('lets exactly one of twenty through that come at once, and queues twenty in order', async () => {
+      const { session_id } = await here.turn({ project_id: project.id });
+      const gate = t.model.hold('Only one');
+      const sends = Array.from({ length: 20 }, (_, i) =>
+        (i % 2 ? here : there).post('/chat', { session_id, message: `n${i}`, background: true }),
+      );
+      const statuses = (await Promise.all(sends)).map(({ status }) => status).sort();
+      expect(statuses).toEqual([202, ...Array.from({ length: 19 }, () => 409)]);
+      await gate.reached;
+      const queued = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          (i % 2 ? here : there).post('/chat', {
+            session_id,
+            message: `q${i}`,
+            background: true,
+            on_conflict: 'queue',
+          }),
+        ),
+      );
+      expect(queued.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 202));
+      gate.release();
+      await expectSoon(async () =>
+        expect(await t.database.query('select 1 from turns where session_id = $1', [session_id])).toEqual([]),
+      );
+      const rows = await t.database.query<{ seq: number; status: string }>(
+        'select seq, status from messages where session_id = $1 order by seq',
+        [session_id],
+      );
+      expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 44 }, (_, i) => i + 1));
+      expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['completed']));
+    });
+  });
+
+  it('is handed back at once when its instance goes down, and a client continues elsewhere', async () => {
+    const leaving = await t.another({ shutdownGraceMs: 50 });
+    const gate = t.model.hold('Begun', ' never');
+    const { body } = await here
+      .at(leaving.getHttpServer())
+      .post('/chat', { project_id: project.id, message: 'Go', background: true })
+      .expect(202);
+    const { id } = (body as TurnBody).assistant_message;
+    await gate.reached;
+    await leaving.close();
+    const events = await readEvents(there.get(`/chat/messages/${id}/events?after=1.5`));
+    expect(events.at(0)?.event).toBe('turn.restarted');
+    expect(textOf(events)).toBe('You said: Go');
+    expect(events.at(-1)?.event).toBe('turn.completed');
+  });
+});

@@ -1,0 +1,323 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { newId } from '../../src/kernel/ids.js';
+import { dump, type ForeignKey, readTables, type Table } from '../support/catalogue.js';
+import { createTestDatabase } from '../support/test-database.js';
+
+type Row = Record<string, unknown>;
+
+/** Tables that belong to no user: what the application may do with them. */
+const SHARED: Record<string, string[]> = { schema_migrations: ['SELECT'] };
+
+/** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
+const SYSTEM_MAY: Record<string, Record<string, string[] | 'all'>> = {
+  users: { SELECT: ['email', 'id', 'password_hash'] },
+  turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'lease_until', 'owner'] },
+  turn_chunks: { INSERT: 'all' },
+};
+
+/** Values that a CHECK asks for; everything else is made up from the type of the column. */
+const VALUES: Record<string, () => Row> = {
+  users: () => ({ email: `${randomUUID()}@example.com` }),
+  messages: () => ({ role: 'assistant', status: 'pending' }),
+};
+
+// Jest collects its tests before it runs any, so the tables have to be known first.
+const database = await createTestDatabase();
+const tables = await readTables(database);
+const tenantTables = tables.filter(({ owner }) => owner !== null);
+const foreignKeys = tables.flatMap(({ name, foreignKeys }) => foreignKeys.map((key) => ({ ...key, table: name })));
+
+const [victim, stranger] = [newId(), newId()];
+/** One row of each user in every table. */
+const rows: Record<string, Record<string, Row>> = { [victim]: {}, [stranger]: {} };
+
+afterAll(() => database.drop());
+
+async function plant(table: Table, userId: string): Promise<void> {
+  const row: Row = { ...VALUES[table.name]?.(), [table.owner as string]: userId };
+  for (const { target, columns, targetColumns } of table.foreignKeys) {
+    const parent = rows[userId]?.[target];
+    if (parent !== undefined) columns.forEach((column, i) => (row[column] ??= parent[targetColumns[i] as string]));
+  }
+  for (const { name, type, isRequired } of table.columns) if (isRequired) row[name] ??= anyValue(type);
+  const names = Object.keys(row);
+  const [stored] = await database.query<Row>(
+    `insert into ${table.name} (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')}) returning *`,
+    Object.values(row),
+  );
+  (rows[userId] as Record<string, Row>)[table.name] = stored as Row;
+}
+
+function anyValue(type: string): unknown {
+  if (type === 'uuid') return newId();
+  if (type === 'integer' || type === 'bigint') return 1;
+  if (type === 'boolean') return true;
+  if (type.startsWith('timestamp')) return new Date();
+  if (type === 'jsonb') return '{}';
+  if (type === 'bytea') return Buffer.from('x');
+  return 'x';
+}
+
+/** Runs SQL as a role (null: the owner), for a tenant or for none, in a transaction that is rolled back. */
+async function as(
+  role: 'parley_app' | 'parley_system' | null,
+  tenant: string | null,
+  ...[sql, values = [], ...more]: (string | unknown[])[]
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    await client.query(`begin; set local role ${role ?? 'none'}`);
+    await client.query(`select set_config('app.user_id', $1, true)`, [tenant ?? '']);
+    const { rows } = await client.query<Row>(sql as string, values as unknown[]);
+    if (more.length > 0) await client.query(more[0] as string, more[1] as unknown[]);
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const app = (tenant: string | null, sql: string, values?: unknown[]): Promise<Row[]> =>
+  as('parley_app', tenant, sql, values);
+
+const insertOf = (name: string): string => `insert into ${name} select * from jsonb_populate_record(null::${name}, $1)`;
+
+const storedRow = async ({ name, owner }: Table, userId: string): Promise<Row> =>
+  (await database.query<{ row: Row }>(`select to_jsonb(t) as row from ${name} t where ${owner} = $1`, [userId]))[0]
+    ?.row as Row;
+
+beforeAll(async () => {
+  for (const userId of [victim, stranger]) for (const table of tenantTables) await plant(table, userId);
+});
+
+describe.each(tenantTables)('rows of $name', (table) => {
+  const { name, owner } = table;
+
+  it('are seen by their user', async () => {
+    expect(await app(victim, `select ${owner} as owner from ${name}`)).toEqual([{ owner: victim }]);
+  });
+
+  it.each([
+    ['a foreign tenant', stranger],
+    ['no tenant', null],
+  ])('can not be read, changed or deleted by %s', async (_, tenant) => {
+    const mine = tenant === null ? [] : [{ owner: tenant }];
+    expect(await app(tenant, `select ${owner} as owner from ${name}`)).toEqual(mine);
+    expect(await app(tenant, `select 1 from ${name} where ${owner} = $1`, [victim])).toEqual([]);
+    expect(await app(tenant, `update ${name} set ${owner} = ${owner} returning ${owner} as owner`)).toEqual(mine);
+    expect(await app(tenant, `delete from ${name} where ${owner} = $1 returning 1`, [victim])).toEqual([]);
+    expect(await app(tenant, `delete from ${name} returning ${owner} as owner`)).toEqual(mine);
+  });
+
+  it.each([
+    ['a foreign tenant', stranger],
+    ['no tenant', null],
+  ])('can not be made for a user by %s', async (_, tenant) => {
+    await expect(app(tenant, insertOf(name), [await storedRow(table, victim)])).rejects.toMatchObject({
+      code: '42501',
+      message: expect.stringContaining('row-level security') as string,
+    });
+  });
+
+  it('can not be given to another user', async () => {
+    await expect(app(stranger, `update ${name} set ${owner} = $1`, [victim])).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('are guarded by policies that are forced and name our roles alone', async () => {
+    const [flags] = await database.query<Row>(
+      'select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1::regclass',
+      [name],
+    );
+    expect(flags).toEqual({ enabled: true, forced: true });
+    const policies = await database.query<{ roles: string[]; permissive: string; qual: string; cmd: string }>(
+      'select roles::text[] as roles, permissive, cmd, qual from pg_policies where tablename = $1',
+      [name],
+    );
+    const ours = policies.filter(({ roles }) => roles.includes('parley_app'));
+    expect(ours).toHaveLength(1);
+    expect(ours[0]).toMatchObject({ roles: ['parley_app'], cmd: 'ALL' });
+    expect(ours[0]?.qual).toContain('app.user_id');
+    for (const { roles } of policies) expect([['parley_app'], ['parley_system']]).toContainEqual(roles);
+  });
+
+  it('begin their primary key with the tenant', () => {
+    expect(table.primaryKey[0]).toBe(owner);
+  });
+});
+
+describe.each(foreignKeys)('$name', (key) => {
+  const [child, parent] = [key.table, key.target].map((table) => tables.find(({ name }) => name === table)) as [
+    Table,
+    Table,
+  ];
+
+  it('carries the tenant', () => {
+    const i = key.columns.indexOf('user_id');
+    expect(key.targetColumns[i]).toBe(parent.owner);
+  });
+
+  if (key.columns.length > 1) {
+    it("refuses a parent of another user, even to the tables' owner", async () => {
+      const theirs = rows[victim]?.[key.target] as Row;
+      const foreign = Object.fromEntries(
+        key.columns.map((column, i) => [column, theirs[key.targetColumns[i] as string]]),
+      );
+      const row = { ...(await storedRow(child, stranger)), ...foreign, user_id: stranger };
+      await expect(
+        as(null, stranger, `delete from ${key.table} where user_id = '${stranger}'`, [], insertOf(key.table), [row]),
+      ).rejects.toMatchObject({ code: '23503', constraint: key.name });
+    });
+  }
+
+  it('deletes the row with its parent, by an index', async () => {
+    const [{ action } = {}] = await database.query<{ action: string }>(
+      'select confdeltype as action from pg_constraint where conname = $1',
+      [key.name],
+    );
+    expect(action).toBe('c');
+    expect(await leadingColumns(key)).toContainEqual([...key.columns].sort());
+  });
+});
+
+/** The first columns of each whole index of a table, as many as the foreign key has, sorted. */
+async function leadingColumns({ table, columns }: ForeignKey & { table: string }): Promise<string[][]> {
+  const indexes = await database.query<{ columns: string[] }>(
+    `select array_agg(a.attname::text order by a.attname) as columns
+     from pg_index i, unnest(i.indkey[0:$2::int - 1]) k(attnum), pg_attribute a
+     where i.indrelid = $1::regclass and i.indpred is null and a.attrelid = i.indrelid and a.attnum = k.attnum
+     group by i.indexrelid`,
+    [table, columns.length],
+  );
+  return indexes.map((index) => index.columns);
+}
+
+describe('the schema', () => {
+  it('has no table without a tenant but those that are known to be shared', async () => {
+    expect(tables.filter(({ owner }) => owner === null).map(({ name }) => name)).toEqual(Object.keys(SHARED));
+    for (const [name, may] of Object.entries(SHARED)) expect(await privileges('parley_app', name)).toEqual(may);
+  });
+
+  it('lets nothing act with the rights of its owner', async () => {
+    const functions = `select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`;
+    const views = `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('v', 'm')`;
+    expect([...(await database.query(functions)), ...(await database.query(views))]).toEqual([]);
+  });
+
+  it('names constraints and indexes by their kind and table', async () => {
+    const prefixes: Record<string, string> = { p: 'pk', u: 'uq', f: 'fk', c: 'ck' };
+    const named = await database.query<{ name: string; kind: string; table: string }>(`
+      select conname as name, contype::text as kind, conrelid::regclass::text as table from pg_constraint
+      where connamespace = 'public'::regnamespace and contype <> 'n'
+      union all
+      select indexrelid::regclass::text, case when indisunique then 'u' else 'i' end, indrelid::regclass::text from pg_index
+      where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+        and not exists (select 1 from pg_constraint where conindid = indexrelid)`);
+    const wrong = named
+      .filter(({ table }) => !(table in SHARED))
+      .filter(({ name, kind, table }) => {
+        const start = `${prefixes[kind] ?? 'ix'}_${table}`;
+        return kind === 'p' ? name !== start : !name.startsWith(`${start}_`);
+      });
+    expect(wrong).toEqual([]);
+  });
+});
+
+async function privileges(role: string, table: string): Promise<string[]> {
+  const rows = await database.query<{ privilege: string }>(
+    `select privilege from unnest(array['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER']) privilege
+     where has_table_privilege($1, $2, privilege)`,
+    [role, table],
+  );
+  return rows.map(({ privilege }) => privilege);
+}
+
+describe('the roles', () => {
+  it.each(['parley_app', 'parley_system'])('%s has no power of its own', async (role) => {
+    const [facts] = await database.query(
+      `select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin, rolinherit from pg_roles
+       where rolname = $1`,
+      [role],
+    );
+    expect(new Set(Object.values(facts as Row))).toEqual(new Set([false]));
+    const owned = await database.query(
+      `select 'relation' as kind, relname::text as name from pg_class where relowner = $1::regrole
+       union all select 'schema', nspname from pg_namespace where nspowner = $1::regrole
+       union all select 'function', proname from pg_proc where proowner = $1::regrole
+       union all select 'database', datname from pg_database where datdba = $1::regrole`,
+      [role],
+    );
+    expect(owned).toEqual([]);
+    const memberOf = await database.query(
+      'select roleid::regrole::text as role from pg_auth_members where member = $1::regrole',
+      [role],
+    );
+    expect(memberOf).toEqual([]);
+  });
+
+  it('the application reads and writes rows, and can do nothing past the policies', async () => {
+    for (const { name } of tenantTables) {
+      // TRUNCATE knows no policies, REFERENCES and TRIGGER see rows of others.
+      expect({ name, may: await privileges('parley_app', name) }).toEqual({
+        name,
+        may: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+      });
+    }
+    const [{ can } = {}] = await database.query<{ can: boolean }>(
+      `select has_schema_privilege('parley_app', 'public', 'create') or has_schema_privilege('parley_system', 'public', 'create') as can`,
+    );
+    expect(can).toBe(false);
+  });
+
+  it('everybody else can do nothing', async () => {
+    const grants = await database.query(
+      `select table_name, privilege_type from information_schema.table_privileges where table_schema = 'public' and grantee = 'PUBLIC'`,
+    );
+    expect(grants).toEqual([]);
+  });
+
+  it('the system role reaches the columns that it needs and no other', async () => {
+    const granted = await database.query<{ table: string; privilege: string; columns: string[] }>(
+      `select c.relname as table, privilege, array_agg(a.attname::text order by a.attname) as columns
+       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped,
+         unnest(array['SELECT','INSERT','UPDATE']) privilege
+       where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and has_column_privilege('parley_system', c.oid, a.attnum, privilege)
+       group by 1, 2 order by 1, 2`,
+    );
+    const expected = Object.entries(SYSTEM_MAY).flatMap(([table, verbs]) =>
+      Object.entries(verbs).map(([privilege, columns]) => ({
+        table,
+        privilege,
+        columns: columns === 'all' ? columnsOf(table) : columns,
+      })),
+    );
+    expect(granted).toEqual(expect.arrayContaining(expected));
+    expect(granted).toHaveLength(expected.length);
+    for (const { name } of tables) {
+      const may = await privileges('parley_system', name);
+      expect(may.filter((privilege) => !['SELECT', 'INSERT', 'UPDATE'].includes(privilege))).toEqual([]);
+    }
+  });
+
+  it('the system role can not read a conversation', async () => {
+    for (const sql of [
+      'select content from messages',
+      'select text from turn_chunks',
+      'select content from prompts',
+      'select title from chat_sessions',
+      'select display_name from users',
+      'select seed from sign_ins',
+    ]) {
+      await expect(as('parley_system', null, sql)).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+});
+
+function columnsOf(table: string): string[] {
+  return (tables.find(({ name }) => name === table) as Table).columns.map(({ name }) => name).sort();
+}
+
+it('none of these attempts has changed a row', async () => {
+  const now = await dump(database, tenantTables);
+  for (const { name } of tenantTables) expect({ name, rows: now[name]?.length }).toEqual({ name, rows: 2 });
+});

@@ -1,0 +1,325 @@
+import request, { type Response, type Test } from 'supertest';
+import { newId } from '../../src/kernel/ids.js';
+import { RouteTable } from '../../src/platform/http/route-table.js';
+import { TestUser } from '../support/as-user.js';
+import { dump, readTables } from '../support/catalogue.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+/** One id of each kind: the victim's, a stranger's own, unknown ones or malformed ones. */
+interface Ids {
+  readonly project_id: string;
+  readonly prompt_id: string;
+  readonly session_id: string;
+  readonly message_id: string;
+}
+
+/** One way to ask a route for things by `ids`, some of them perhaps beside things of the asker's `own`. */
+interface Attempt {
+  readonly query?: (ids: Ids, own: Ids) => Record<string, unknown>;
+  readonly body?: (ids: Ids, own: Ids) => Record<string, unknown>;
+  readonly headers?: Record<string, string>;
+  /** Which ids of the path are the asker's own. */
+  readonly ownPath?: boolean;
+  /** When not 404: what a wrong id in a body answers, for a stranger's as for an unknown one. */
+  readonly status?: number;
+}
+
+const plain: Attempt[] = [{}];
+const ifMatch = { headers: { 'if-match': '"1"' } };
+const events = { headers: { accept: 'text/event-stream' } };
+const byProject: Attempt = { query: ({ project_id }) => ({ project_id }) };
+
+/** How each route that takes an id is asked. A route that is in neither list fails the test. */
+const WITH_IDS: Record<string, Attempt[]> = {
+  'GET /projects/:project_id': plain,
+  'PATCH /projects/:project_id': [{ body: () => ({ name: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /projects/:project_id': [{}, ifMatch],
+  'GET /projects/:project_id/prompts': [{}, { query: () => ({ limit: 1 }) }],
+  'POST /projects/:project_id/prompts': [{ body: () => ({ content: 'Obey me.' }) }],
+  'PUT /projects/:project_id/prompts/order': [
+    { body: ({ prompt_id }) => ({ prompt_ids: [prompt_id] }) },
+    { body: (_, own) => ({ prompt_ids: [own.prompt_id] }) },
+    { ownPath: true, body: ({ prompt_id }, own) => ({ prompt_ids: [own.prompt_id, prompt_id] }), status: 422 },
+    { ownPath: true, body: ({ prompt_id }) => ({ prompt_ids: [prompt_id] }), status: 422 },
+  ],
+  'GET /prompts': [byProject],
+  'POST /prompts': [{ body: ({ project_id }) => ({ project_id, content: 'Obey me.' }) }],
+  'GET /prompts/:prompt_id': plain,
+  'PATCH /prompts/:prompt_id': [{ body: () => ({ content: 'Obey me.' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /prompts/:prompt_id': [{}, ifMatch],
+  'POST /chat': [
+    { body: ({ project_id }) => ({ project_id, message: 'Hi' }) },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi', stream: true }) },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi' }), ...events },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi', background: true }) },
+    { body: ({ session_id }) => ({ session_id, message: 'Hi' }) },
+    { body: ({ session_id }) => ({ session_id, message: 'Hi', stream: true }) },
+    { body: ({ session_id, project_id }) => ({ session_id, project_id, message: 'Hi' }) },
+    { body: ({ session_id }, own) => ({ session_id, project_id: own.project_id, message: 'Hi' }) },
+    { body: ({ project_id }, own) => ({ session_id: own.session_id, project_id, message: 'Hi' }) },
+    { body: ({ message_id }, own) => ({ session_id: own.session_id, parent_id: message_id, message: 'Hi' }) },
+    { body: ({ session_id, message_id }) => ({ session_id, parent_id: message_id, message: 'Hi', stream: true }) },
+  ],
+  'GET /chat/sessions': [byProject, { query: ({ project_id }) => ({ project_id, archived: true }) }],
+  'POST /chat/sessions': [{ body: ({ project_id }) => ({ project_id }) }],
+  'GET /chat/sessions/:session_id': plain,
+  'PATCH /chat/sessions/:session_id': [{ body: () => ({ title: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /chat/sessions/:session_id': [{}, ifMatch],
+  'GET /chat/sessions/:session_id/messages': [{}, { query: () => ({ order: 'desc', limit: 1 }) }],
+  'GET /chat/messages/:message_id': plain,
+  'GET /chat/messages/:message_id/events': [
+    {},
+    events,
+    { query: () => ({ after: '1.0' }) },
+    { query: () => ({ after: '1.end' }) },
+    { headers: { 'last-event-id': '1.2' } },
+  ],
+  'POST /chat/messages/:message_id/stop': plain,
+  'POST /chat/messages/:message_id/regenerate': [
+    { body: () => ({}) },
+    { body: () => ({ stream: true }) },
+    { body: () => ({ background: true }) },
+  ],
+  'PUT /chat/messages/:message_id/feedback': [{ body: () => ({ rating: 'down' }) }],
+  'DELETE /chat/messages/:message_id/feedback': plain,
+};
+
+/** Routes that take no id: what they are about is the caller. */
+const WITHOUT_IDS = [
+  'POST /auth/logout',
+  'GET /users/me',
+  'PATCH /users/me',
+  'DELETE /users/me',
+  'POST /users/me/password',
+  'GET /projects',
+  'POST /projects',
+  'GET /llm/models',
+  'GET /llm/health',
+];
+
+/** Open to everybody, and about nobody's things. */
+const PUBLIC = [
+  'POST /auth/register',
+  'POST /auth/login',
+  'POST /auth/refresh',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /openapi.json',
+  'GET /openapi.yaml',
+];
+
+const isDocs = (route: string): boolean => /^GET \/docs(\/|$)/.test(route);
+
+const MALFORMED = ['zz', "' or true --", '0', 'null', '00000000-0000-0000-0000-00000000000g', '\0'];
+
+describe('a stranger', () => {
+  let t: TestApp;
+  let ada: TestUser;
+  let eve: TestUser;
+  let gone: TestUser;
+  let own: Ids;
+  /** With each of the victim's kinds of messages: a question, a settled answer, and one that is being written. */
+  let victims: Ids[];
+  let before: Record<string, string[]>;
+  let hold: { release(): void };
+
+  const everything = async (): Promise<Record<string, string[]>> => dump(t.database, await readTables(t.database));
+
+  beforeAll(async () => {
+    // No lease is renewed while the rows are compared.
+    t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000 });
+    [ada, eve, gone] = [await TestUser.register(t), await TestUser.register(t), await TestUser.register(t)];
+    await gone.delete('/users/me').expect(204);
+    own = (await belongings(eve))[0] as Ids;
+    victims = await belongings(ada);
+    const gate = t.model.hold();
+    hold = gate;
+    const running = await ada.post('/chat', { ...pick(victims[0] as Ids), message: 'Wait', background: true });
+    await gate.reached;
+    const { assistant_message } = running.body as { assistant_message: { id: string } };
+    victims.push({ ...(victims[0] as Ids), message_id: assistant_message.id });
+    before = await everything();
+  });
+  afterAll(async () => {
+    hold.release();
+    await t.close();
+  });
+
+  const pick = ({ project_id }: Ids): Record<string, unknown> => ({ project_id });
+
+  async function belongings(user: TestUser): Promise<Ids[]> {
+    const { id: project_id } = await user.project();
+    const { id: prompt_id } = await user.prompt(project_id);
+    const turn = await user.turn({ project_id, message: 'A secret' });
+    return [turn.user_message.id, turn.assistant_message.id].map((message_id) => ({
+      project_id,
+      prompt_id,
+      session_id: turn.session_id,
+      message_id,
+    }));
+  }
+
+  function send(route: string, attempt: Attempt, ids: Ids, token: string | null): Test {
+    const [method, pattern] = route.split(' ') as [string, string];
+    const inPath = attempt.ownPath === true ? own : ids;
+    const path = pattern.replace(/:(\w+)/g, (_, name: keyof Ids) => encodeURIComponent(inPath[name]));
+    const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
+    const test = request(t.server)[verb](path).buffer(true);
+    if (token !== null) test.set('authorization', `Bearer ${token}`);
+    for (const [name, value] of Object.entries(attempt.headers ?? {})) test.set(name, value);
+    if (attempt.query !== undefined) test.query(attempt.query(ids, own));
+    return attempt.body === undefined ? test : test.send(attempt.body(ids, own));
+  }
+
+  /** All that a client can tell two answers apart by. */
+  function visible({ status, text, headers }: Response): unknown {
+    const { date: _date, 'x-request-id': _id, 'content-length': _length, ...rest } = headers as Record<string, string>;
+    return {
+      status,
+      text: text.replace(/"(request_id|instance)":"[^"]*"/g, '"$1":"…"'),
+      headers: rest,
+    };
+  }
+
+  const unknownIds = (): Ids => ({
+    project_id: newId(),
+    prompt_id: newId(),
+    session_id: newId(),
+    message_id: newId(),
+  });
+
+  it('meets no route that this test does not know', () => {
+    const routes = [
+      ...new Set(
+        t.app
+          .get(RouteTable)
+          .routes()
+          .map(({ method, path }) => `${method} ${path}`),
+      ),
+    ];
+    const known = [...Object.keys(WITH_IDS), ...WITHOUT_IDS, ...PUBLIC];
+    expect(routes.filter((route) => !isDocs(route)).sort()).toEqual(known.sort());
+  });
+
+  it('meets no id in a route that is said to take none', async () => {
+    for (const route of [...WITHOUT_IDS, ...PUBLIC]) expect(route).not.toContain(':');
+    const document = (await request(t.server).get('/openapi.json')).body as Document;
+    const takesId = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(([, operation]) => idsOf(document, operation).length > 0)
+        .map(([method]) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
+    );
+    expect(takesId.sort()).toEqual(Object.keys(WITH_IDS).sort());
+  });
+
+  describe.each(Object.entries(WITH_IDS))('%s', (route, attempts) => {
+    const cases = attempts.map((attempt, index) => [index, attempt] as const);
+
+    it.each(cases)("answers for another user's id as for an unknown one (%i)", async (_, attempt) => {
+      const unknown = await send(route, attempt, unknownIds(), eve.accessToken);
+      expect(unknown.status).toBe(attempt.status ?? 404);
+      expectProblem(unknown, attempt.status === 422 ? 'validation_failed' : 'not_found');
+      const victimsIds = route.includes('message_id') || 'body' in attempt ? victims : victims.slice(0, 1);
+      for (const ids of victimsIds) {
+        expect(visible(await send(route, attempt, ids, eve.accessToken))).toEqual(visible(unknown));
+      }
+    });
+
+    it.each(cases)('answers for a malformed id in the path as for an unknown one (%i)', async (_, attempt) => {
+      const unknown = await send(route, attempt, unknownIds(), eve.accessToken);
+      for (const text of MALFORMED) {
+        const ids = { project_id: text, prompt_id: text, session_id: text, message_id: text };
+        const response = await send(route, attempt, ids, eve.accessToken);
+        if (route.includes(':') && attempt.ownPath !== true) {
+          // A body may name a wrong id as well; whichever is seen first, the answer tells nothing about rows.
+          if (response.status !== 422) expect(visible(response)).toEqual(visible(unknown));
+        } else expectProblem(response, 'validation_failed');
+      }
+    });
+
+    it.each(cases)('is closed without a token (%i)', async (_, attempt) => {
+      for (const ids of [victims[0] as Ids, unknownIds()]) {
+        const response = await send(route, attempt, ids, null);
+        expectProblem(response, 'unauthenticated');
+        expect(response.headers['www-authenticate']).toContain('Bearer');
+      }
+    });
+
+    it.each(cases)('is nothing to the token of a deleted account (%i)', async (_, attempt) => {
+      for (const ids of [...victims, unknownIds()]) {
+        const { status } = await send(route, attempt, ids, gone.accessToken);
+        expect([401, 404]).toContain(status);
+      }
+    });
+  });
+
+  describe.each(WITHOUT_IDS)('%s', (route) => {
+    it('is closed without a token', async () => {
+      expectProblem(await send(route, {}, own, null), 'unauthenticated');
+    });
+
+    it("shows nothing of another user's", async () => {
+      const secrets = [ada.id, ada.email, ...victims.flatMap((ids) => Object.values(ids) as string[])];
+      if (!route.startsWith('GET')) return;
+      for (const token of [eve.accessToken, gone.accessToken]) {
+        const { text } = await send(route, {}, own, token);
+        for (const secret of secrets) expect(text).not.toContain(secret);
+      }
+    });
+
+    it('makes nothing for a deleted account', async () => {
+      const body = { name: 'Mine', current_password: 'x', new_password: 'long enough' };
+      const fields = { 'POST /projects': ['name'], 'POST /users/me/password': ['current_password', 'new_password'] };
+      const names = (fields as Record<string, (keyof typeof body)[]>)[route] ?? [];
+      const sent = Object.fromEntries(names.map((name) => [name, body[name]]));
+      const { status } = await send(route, route.startsWith('GET') ? {} : { body: () => sent }, own, gone.accessToken);
+      expect(status).toBeLessThan(500);
+    });
+  });
+
+  it('has changed no row', async () => {
+    expect(await everything()).toEqual(before);
+  });
+
+  it('has not stopped the running answer, which now ends as if nothing had been', async () => {
+    hold.release();
+    const { message_id } = victims.at(-1) as Ids;
+    for (let tries = 0; tries < 100; tries++) {
+      const { body } = await ada.get(`/chat/messages/${message_id}`).expect(200);
+      if ((body as { status: string }).status === 'completed') return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error('the answer did not complete');
+  });
+});
+
+interface Schema {
+  $ref?: string;
+  allOf?: Schema[];
+  properties?: Record<string, Schema>;
+}
+
+interface Operation {
+  parameters?: { name: string }[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+}
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+/** The names of all ids that an operation takes, wherever it takes them. */
+function idsOf({ components }: Document, { parameters = [], requestBody }: Operation): string[] {
+  const fields = (schema: Schema): string[] => [
+    ...Object.keys(schema.properties ?? {}),
+    ...(schema.allOf ?? []).flatMap(fields),
+    ...(schema.$ref === undefined ? [] : fields(components.schemas[schema.$ref.split('/').at(-1) as string] as Schema)),
+  ];
+  const names = [
+    ...parameters.map(({ name }) => name),
+    ...Object.values(requestBody?.content ?? {}).flatMap(({ schema }) => fields(schema)),
+  ];
+  return names.filter((name) => /(^|_)ids?$/.test(name));
+}
