@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
+
+// Read here and not by SWC itself, which would also leave out the specs that the build leaves out.
+const { jsc } = JSON.parse(readFileSync(new URL('.swcrc', import.meta.url), 'utf8'));
+
 // Before Node 24.9 Jest cannot require() an ES module. Three CommonJS packages in the tree do that;
 // tests get the last CommonJS release of each instead.
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -14,7 +19,7 @@ export default {
   testRegex: '\\.(spec|e2e-spec)\\.ts$',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', ...cjsTwins },
-  transform: { '^.+\\.ts$': ['@swc/jest', { exclude: [] }] },
+  transform: { '^.+\\.ts$': ['@swc/jest', { swcrc: false, jsc, sourceMaps: true }] },
   coverageProvider: 'v8',
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

@@ -13,12 +13,15 @@ export class Init1763900000000 implements MigrationInterface {
   name = 'Init1763900000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [ROLES, ACCOUNTS, PROJECTS, CHATS, TURNS, ISOLATION, GRANTS]) await runner.query(statement);
+    for (const statement of [ROLES, ACCOUNTS, PROJECTS, CHATS, TURNS, IDEMPOTENCY, ISOLATION, GRANTS])
+      await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     // The roles stay: they belong to the cluster, and another database may use them.
-    await runner.query('drop table turn_chunks, turns, messages, chat_sessions, prompts, projects, sign_ins, users');
+    await runner.query(
+      'drop table idempotency_keys, turn_chunks, turns, messages, chat_sessions, prompts, projects, sign_ins, users',
+    );
   }
 }
 
@@ -209,10 +212,36 @@ create table turn_chunks (
     references turns (user_id, message_id) on delete cascade
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000)`;
 
+// A key lives in the same transaction as the write it protects. A turn's key points to its answer, which is what a repeat
+// gets; any other keeps the response itself.
+const IDEMPOTENCY = `
+create table idempotency_keys (
+  user_id uuid not null,
+  route text not null,
+  key text not null,
+  request_hash bytea not null,
+  message_id uuid,
+  response jsonb,
+  created_at timestamptz not null default now(),
+  constraint pk_idempotency_keys primary key (user_id, route, key),
+  constraint fk_idempotency_keys_user_id foreign key (user_id) references users (id) on delete cascade,
+  constraint ck_idempotency_keys_key check (length(key) between 1 and 255)
+);
+create index ix_idempotency_keys_created_at on idempotency_keys (created_at)`;
+
 // The sub-select makes PostgreSQL read the setting once a statement instead of once a row.
 const TENANT = `(select nullif(current_setting('app.user_id', true), '')::uuid)`;
 
-const TENANT_TABLES = ['sign_ins', 'projects', 'prompts', 'chat_sessions', 'messages', 'turns', 'turn_chunks'];
+const TENANT_TABLES = [
+  'sign_ins',
+  'projects',
+  'prompts',
+  'chat_sessions',
+  'messages',
+  'turns',
+  'turn_chunks',
+  'idempotency_keys',
+];
 
 const ISOLATION = [
   ...['users', ...TENANT_TABLES].map(
@@ -227,6 +256,8 @@ const ISOLATION = [
   'create policy takeover_read on turns for select to parley_system using (true)',
   'create policy takeover_claim on turns for update to parley_system using (true) with check (true)',
   'create policy flush on turn_chunks for insert to parley_system with check (true)',
+  'create policy sweep_read on idempotency_keys for select to parley_system using (true)',
+  'create policy sweep on idempotency_keys for delete to parley_system using (true)',
   'create policy flush_read on messages for select to parley_system using (true)',
   'create policy flush_status on messages for update to parley_system using (true) with check (true)',
 ].join(';\n');
@@ -242,4 +273,5 @@ grant select (id, email, password_hash) on users to parley_system;
 grant select on turns to parley_system;
 grant update (is_running, claim_id, owner, attempt, lease_until) on turns to parley_system;
 grant select (user_id, id, status), update (status) on messages to parley_system;
-grant insert on turn_chunks to parley_system`;
+grant insert on turn_chunks to parley_system;
+grant select (user_id, route, key, created_at), delete on idempotency_keys to parley_system`;

@@ -12,6 +12,7 @@ import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
+import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -25,6 +26,7 @@ export class AppModule {
         CryptoModule,
         DatabaseModule.with(ENTITIES),
         HttpModule,
+        IdempotencyModule,
         TokensModule,
         HealthModule,
         UsersModule,

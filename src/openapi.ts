@@ -66,7 +66,7 @@ export function serveDocs(app: NestFastifyApplication, config: AppConfig): void 
     if (request.url === '/docs' || request.url.startsWith('/docs/')) {
       void reply.header(
         'content-security-policy',
-        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
           "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
       );
     }

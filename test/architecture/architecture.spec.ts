@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cruise, type ICruiseResult } from 'dependency-cruiser';
-import type { IFlattenedRuleSet } from 'dependency-cruiser';
-import floorPlan from '../../.dependency-cruiser.mjs';
+import { cruise, type IConfiguration, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
+
+const { default: floorPlan } = (await import(new URL('../../.dependency-cruiser.mjs', import.meta.url).href)) as {
+  default: IConfiguration;
+};
 
 type Files = Record<string, string>;
 
@@ -107,12 +109,6 @@ const BREACHES: Record<string, Files> = {
   'no-dangling-imports': { 'src/modules/chat/chat.service.ts': `import './nowhere.js';` },
 };
 
-/** Rules that a breach can not avoid breaking as well. */
-const ALSO: Record<string, string[]> = {
-  'platform-knows-no-feature': ['no-unused-files'],
-  'controllers-know-no-repository': ['no-unused-files'],
-};
-
 async function brokenRules(files: Files): Promise<string[]> {
   const dir = mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'house-'));
   try {
@@ -143,6 +139,6 @@ describe('the floor plan', () => {
   });
 
   it.each(Object.keys(BREACHES))('catches a breach of %s', async (name) => {
-    expect(await brokenRules({ ...HOUSE, ...BREACHES[name] })).toEqual(expect.arrayContaining([name]));
+    expect(await brokenRules({ ...HOUSE, ...BREACHES[name] })).toContain(name);
   });
 });

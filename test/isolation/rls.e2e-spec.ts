@@ -78,7 +78,7 @@ async function as(
   }
 }
 
-const app = (tenant: string | null, sql: string, values?: unknown[]): Promise<Row[]> =>
+const app = (tenant: string | null, sql: string, values: unknown[] = []): Promise<Row[]> =>
   as('parley_app', tenant, sql, values);
 
 const insertOf = (name: string): string => `insert into ${name} select * from jsonb_populate_record(null::${name}, $1)`;

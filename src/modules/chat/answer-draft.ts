@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { FinishReason, LlmEvent, LlmUsage } from '../llm/public/llm-provider.js';
 import type { MessageStatus } from './message.entity.js';
-import type { Outcome } from './turn-store.js';
+import type { Outcome } from './open-turn.js';
 
 /** Collects what a provider sends into the columns of an answer. */
 export class AnswerDraft {

@@ -1,5 +1,5 @@
 import type { Message } from './message.entity.js';
-import type { OpenTurn } from './turn-store.js';
+import type { OpenTurn } from './open-turn.js';
 
 /** A place in an answer: which attempt, and how many UTF-16 units of its text come before. Also the id of an event. */
 export interface Position {

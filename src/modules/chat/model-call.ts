@@ -9,7 +9,7 @@ import { LlmProviders } from '../llm/public/llm-providers.js';
 import { AnswerDraft } from './answer-draft.js';
 import { buildContext, type Context } from './context/context-builder.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
-import type { OpenTurn, Outcome } from './turn-store.js';
+import type { OpenTurn, Outcome } from './open-turn.js';
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
 @Injectable()

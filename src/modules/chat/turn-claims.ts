@@ -6,7 +6,7 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { Pipeline } from '../../platform/database/pipeline.js';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import * as sql from './claim-statements.js';
-import type { TurnRequest } from './turn-store.js';
+import type { TurnRequest } from './open-turn.js';
 
 /** A turn whose claim has come to this instance, not yet run here. */
 export interface ClaimedTurn {

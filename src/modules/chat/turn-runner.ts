@@ -5,7 +5,8 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
 import { ClaimedTurn, TurnClaims } from './turn-claims.js';
-import { type OpenTurn, type Outcome, type Settled, TurnStore } from './turn-store.js';
+import type { OpenTurn, Outcome, Settled } from './open-turn.js';
+import { TurnStore } from './turn-store.js';
 
 /** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
 const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];

@@ -1,122 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import type { QueryResult } from 'pg';
 import type { Actor } from '../../kernel/actor.js';
-import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
-import type { ProviderName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
-import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
-import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
+import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
+import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
-import type { ContextEntry } from './context/context-builder.js';
 import type { Message } from './message.entity.js';
+import {
+  emptyMessage,
+  type MessageContent,
+  type OpenedRow,
+  type OpenOptions,
+  type OpenTurn,
+  type Outcome,
+  type Progress,
+  type Settled,
+  single,
+  toOpened,
+  type TurnPlace,
+  type TurnRequest,
+} from './open-turn.js';
 import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
 
 type Tenant = Pick<Actor, 'userId'>;
-
-/** What a turn asks of the model beyond its project; kept with the claim, so that another instance can ask again. */
-export interface TurnRequest {
-  readonly model: string | null;
-  readonly params: LlmParams;
-}
-
-/** The text of a message, its parts when it is more than text, and its size. */
-export interface MessageContent {
-  readonly content: string;
-  readonly parts: ContentPart[] | null;
-  readonly tokens: number;
-  /** For a session that has no title yet. */
-  readonly title: string;
-}
-
-export type TurnPlace =
-  | { readonly projectId: string }
-  | {
-      readonly sessionId: string;
-      /** When given, the session must belong to it. */
-      readonly projectId: string | null;
-      /** undefined continues at the newest message, null begins anew beside the first. */
-      readonly parentId: string | null | undefined;
-    };
-
-/** A claimed turn: both messages are stored, and only the holder of `claimId` may settle it. */
-export interface OpenTurn {
-  readonly claimId: string;
-  readonly attempt: number;
-  readonly request: TurnRequest;
-  readonly question: Message;
-  readonly answer: Message;
-  readonly project: ProjectFacts;
-  readonly prompts: readonly ContextEntry[];
-  /** Newest first. */
-  readonly history: readonly ContextEntry[];
-  /** False when another turn of the session must end first. */
-  readonly isRunning: boolean;
-  /** Answers that this turn has asked to stop. */
-  readonly interrupted: readonly string[];
-  /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
-  readonly savedText: string | null;
-}
-
-export interface ProjectFacts {
-  readonly provider: ProviderName | null;
-  readonly model: string | null;
-  readonly params: LlmParams;
-  readonly onCrash: CrashPolicy;
-}
-
-/** How a turn ended: the columns of the answer that CLOSE writes. */
-export type Outcome = Pick<
-  Message,
-  | 'status'
-  | 'content'
-  | 'contentTokens'
-  | 'finishReason'
-  | 'provider'
-  | 'model'
-  | 'generationId'
-  | 'inputTokens'
-  | 'outputTokens'
-  | 'cachedInputTokens'
-  | 'isUsageEstimated'
-  | 'costMicroUsd'
-  | 'errorCode'
->;
-
-export interface Settled {
-  readonly answer: Message;
-  /** Whether another turn of the session waits. */
-  readonly hasNext: boolean;
-}
-
-/** How far a running turn has come in the database. */
-export interface Progress {
-  readonly attempt: number;
-  readonly owner: string;
-  /** Safe text after the offset that was asked for, or from the beginning when the attempt is another one. */
-  readonly text: string;
-}
-
-interface OpenedRow extends ProjectFacts {
-  sessionId: string;
-  questionId: string;
-  parentId: string | null;
-  seq: number;
-  createdAt: Date;
-  isRunning: boolean;
-  interrupted?: string[] | null;
-  savedText?: string | null;
-}
-
-interface ContextRow {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
-  parts: ContentPart[] | null;
-  tokens: number | null;
-  place: number;
-}
 
 /** OPEN and CLOSE, one round trip each, and what others read of a turn. */
 @Injectable()
@@ -129,15 +38,14 @@ export class TurnStore {
 
   /**
    * Stores a question and the place of its answer, and claims the turn.
-   * @param policy null takes the project's
-   * Throws `not_found`, or `turn_in_progress` when another runs and the policy is to reject.
+   * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, or `idempotency_key_in_use`.
    */
   async open(
     { userId }: Tenant,
     place: TurnPlace,
     given: MessageContent,
     request: TurnRequest,
-    policy: ConflictPolicy | null,
+    { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
     const { content, parts, tokens, title } = given;
@@ -150,7 +58,8 @@ export class TurnStore {
             values: [...claim, ...asked, place.sessionId, title, place.parentId !== undefined, place.parentId ?? null],
           }
         : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
-    const [opened, context] = await this.run(userId, [open, this.readContext(sql.READ_CONTEXT, userId, questionId)]);
+    const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId)];
+    const [opened, context] = await this.runWithKey(userId, key, answerId, statements);
     const row = single<OpenedRow>(opened);
     const question: Message = {
       ...emptyMessage(userId, questionId, row),
@@ -171,10 +80,10 @@ export class TurnStore {
     { userId }: Tenant,
     messageId: string,
     request: TurnRequest,
-    policy: ConflictPolicy | null,
+    { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
     const [answerId, claimId] = [newId(), newId()];
-    const [opened, asked, context] = await this.run(userId, [
+    const [opened, asked, context] = await this.runWithKey(userId, key, answerId, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId),
@@ -267,6 +176,17 @@ export class TurnStore {
     return this.pipeline.run({ userId }, statements);
   }
 
+  /** The key comes first: when it is taken, nothing of the rest happens, in the same round trip. */
+  private async runWithKey(
+    userId: string,
+    key: IdempotencyKey | null,
+    answerId: string,
+    statements: Statement[],
+  ): Promise<QueryResult[]> {
+    if (key === null) return this.run(userId, statements);
+    return (await this.run(userId, [claimForTurn(userId, key, answerId), ...statements])).slice(1);
+  }
+
   private claim(
     userId: string,
     place: string | null,
@@ -290,67 +210,4 @@ export class TurnStore {
   private readContext(statement: { name: string; text: string }, userId: string, messageId: string): Statement {
     return { ...statement, values: [userId, messageId, this.config.historyMessages] };
   }
-}
-
-function single<T>(result: QueryResult | undefined): T {
-  const row = result?.rows[0] as T | undefined;
-  if (row === undefined) throw new AppError('not_found');
-  return row;
-}
-
-type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question'>;
-
-function toOpened(userId: string, answerId: string, row: OpenedRow, context: QueryResult | undefined): Opened {
-  // UNION ALL promises no order.
-  const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
-  const { provider, model, params, onCrash, isRunning, interrupted, savedText } = row;
-  return {
-    answer: {
-      ...emptyMessage(userId, answerId, row),
-      parentId: row.questionId,
-      seq: row.seq,
-      role: 'assistant',
-      status: 'pending',
-    },
-    project: { provider, model, params, onCrash },
-    prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
-    // A failed answer has no text: it says nothing to a model.
-    history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),
-    isRunning,
-    interrupted: interrupted ?? [],
-    savedText: savedText ?? null,
-  };
-}
-
-function toEntry({ role, content, parts, tokens }: ContextRow): ContextEntry {
-  return { message: { role, content: parts ?? content }, tokens: tokens ?? 0 };
-}
-
-type Unsaid = Omit<Message, 'role' | 'status' | 'seq'>;
-
-function emptyMessage(userId: string, id: string, { sessionId, createdAt }: OpenedRow): Unsaid {
-  return {
-    userId,
-    id,
-    sessionId,
-    parentId: null,
-    content: '',
-    parts: null,
-    contentTokens: null,
-    attempt: 1,
-    finishReason: null,
-    provider: null,
-    model: null,
-    generationId: null,
-    inputTokens: null,
-    outputTokens: null,
-    cachedInputTokens: null,
-    isUsageEstimated: false,
-    costMicroUsd: null,
-    errorCode: null,
-    feedbackRating: null,
-    feedbackComment: null,
-    createdAt,
-    completedAt: null,
-  };
 }

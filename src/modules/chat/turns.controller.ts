@@ -15,6 +15,8 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
+import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SseStream } from '../../platform/http/sse.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import { presentMessage } from './message.presenter.js';
@@ -22,7 +24,7 @@ import { Message } from './public/message.dto.js';
 import { Turn, turnEventRef } from './public/turn-event.dto.js';
 import { parseEventId, presentTurn, streamTurn } from './turn-stream.js';
 import { AnswerOptions, FollowQuery, SendMessageRequest } from './turn.dto.js';
-import { TurnsService } from './turns.service.js';
+import { type BegunTurn, TurnsService } from './turns.service.js';
 
 const EVENT_STREAM = 'text/event-stream';
 
@@ -44,6 +46,7 @@ export class TurnsController {
   ) {}
 
   @Post()
+  @OwnIdempotency()
   @HttpCode(200)
   @ApiOperation({
     operationId: 'sendMessage',
@@ -58,10 +61,11 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(actor, await this.turns.send(actor, body), body, request, reply);
+    await this.answer(actor, await this.turns.send(actor, body, idempotencyKeyOf(request)), body, request, reply);
   }
 
   @Post('messages/:message_id/regenerate')
+  @OwnIdempotency()
   @HttpCode(200)
   @ApiIds('message_id')
   @ApiOperation({
@@ -78,7 +82,13 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(actor, await this.turns.regenerate(actor, messageId, body), body, request, reply);
+    await this.answer(
+      actor,
+      await this.turns.regenerate(actor, messageId, body, idempotencyKeyOf(request)),
+      body,
+      request,
+      reply,
+    );
   }
 
   @Get('messages/:message_id/events')
@@ -116,6 +126,7 @@ export class TurnsController {
   }
 
   @Post('messages/:message_id/stop')
+  @OwnIdempotency()
   @HttpCode(200)
   @ApiIds('message_id')
   @ApiOperation({
@@ -123,21 +134,18 @@ export class TurnsController {
     summary: 'Stop an answer and keep its text; one that is over stays as it is',
   })
   @ApiOkResponse({ type: Message })
-  async stop(
-    @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
-    @Res() reply: FastifyReply,
-  ): Promise<void> {
-    void reply.send(presentMessage(await this.turns.stop(actor, messageId)));
+  async stop(@CurrentActor() actor: Actor, @IdParam('message_id') messageId: string): Promise<Message> {
+    return presentMessage(await this.turns.stop(actor, messageId));
   }
 
   private async answer(
     actor: Actor,
-    turn: LiveTurn,
+    { turn, isReplay }: BegunTurn,
     options: AnswerOptions,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
+    if (isReplay) markReplayed(reply);
     if (options.background === true) return void reply.status(202).send(presentTurn(turn.started));
     if (options.stream ?? acceptsEvents(request)) return this.stream(turn, reply, null);
     const { question } = turn.started;
@@ -160,6 +168,8 @@ function acceptsEvents({ headers }: FastifyRequest): boolean {
 function turnProblems(): Parameters<typeof ApiProblems> {
   return [
     'turn_in_progress',
+    'idempotency_key_in_use',
+    'idempotency_key_reused',
     'validation_failed',
     'context_too_large',
     'provider_not_configured',

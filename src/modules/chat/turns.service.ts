@@ -3,8 +3,9 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AppConfig } from '../../platform/config/app-config.js';
+import { type IdempotencyKey, requireSameRequest } from '../../platform/idempotency/idempotency-key.js';
+import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
-import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { IMAGE_TOKENS } from './context/context-builder.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { splitContent } from './message-content.decorator.js';
@@ -12,7 +13,8 @@ import type { Message } from './message.entity.js';
 import { TurnClaims } from './turn-claims.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import { TurnRunner } from './turn-runner.js';
-import { type MessageContent, type OpenTurn, type TurnRequest, TurnStore } from './turn-store.js';
+import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from './open-turn.js';
+import { TurnStore } from './turn-store.js';
 import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
 
 /** How long a stop waits for its end; then it answers with the message as it is. */
@@ -21,6 +23,13 @@ const STOP_WAIT_MS = 15_000;
 const MAX_RACES = 20;
 const TITLE_LENGTH = 60;
 
+/** A turn as its sender meets it. */
+export interface BegunTurn {
+  readonly turn: LiveTurn;
+  /** Whether an earlier request with the same key has begun it. */
+  readonly isReplay: boolean;
+}
+
 @Injectable()
 export class TurnsService {
   constructor(
@@ -28,12 +37,13 @@ export class TurnsService {
     private readonly runner: TurnRunner,
     private readonly claims: TurnClaims,
     private readonly mirrors: TurnMirrors,
+    private readonly keys: IdempotencyRepository,
     private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
-  async send(actor: Actor, request: SendMessageRequest): Promise<LiveTurn> {
+  async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
     this.runner.requireOpen();
     const content = await this.measure(request.message);
     const { session_id: sessionId, project_id: projectId, parent_id: parentId } = request;
@@ -42,15 +52,20 @@ export class TurnsService {
       sessionId === undefined
         ? { projectId: projectId as string }
         : { sessionId, projectId: projectId ?? null, parentId };
-    const policy = request.on_conflict ?? null;
-    return this.begin(actor, () => this.store.open(actor, place, content, toTurnRequest(request), policy), policy);
+    const options = { policy: request.on_conflict ?? null, key };
+    return this.begin(actor, options, () => this.store.open(actor, place, content, toTurnRequest(request), options));
   }
 
   /** Sets another answer to the same question going, beside the one there is. */
-  async regenerate(actor: Actor, messageId: string, options: AnswerOptions): Promise<LiveTurn> {
+  async regenerate(
+    actor: Actor,
+    messageId: string,
+    request: AnswerOptions,
+    key: IdempotencyKey | null,
+  ): Promise<BegunTurn> {
     this.runner.requireOpen();
-    const policy = options.on_conflict ?? null;
-    return this.begin(actor, () => this.store.openSibling(actor, messageId, toTurnRequest(options), policy), policy);
+    const options = { policy: request.on_conflict ?? null, key };
+    return this.begin(actor, options, () => this.store.openSibling(actor, messageId, toTurnRequest(request), options));
   }
 
   /** A turn to read along, running anywhere, waiting, or over. */
@@ -89,9 +104,22 @@ export class TurnsService {
     return message;
   }
 
-  /** Runs an opened turn, or puts it behind the one that runs. */
-  private async begin(actor: Actor, open: () => Promise<OpenTurn>, policy: ConflictPolicy | null): Promise<LiveTurn> {
-    const turn = await this.openPatiently(open, policy);
+  /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
+  private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
+    try {
+      const turn = await this.openPatiently(open, options);
+      return { turn: await this.set(actor, turn), isReplay: false };
+    } catch (error) {
+      const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
+      if (!isRepeat || options.key === null) throw error;
+      const kept = await this.keys.findKept(actor.userId, options.key);
+      if (kept === null || kept.messageId === null) throw error;
+      requireSameRequest(kept, options.key);
+      return { turn: await this.follow(actor, kept.messageId), isReplay: true };
+    }
+  }
+
+  private async set(actor: Actor, turn: OpenTurn): Promise<LiveTurn> {
     for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     if (turn.isRunning) return this.runner.start(turn);
     const live = this.mirrors.follow(actor, turn.question, turn.answer);
@@ -101,7 +129,7 @@ export class TurnsService {
   }
 
   /** Two that come at once each see nobody to wait for; who loses looks again, and then sees the other. */
-  private async openPatiently(open: () => Promise<OpenTurn>, policy: ConflictPolicy | null): Promise<OpenTurn> {
+  private async openPatiently(open: () => Promise<OpenTurn>, { policy }: OpenOptions): Promise<OpenTurn> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await open();

@@ -113,6 +113,12 @@ export class AppConfig {
   @Min(100)
   databaseStatementTimeoutMs: number = 10_000;
 
+  @Variable('Database', 'Hours for which a repeated Idempotency-Key gets its first answer again.')
+  @IsInt()
+  @Min(24)
+  @Max(8760)
+  idempotencyKeepHours: number = 24;
+
   @Variable(
     'Database',
     'Run missing migrations at start, one instance at a time. false: run `npm run migrate` yourself.',

@@ -6,9 +6,13 @@ import type { Actor } from '../../kernel/actor.js';
 import { fromPgError } from './pg-errors.js';
 import { beginFor, commit } from './pg-pool.js';
 
+type Tenant = Pick<Actor, 'userId'>;
+
 interface Work {
   readonly runner: QueryRunner;
   readonly afterCommit: (() => void)[];
+  /** Whether units of work inside are part of this one. */
+  readonly isShared: boolean;
   isOver: boolean;
 }
 
@@ -28,10 +32,37 @@ export class UnitOfWork {
    * Runs `work` in a transaction as `actor` and commits. Any error rolls everything back and is thrown,
    * mapped to the catalogue where it is known there.
    */
-  async run<T>(actor: Pick<Actor, 'userId'>, work: () => Promise<T>): Promise<T> {
+  run<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
+    const outer = this.current.getStore();
+    if (outer === undefined) return this.transact(actor, work, false);
+    if (outer.isShared && !outer.isOver) return work();
+    throw new Error('a unit of work can not be nested');
+  }
+
+  /** As `run`, but what calls `run` inside becomes part of it: for a caller that must commit together with a whole request. */
+  runShared<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     if (this.current.getStore() !== undefined) throw new Error('a unit of work can not be nested');
+    return this.transact(actor, work, true);
+  }
+
+  /** The repository of an entity, bound to the running transaction. */
+  repository<E extends ObjectLiteral>(entity: EntityTarget<E>): Repository<E> {
+    return this.work().runner.manager.getRepository(entity);
+  }
+
+  /** SQL in the running transaction, for what a repository can not say. */
+  query<R extends object>(text: string, values: readonly unknown[]): Promise<R[]> {
+    return this.work().runner.query(text, [...values]) as Promise<R[]>;
+  }
+
+  /** Calls `hook` once the running transaction has committed, never when it rolls back. */
+  afterCommit(hook: () => void): void {
+    this.work().afterCommit.push(hook);
+  }
+
+  private async transact<T>(actor: Tenant, work: () => Promise<T>, isShared: boolean): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    const unit: Work = { runner, afterCommit: [], isOver: false };
+    const unit: Work = { runner, afterCommit: [], isShared, isOver: false };
     let client: PoolClient | undefined;
     try {
       client = (await runner.connect()) as PoolClient;
@@ -54,16 +85,6 @@ export class UnitOfWork {
       (runner as { isTransactionActive: boolean }).isTransactionActive = false;
       await runner.release();
     }
-  }
-
-  /** The repository of an entity, bound to the running transaction. */
-  repository<E extends ObjectLiteral>(entity: EntityTarget<E>): Repository<E> {
-    return this.work().runner.manager.getRepository(entity);
-  }
-
-  /** Calls `hook` once the running transaction has committed, never when it rolls back. */
-  afterCommit(hook: () => void): void {
-    this.work().afterCommit.push(hook);
   }
 
   private work(): Work {

@@ -33,7 +33,13 @@ export function createLog(config: AppConfig): Logger {
 }
 
 /** What Nest tells of its own start: of use to whoever looks for a fault in it. */
-const START_CONTEXTS = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+const START_CONTEXTS = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
 
 /** Nest's own logger, writing through pino: `log({ facts }, 'message', context)` or `log('message', context)`. */
 export class PinoLogger implements LoggerService {

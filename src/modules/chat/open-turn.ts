@@ -1,0 +1,183 @@
+import type { QueryResult } from 'pg';
+import { AppError } from '../../kernel/errors/app-error.js';
+import type { ProviderName } from '../../kernel/provider-name.js';
+import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
+import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
+import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
+import type { ContextEntry } from './context/context-builder.js';
+import type { Message } from './message.entity.js';
+
+/** What a turn asks of the model beyond its project; kept with the claim, so that another instance can ask again. */
+export interface TurnRequest {
+  readonly model: string | null;
+  readonly params: LlmParams;
+}
+
+/** The text of a message, its parts when it is more than text, and its size. */
+export interface MessageContent {
+  readonly content: string;
+  readonly parts: ContentPart[] | null;
+  readonly tokens: number;
+  /** For a session that has no title yet. */
+  readonly title: string;
+}
+
+export type TurnPlace =
+  | { readonly projectId: string }
+  | {
+      readonly sessionId: string;
+      /** When given, the session must belong to it. */
+      readonly projectId: string | null;
+      /** undefined continues at the newest message, null begins anew beside the first. */
+      readonly parentId: string | null | undefined;
+    };
+
+export interface OpenOptions {
+  /** Null takes the project's. */
+  readonly policy: ConflictPolicy | null;
+  readonly key: IdempotencyKey | null;
+}
+
+/** A claimed turn: both messages are stored, and only the holder of `claimId` may settle it. */
+export interface OpenTurn {
+  readonly claimId: string;
+  readonly attempt: number;
+  readonly request: TurnRequest;
+  readonly question: Message;
+  readonly answer: Message;
+  readonly project: ProjectFacts;
+  readonly prompts: readonly ContextEntry[];
+  /** Newest first. */
+  readonly history: readonly ContextEntry[];
+  /** False when another turn of the session must end first. */
+  readonly isRunning: boolean;
+  /** Answers that this turn has asked to stop. */
+  readonly interrupted: readonly string[];
+  /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
+  readonly savedText: string | null;
+}
+
+export interface ProjectFacts {
+  readonly provider: ProviderName | null;
+  readonly model: string | null;
+  readonly params: LlmParams;
+  readonly onCrash: CrashPolicy;
+}
+
+/** How a turn ended: the columns of the answer that CLOSE writes. */
+export type Outcome = Pick<
+  Message,
+  | 'status'
+  | 'content'
+  | 'contentTokens'
+  | 'finishReason'
+  | 'provider'
+  | 'model'
+  | 'generationId'
+  | 'inputTokens'
+  | 'outputTokens'
+  | 'cachedInputTokens'
+  | 'isUsageEstimated'
+  | 'costMicroUsd'
+  | 'errorCode'
+>;
+
+export interface Settled {
+  readonly answer: Message;
+  /** Whether another turn of the session waits. */
+  readonly hasNext: boolean;
+}
+
+/** How far a running turn has come in the database. */
+export interface Progress {
+  readonly attempt: number;
+  readonly owner: string;
+  /** Safe text after the offset that was asked for, or from the beginning when the attempt is another one. */
+  readonly text: string;
+}
+
+/** What OPEN gives back, however a turn is opened. */
+export interface OpenedRow extends ProjectFacts {
+  sessionId: string;
+  questionId: string;
+  parentId: string | null;
+  seq: number;
+  createdAt: Date;
+  isRunning: boolean;
+  interrupted?: string[] | null;
+  savedText?: string | null;
+}
+
+interface ContextRow {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+  parts: ContentPart[] | null;
+  tokens: number | null;
+  place: number;
+}
+
+/** The one row that a statement must give; without it, what was asked for is not there. */
+export function single<T>(result: QueryResult | undefined): T {
+  const row = result?.rows[0] as T | undefined;
+  if (row === undefined) throw new AppError('not_found');
+  return row;
+}
+
+/** What the rows of OPEN and of the context say of a turn. */
+export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question'>;
+
+export function toOpened(userId: string, answerId: string, row: OpenedRow, context: QueryResult | undefined): Opened {
+  // UNION ALL promises no order.
+  const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
+  const { provider, model, params, onCrash, isRunning, interrupted, savedText } = row;
+  return {
+    answer: {
+      ...emptyMessage(userId, answerId, row),
+      parentId: row.questionId,
+      seq: row.seq,
+      role: 'assistant',
+      status: 'pending',
+    },
+    project: { provider, model, params, onCrash },
+    prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
+    // A failed answer has no text: it says nothing to a model.
+    history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),
+    isRunning,
+    interrupted: interrupted ?? [],
+    savedText: savedText ?? null,
+  };
+}
+
+function toEntry({ role, content, parts, tokens }: ContextRow): ContextEntry {
+  return { message: { role, content: parts ?? content }, tokens: tokens ?? 0 };
+}
+
+type Unsaid = Omit<Message, 'role' | 'status' | 'seq'>;
+
+/** A message of which nothing has been said yet. */
+export function emptyMessage(userId: string, id: string, { sessionId, createdAt }: OpenedRow): Unsaid {
+  return {
+    userId,
+    id,
+    sessionId,
+    parentId: null,
+    content: '',
+    parts: null,
+    contentTokens: null,
+    attempt: 1,
+    finishReason: null,
+    provider: null,
+    model: null,
+    generationId: null,
+    inputTokens: null,
+    outputTokens: null,
+    cachedInputTokens: null,
+    isUsageEstimated: false,
+    costMicroUsd: null,
+    errorCode: null,
+    feedbackRating: null,
+    feedbackComment: null,
+    createdAt,
+    completedAt: null,
+  };
+}

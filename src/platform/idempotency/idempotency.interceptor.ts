@@ -1,0 +1,61 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor, SetMetadata } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { type IdempotencyKey, idempotencyKeyOf, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
+
+const OWN_IDEMPOTENCY = 'ownIdempotency';
+
+/** For routes that see to Idempotency-Key themselves: a turn keeps its key with its answer. */
+export const OwnIdempotency = (): MethodDecorator => SetMetadata(OWN_IDEMPOTENCY, true);
+
+/** Marks an answer that was given before. */
+export function markReplayed(reply: FastifyReply): void {
+  void reply.header('idempotent-replayed', 'true');
+}
+
+/**
+ * Makes every write repeatable: the key, the write and its answer are one transaction, so either all of it has happened
+ * or nothing, whenever an instance dies. A refused request leaves no key behind and may be sent again.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly keys: IdempotencyRepository,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
+    const key = request.method === 'GET' ? null : idempotencyKeyOf(request);
+    // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
+    if (key === null || request.user === undefined) return next.handle();
+    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
+    return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next));
+  }
+
+  private answerOnce({ userId }: Actor, key: IdempotencyKey, reply: FastifyReply, next: CallHandler): Promise<unknown> {
+    return this.unitOfWork.runShared({ userId }, async () => {
+      if (!(await this.keys.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
+      const kept = await this.keys.find(userId, key);
+      if (kept !== null) {
+        requireSameRequest(kept, key);
+        return replay(reply, kept.response as KeptResponse);
+      }
+      const body: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      await this.keys.insert(userId, key, { etag: reply.getHeader('etag') as string | undefined, body: body ?? null });
+      return body;
+    });
+  }
+}
+
+function replay(reply: FastifyReply, { etag, body }: KeptResponse): unknown {
+  if (etag !== undefined) void reply.header('etag', etag);
+  markReplayed(reply);
+  return body ?? undefined;
+}
