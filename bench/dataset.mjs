@@ -102,7 +102,13 @@ export async function fillNaive(url, dataset) {
   );
   await insert(url, 'messages', ['id', 'session_id', 'role', 'content', 'created_at'], dataset, (user) =>
     user.sessions.flatMap(({ id: sessionId, messages }) =>
-      messages.map(({ id, content }, i) => [id, sessionId, roleOf(i), content, new Date(Date.UTC(2026, 0, 1, 0, 0, i))]),
+      messages.map(({ id, content }, i) => [
+        id,
+        sessionId,
+        roleOf(i),
+        content,
+        new Date(Date.UTC(2026, 0, 1, 0, 0, i)),
+      ]),
     ),
   );
   await query(url, 'analyze');

@@ -20,7 +20,9 @@ const OPTIONS = {
 };
 
 function usage() {
-  const lines = Object.entries(OPTIONS).map(([name, [value, doc]]) => `  --${`${name} N`.padEnd(16)} ${doc} (${value})`);
+  const lines = Object.entries(OPTIONS).map(
+    ([name, [value, doc]]) => `  --${`${name} N`.padEnd(16)} ${doc} (${value})`,
+  );
   const scenarios = SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`);
   return `npm run bench -- [scenario …] [options]
 ${scenarios.join('\n')}
@@ -38,7 +40,9 @@ function parse() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      ...Object.fromEntries(Object.entries(OPTIONS).map(([name, [value]]) => [name, { type: 'string', default: value }])),
+      ...Object.fromEntries(
+        Object.entries(OPTIONS).map(([name, [value]]) => [name, { type: 'string', default: value }]),
+      ),
       ephemeral: { type: 'boolean', default: false },
       stream: { type: 'boolean', default: false },
       peer: { type: 'string', multiple: true, default: [] },

@@ -12,7 +12,9 @@ import { Pool } from 'undici';
 
 const env = process.env;
 const dist = pathToFileURL(`${env.PARLEY_DIST}/`);
-const { OPEN_IN_SESSION, READ_CONTEXT, CLOSE } = await import(new URL('src/modules/chat/turn-statements.js', dist).href);
+const { OPEN_IN_SESSION, READ_CONTEXT, CLOSE } = await import(
+  new URL('src/modules/chat/turn-statements.js', dist).href
+);
 const { isId, newId } = await import(new URL('src/kernel/ids.js', dist).href);
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -41,7 +43,8 @@ function userOf(authorization = '') {
   const given = Buffer.from(signature, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw new Refusal(401, 'bad signature');
   const { sub, iss, aud, exp } = JSON.parse(Buffer.from(claims, 'base64url').toString());
-  if (iss !== 'parley' || aud !== 'parley-api' || exp * 1000 < Date.now() || !isId(sub)) throw new Refusal(401, 'stale');
+  if (iss !== 'parley' || aud !== 'parley-api' || exp * 1000 < Date.now() || !isId(sub))
+    throw new Refusal(401, 'stale');
   return sub;
 }
 
@@ -240,13 +243,14 @@ function present(id, { sessionId }, role, content, parentId, createdAt, complete
 
 function openEvents(response, answerId) {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
-  const send = (id, event, data) =>
-    response.write(`id: 1.${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  const send = (id, event, data) => response.write(`id: 1.${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   return { send, onText: (text, offset) => send(offset, 'message.delta', { message_id: answerId, text }) };
 }
 
 function reply(response, status, json) {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }).end(json);
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) })
+    .end(json);
 }
 
 const server = createServer({ keepAliveTimeout: 65_000 }, async (request, response) => {

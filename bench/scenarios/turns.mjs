@@ -123,7 +123,17 @@ function report(peers, isStream) {
     ];
   });
   const first = isStream ? ['first byte p50'] : [];
-  const header = ['peer', 'turns/s', `: ${limit.name}`, 'CPU ms/turn', `: ${limit.name}`, 'p50 ms', 'p99 ms', ...first, 'RSS MB'];
+  const header = [
+    'peer',
+    'turns/s',
+    `: ${limit.name}`,
+    'CPU ms/turn',
+    `: ${limit.name}`,
+    'p50 ms',
+    'p99 ms',
+    ...first,
+    'RSS MB',
+  ];
   return { results, text: table(header, rows) };
 }
 

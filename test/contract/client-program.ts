@@ -65,11 +65,11 @@ export async function playMainJob(baseUrl: string): Promise<string[]> {
   });
   return [
     `model: ${model}`,
-    `prompts: ${prompts?.data.map(({ content }) => content).join(' ')}`,
+    `prompts: ${prompts?.data.map(({ content }: { content: string }) => content).join(' ')}`,
     `answer: ${text(assistant_message.content)}`,
     `tokens: ${typeof assistant_message.usage?.output_tokens}`,
     ...told,
-    `history: ${history?.data.map(({ role }) => role).join(' ')}, next ${history?.next_cursor}`,
+    `history: ${history?.data.map(({ role }: { role: string }) => role).join(' ')}, next ${history?.next_cursor}`,
     `rated: ${rated?.feedback?.rating}`,
     `missing: ${response.status} ${missing?.code}`,
   ];

@@ -3,47 +3,36 @@ import { LlmController } from './llm.controller.js';
 import { LlmService } from './llm.service.js';
 import { LLM_PROVIDER } from './public/llm-provider.js';
 import { LlmProviders } from './public/llm-providers.js';
-import { TokenCounter } from './public/token-counter.js';
 
 @Module({
   controllers: [LlmController],
   providers: [
     LlmProviders,
     LlmService,
-    TokenCounter,
     {
       provide: LLM_PROVIDER,
       useFactory: (providers: LlmProviders) => providers.default,
       inject: [LlmProviders],
     },
   ],
-  exports: [LlmProviders, LLM_PROVIDER, TokenCounter],
+  exports: [LlmProviders, LLM_PROVIDER],
 })
 export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Llm');
   private readonly stopping = new AbortController();
   private background: Promise<unknown> = Promise.resolve();
-  private preload: NodeJS.Immediate | undefined;
 
   constructor(
     private readonly providers: LlmProviders,
     private readonly service: LlmService,
-    private readonly tokens: TokenCounter,
   ) {}
 
   /** Nothing here may hold up the start or end it: a server without its provider still serves what is stored. */
   onApplicationBootstrap(): void {
     this.background = this.reportConnection();
-    this.preload = setImmediate(() => {
-      const loading = this.tokens.load().catch((error: unknown) => {
-        this.logger.warn(`The tokenizer could not be loaded: ${String(error)}`);
-      });
-      this.background = Promise.all([this.background, loading]);
-    });
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearImmediate(this.preload);
     this.stopping.abort();
     await this.background;
     await this.providers.close();
