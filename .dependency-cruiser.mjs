@@ -19,7 +19,8 @@ export const MAY_IMPORT = {
 const SYSTEM_SCOPE_USERS = [
   '^src/platform/database/database\\.module\\.ts$', // provides it
   '^src/modules/users/users\\.repository\\.ts$', // sign-in by e-mail: nobody is signed in yet
-  '^src/modules/chat/turn-store\\.ts$', // leases and takeovers: turns of all users
+  '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
+  '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
 ];
 
 /** What starts: everything else must be reachable from here. */
@@ -102,8 +103,8 @@ const data = [
   ),
   rule(
     'pg-in-its-place',
-    'The driver is known to platform/database, and to the store of turns, whose hot path bypasses TypeORM.',
-    { path: '^src/', pathNot: ['^src/platform/database/', '^src/modules/chat/turn-store\\.ts$'] },
+    'The driver is known to platform/database, and to the store of turns, whose hot path goes past TypeORM.',
+    { path: '^src/', pathNot: ['^src/platform/database/', '^src/modules/chat/(turn-store|open-turn)\\.ts$'] },
     { path: 'node_modules/(pg|pg-pool|@types/pg)/' },
   ),
   rule(

@@ -12,7 +12,7 @@ const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 const OPTIONS = {
   seconds: ['5', 'length of a round'],
   rounds: ['5', 'measured rounds of each peer'],
-  'warm-up': ['10', 'seconds of each peer that are dropped, for its compiler to get ready'],
+  'warm-up': ['15', 'seconds of each peer that are dropped, for its compiler to get ready'],
   concurrency: ['32', 'clients at once'],
   users: ['50', 'users, each with a project, two prompts and four sessions'],
   seed: ['1', 'the same seed makes the same data'],

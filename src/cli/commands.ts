@@ -1,14 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { ConfigError } from '../platform/config/load-config.js';
-
-export type Environment = NodeJS.ProcessEnv;
-
-/** The command was not understood: the usage is shown, and the exit code is 2. */
-export class UsageError extends Error {}
-
-/** A person or the system asked the command to stop; it has cleaned up and says nothing. */
-export class Interrupted extends Error {}
+import { type Environment, Interrupted, UsageError } from './command.js';
 
 const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
 

@@ -1,5 +1,5 @@
 import { loadConfig } from '../platform/config/load-config.js';
-import { type Environment, Interrupted, UsageError } from './commands.js';
+import { type Environment, Interrupted, UsageError } from './command.js';
 import { DemoClient } from './demo-client.js';
 import { playDemo } from './demo-play.js';
 import { type OwnServer, startOwnServer } from './own-server.js';

@@ -4,7 +4,7 @@ import { loadConfig } from '../platform/config/load-config.js';
 import { variableDefinitions } from '../platform/config/variable.decorator.js';
 import { MIGRATIONS } from '../platform/database/data-source.js';
 import { migrate } from '../platform/database/migrate.js';
-import type { Environment } from './commands.js';
+import type { Environment } from './command.js';
 import { openDatabase } from './open-database.js';
 
 /** Runs what is missing as the owner of the tables, and makes the login of the application when it has one of its own. */

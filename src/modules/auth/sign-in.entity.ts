@@ -1,7 +1,9 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 
 /** One signed-in device: the family of its refresh tokens. */
 @Entity('sign_ins')
+@ForeignKey('users', ['userId'], ['id'], { name: 'fk_sign_ins_user_id', onDelete: 'CASCADE' })
+@Check('ck_sign_ins_generation', 'generation > 0')
 export class SignIn {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_sign_ins' })
   userId: string;

@@ -1,6 +1,12 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 
 @Entity('chat_sessions')
+@ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
+  name: 'fk_chat_sessions_project_id',
+  onDelete: 'CASCADE',
+})
+@Index('ix_chat_sessions_activity', ['userId', 'projectId', 'lastActiveAt', 'id'])
+@Check('ck_chat_sessions_title', 'length(title) between 1 and 200')
 export class ChatSession {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_chat_sessions' })
   userId: string;

@@ -4,6 +4,7 @@ import { ProjectsModule } from '../projects/projects.module.js';
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
 import { MessagesService } from './messages.service.js';
+import { SessionTitles } from './session-titles.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
@@ -26,6 +27,7 @@ import { TurnsService } from './turns.service.js';
     TurnClaims,
     TurnMirrors,
     ModelCall,
+    SessionTitles,
     TurnKeeperJob,
     SessionsService,
     SessionsRepository,

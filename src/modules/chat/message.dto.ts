@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { IsIn, IsOptional, IsString, IsUUID, Length } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { Message } from './public/message.dto.js';
@@ -9,6 +9,30 @@ export class ListMessagesQuery extends PageQuery {
   @IsOptional()
   @IsIn(['asc', 'desc'])
   order: 'asc' | 'desc' = 'asc';
+
+  @ApiPropertyOptional({
+    enum: ['path', 'all'],
+    default: 'path',
+    description: 'path: what was said on the way to the newest message (or to leaf_id); all: every branch.',
+  })
+  @IsOptional()
+  @IsIn(['path', 'all'])
+  view: 'path' | 'all' = 'path';
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'The end of the path, instead of the newest message.' })
+  @IsOptional()
+  @IsUUID()
+  leaf_id?: string;
+}
+
+/** A message in its place: the others that stand beside it are branches. */
+export class MessageNode extends Message {
+  @ApiProperty({
+    type: [String],
+    format: 'uuid',
+    description: 'All messages that continue the same one, this one included, in the order of their making.',
+  })
+  sibling_ids: string[];
 }
 
 export class RateMessageRequest {
@@ -25,8 +49,8 @@ export class RateMessageRequest {
 }
 
 export class MessagePage {
-  @ApiProperty({ type: [Message] })
-  data: Message[];
+  @ApiProperty({ type: [MessageNode] })
+  data: MessageNode[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -1,4 +1,14 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
+import {
+  Check,
+  Column,
+  CreateDateColumn,
+  Entity,
+  ForeignKey,
+  Index,
+  PrimaryColumn,
+  Unique,
+  type ValueTransformer,
+} from 'typeorm';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
@@ -13,6 +23,23 @@ const bigint: ValueTransformer = {
 };
 
 @Entity('messages')
+@ForeignKey('chat_sessions', ['userId', 'sessionId'], ['userId', 'id'], {
+  name: 'fk_messages_session_id',
+  onDelete: 'CASCADE',
+})
+@ForeignKey('messages', ['userId', 'parentId'], ['userId', 'id'], {
+  name: 'fk_messages_parent_id',
+  onDelete: 'CASCADE',
+})
+@Index('ix_messages_parent_id', ['userId', 'parentId'])
+@Unique('uq_messages_seq', ['userId', 'sessionId', 'seq'])
+@Check('ck_messages_role', `role in ('user', 'assistant')`)
+@Check('ck_messages_status', `status in ('pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted')`)
+@Check('ck_messages_settled', `(status in ('pending', 'streaming')) = (completed_at is null)`)
+@Check('ck_messages_failed', `(status in ('failed', 'interrupted')) = (error_code is not null)`)
+@Check('ck_messages_user', `role = 'assistant' or (status = 'completed' and content_tokens is not null)`)
+@Check('ck_messages_feedback_rating', `feedback_rating in ('up', 'down')`)
+@Check('ck_messages_feedback', 'feedback_comment is null or feedback_rating is not null')
 export class Message {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_messages' })
   userId: string;

@@ -6,9 +6,9 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
-import { ListMessagesQuery, MessagePage, RateMessageRequest } from './message.dto.js';
+import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
 import { presentMessage } from './message.presenter.js';
-import { MessagesService } from './messages.service.js';
+import { type MessageInPlace, MessagesService } from './messages.service.js';
 import { Message } from './public/message.dto.js';
 
 @ApiTags('Chat')
@@ -22,18 +22,21 @@ export class MessagesController {
 
   @Get('sessions/:session_id/messages')
   @ApiIds('session_id')
-  @ApiOperation({ operationId: 'listMessages', summary: 'The messages of a session, oldest or newest first' })
+  @ApiOperation({
+    operationId: 'listMessages',
+    summary: 'The messages of a session: the path to the newest one, or all branches',
+  })
   @ApiOkResponse({ type: MessagePage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(
     @CurrentActor() actor: Actor,
     @IdParam('session_id') sessionId: string,
     @Query() query: ListMessagesQuery,
-  ): Promise<Page<Message>> {
-    const scope = `messages ${actor.userId} ${sessionId} ${query.order}`;
+  ): Promise<Page<MessageNode>> {
+    const scope = `messages ${actor.userId} ${sessionId} ${query.order} ${query.view} ${query.leaf_id ?? ''}`;
     const position = this.cursors.position(scope, query);
     const rows = await this.messages.list(actor, sessionId, query, position === null ? null : Number(position[0]));
-    return this.cursors.page(scope, query, rows, ({ seq }) => [seq], presentMessage);
+    return this.cursors.page(scope, query, rows, ({ message }) => [message.seq], presentNode);
   }
 
   @Get('messages/:message_id')
@@ -65,4 +68,8 @@ export class MessagesController {
   unrate(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<void> {
     return this.messages.unrate(actor, id);
   }
+}
+
+function presentNode({ message, siblingIds }: MessageInPlace): MessageNode {
+  return { ...presentMessage(message), sibling_ids: siblingIds };
 }

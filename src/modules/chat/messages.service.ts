@@ -7,6 +7,11 @@ import type { Message } from './message.entity.js';
 import { MessagesRepository } from './messages.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
+export interface MessageInPlace {
+  readonly message: Message;
+  readonly siblingIds: string[];
+}
+
 @Injectable()
 export class MessagesService {
   constructor(
@@ -15,16 +20,24 @@ export class MessagesService {
     private readonly sessions: SessionsRepository,
   ) {}
 
-  /** One row more than `limit` says that there is a next page. */
-  list(
-    actor: Actor,
-    sessionId: string,
-    { order, limit }: ListMessagesQuery,
-    afterSeq: number | null,
-  ): Promise<Message[]> {
+  /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
+  list(actor: Actor, sessionId: string, query: ListMessagesQuery, afterSeq: number | null): Promise<MessageInPlace[]> {
+    const { userId } = actor;
+    const range = { order: query.order, afterSeq, limit: query.limit + 1 };
     return this.unitOfWork.run(actor, async () => {
-      if ((await this.sessions.find(actor.userId, sessionId)) === null) throw new AppError('not_found');
-      return this.messages.list(actor.userId, sessionId, order, afterSeq, limit + 1);
+      const session = await this.sessions.find(userId, sessionId);
+      if (session === null) throw new AppError('not_found');
+      if (query.leaf_id !== undefined) await this.requireIn(userId, sessionId, query.leaf_id);
+      const leafId = query.leaf_id ?? session.lastMessageId;
+      // Without branches all messages are the path to the newest one.
+      const isPart = query.view === 'path' && leafId !== null && (session.isBranched || query.leaf_id !== undefined);
+      const ids = isPart ? await this.messages.listPathIds(userId, sessionId, leafId, range) : undefined;
+      const rows = await this.messages.list(userId, sessionId, range, ids);
+      if (!session.isBranched) return rows.map((message) => ({ message, siblingIds: [message.id] }));
+      const siblings = await this.messages.listSiblingIds(userId, sessionId, [
+        ...new Set(rows.map(({ parentId }) => parentId)),
+      ]);
+      return rows.map((message) => ({ message, siblingIds: siblings.get(message.parentId) ?? [message.id] }));
     });
   }
 
@@ -47,6 +60,10 @@ export class MessagesService {
       await this.require(actor, id);
       await this.messages.rate(actor.userId, id, null, null);
     });
+  }
+
+  private async requireIn(userId: string, sessionId: string, id: string): Promise<void> {
+    if ((await this.messages.find(userId, id))?.sessionId !== sessionId) throw new AppError('not_found');
   }
 
   private async require(actor: Actor, id: string): Promise<Message> {

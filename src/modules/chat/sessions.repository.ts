@@ -76,6 +76,11 @@ export class SessionsRepository {
     );
   }
 
+  /** A title of our own making; a person's stays. */
+  async suggestTitle(userId: string, id: string, title: string): Promise<void> {
+    await this.unitOfWork.repository(ChatSession).update({ userId, id, isTitleGiven: false }, { title });
+  }
+
   async remove(userId: string, id: string): Promise<void> {
     await this.unitOfWork.repository(ChatSession).delete({ userId, id });
   }

@@ -4,6 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
+import { SessionTitles } from './session-titles.js';
 import { ClaimedTurn, TurnClaims } from './turn-claims.js';
 import type { OpenTurn, Outcome, Settled } from './open-turn.js';
 import { TurnStore } from './turn-store.js';
@@ -36,6 +37,7 @@ export class TurnRunner {
     private readonly store: TurnStore,
     private readonly claims: TurnClaims,
     private readonly model: ModelCall,
+    private readonly titles: SessionTitles,
   ) {}
 
   /** Throws `shutting_down` once this instance has been asked to stop: nobody may claim a turn for it any more. */
@@ -115,6 +117,7 @@ export class TurnRunner {
     const { userId, sessionId, id } = turn.answer;
     const wasSaved = (this.turns.get(id)?.savedLength ?? 0) > 0;
     if (wasSaved || turn.attempt > 1) this.inBackground(this.claims.notifyEnd(id));
+    this.inBackground(this.titles.name(turn, settled.answer));
     if (settled.hasNext) this.inBackground(this.startNext({ userId }, sessionId));
     return settled;
   }

@@ -1,9 +1,14 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { ModelParams } from './public/model-params.dto.js';
 import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 
 @Entity('projects')
+@ForeignKey('users', ['userId'], ['id'], { name: 'fk_projects_user_id', onDelete: 'CASCADE' })
+@Check('ck_projects_name', 'length(name) between 1 and 200')
+@Check('ck_projects_provider', `provider in ('openai', 'openrouter', 'offline')`)
+@Check('ck_projects_on_conflict', `on_conflict in ('reject', 'queue', 'interrupt')`)
+@Check('ck_projects_on_crash', `on_crash in ('retry', 'keep')`)
 export class Project {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_projects' })
   userId: string;

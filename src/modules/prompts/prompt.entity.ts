@@ -1,6 +1,13 @@
-import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity('prompts')
+@ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
+  name: 'fk_prompts_project_id',
+  onDelete: 'CASCADE',
+})
+@Unique('uq_prompts_position', ['userId', 'projectId', 'position'], { deferrable: 'INITIALLY DEFERRED' })
+@Check('ck_prompts_position', 'position >= 0')
+@Check('ck_prompts_content', 'length(content) > 0')
 export class Prompt {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_prompts' })
   userId: string;

@@ -257,6 +257,14 @@ export class AppConfig {
   llmMaxAnswerChars: number = 1_000_000;
 
   // Chat
+  @Variable(
+    'Chat',
+    'Cheap model that names a session after its first turn. Empty: the beginning of the first message is its name.',
+  )
+  @IsOptional()
+  @IsString()
+  titleModel?: string;
+
   @Variable('Chat', 'Longest message or prompt in characters.')
   @IsInt()
   @Min(100)

@@ -1,0 +1,59 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { LlmProviders } from '../llm/public/llm-providers.js';
+import type { Message } from './message.entity.js';
+import type { OpenTurn } from './open-turn.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+const MAX_TITLE = 60;
+/** What of question and answer the title model gets to read, in characters. */
+const EXCERPT = 1000;
+const TIMEOUT_MS = 20_000;
+const INSTRUCTION =
+  'Name the following conversation in at most six words, in its own language. Answer with the name alone, without quotation marks.';
+
+/** Names sessions after their first turn. A failed call leaves the name as it is: the beginning of the first message. */
+@Injectable()
+export class SessionTitles {
+  private readonly log = new Logger(SessionTitles.name);
+
+  constructor(
+    private readonly providers: LlmProviders,
+    private readonly sessions: SessionsRepository,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Asks the title model when config names one. Never throws, never replaces a name that a person gave. */
+  async name({ question, project }: OpenTurn, answer: Message): Promise<void> {
+    const { titleModel } = this.config;
+    if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
+    const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
+    try {
+      const { text } = await (this.providers.find(project.provider) ?? this.providers.default).generate(
+        [
+          { role: 'system', content: INSTRUCTION },
+          { role: 'user', content: excerpt.toWellFormed() },
+        ],
+        { model: titleModel, params: { max_output_tokens: 30 } },
+        AbortSignal.timeout(TIMEOUT_MS),
+      );
+      const title = clean(text);
+      if (title === '') return;
+      await this.unitOfWork.run(answer, () => this.sessions.suggestTitle(answer.userId, answer.sessionId, title));
+    } catch (error) {
+      this.log.warn({ sessionId: answer.sessionId, err: error }, 'A session was not named');
+    }
+  }
+}
+
+/** One line without the quotation marks that models like to add. */
+function clean(text: string): string {
+  const line = text.replaceAll('\0', '').toWellFormed().replace(/\s+/g, ' ').trim();
+  return line
+    .replace(/^["'“„«]+|["'”“»]+$/g, '')
+    .slice(0, MAX_TITLE)
+    .toWellFormed()
+    .trim();
+}
