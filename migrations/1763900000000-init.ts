@@ -25,7 +25,8 @@ export class Init1763900000000 implements MigrationInterface {
   }
 }
 
-// Roles are shared by all databases of a cluster, so another one may be creating them at this moment.
+// Roles are shared by all databases of a cluster, so another one may be creating them at this moment. From PostgreSQL 16 on
+// who creates a role becomes a member that may hand it on but not take it, so it is granted even then.
 const ROLES = `
 do $$
 declare
@@ -36,9 +37,13 @@ begin
       execute format('create role %I nologin nosuperuser nocreatedb nocreaterole noinherit nobypassrls', role_name);
     exception when duplicate_object or unique_violation then null;
     end;
-    if not pg_has_role(current_user, role_name, 'member') then
+    continue when (select rolsuper from pg_roles where rolname = current_user);
+    begin
       execute format('grant %I to current_user', role_name);
-    end if;
+    exception when insufficient_privilege then
+      -- Somebody else has made the roles; being a member is then enough.
+      if not pg_has_role(current_user, role_name, 'member') then raise; end if;
+    end;
   end loop;
 end $$`;
 

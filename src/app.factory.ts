@@ -53,7 +53,7 @@ function createServer(config: AppConfig): FastifyInstance {
     requestTimeout: config.requestTimeoutMs,
     // Longer than the idle timeout of common load balancers (60 s), so that they never write to a socket we just closed.
     keepAliveTimeout: 65_000,
-    trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop <= config.trustedProxies,
+    trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop < config.trustedProxies,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];

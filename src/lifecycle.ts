@@ -1,12 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppConfig } from './platform/config/app-config.js';
 import { loadConfig } from './platform/config/load-config.js';
-import { checkDatabase } from './platform/database/check-database.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/database/embedded-postgres.js';
+import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
 import { createLog } from './platform/observability/pino-logger.js';
 import { banner, databaseLine, explainFailure } from './start-messages.js';
 
@@ -19,7 +17,7 @@ const HURRY_MS = 3000;
 /** The life of the server process: database up, application up, and on a signal down again in the reverse order. */
 export class Lifecycle {
   private config: AppConfig | undefined;
-  private postgres: EmbeddedPostgres | undefined;
+  private database: OpenDatabase | undefined;
   private app: NestFastifyApplication | undefined;
   private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -45,7 +43,7 @@ export class Lifecycle {
     const config = loadConfig(this.env);
     this.config = config;
     checkTlsFiles(config);
-    await this.openDatabase(config);
+    this.database = await openDatabase(config, config.migrateOnStart, (line) => createLog(config).warn(line));
     if (this.stopping !== undefined) return;
     const { createApp } = await import('./app.factory.js');
     this.app = await createApp(config);
@@ -55,22 +53,6 @@ export class Lifecycle {
     this.announce(config, this.app.getHttpServer().address() as AddressInfo);
   }
 
-  private async openDatabase(config: AppConfig): Promise<void> {
-    if (config.databaseUrl === undefined) {
-      const log = (line: string): void => createLog(config).warn(line);
-      this.postgres = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
-      config.databaseUrl = this.postgres.url;
-      return;
-    }
-    // Migrations make the application's login when it is missing, so with an owner only the owner can be asked now.
-    const asOwner = config.migrateOnStart && config.databaseOwnerUrl !== undefined;
-    await checkDatabase(
-      asOwner ? 'DATABASE_OWNER_URL' : 'DATABASE_URL',
-      asOwner ? (config.databaseOwnerUrl ?? '') : config.databaseUrl,
-      config.databaseConnectTimeoutMs,
-    );
-  }
-
   private announce(config: AppConfig, { port }: AddressInfo): void {
     const isAnyAddress = config.host === '0.0.0.0' || config.host === '::';
     const host = isAnyAddress ? 'localhost' : config.host.includes(':') ? `[${config.host}]` : config.host;
@@ -78,7 +60,7 @@ export class Lifecycle {
     if (config.nodeEnv === 'production') {
       createLog(config).info({ address, provider: config.llmProvider }, 'Parley is ready');
     } else {
-      process.stdout.write(banner(config, address, databaseLine(config, this.postgres?.port)));
+      process.stdout.write(banner(config, address, databaseLine(config, this.database?.embeddedPort)));
     }
   }
 
@@ -89,7 +71,7 @@ export class Lifecycle {
       // A start in progress sees that we are stopping and ends at its next step.
       await within(graceMs, this.starting);
       await within(graceMs, this.app?.close());
-      await this.postgres?.stop();
+      await this.database?.close();
       process.exit(code);
     })();
     return this.stopping;
@@ -100,15 +82,15 @@ export class Lifecycle {
     if (Date.now() - this.signalledAt < SAME_SIGNAL_MS) return;
     this.signalledAt = Date.now();
     if (this.stopping === undefined) void this.stop(0);
-    else void within(HURRY_MS, this.postgres?.stop()).then(() => process.exit(0));
+    else void within(HURRY_MS, this.database?.close()).then(() => process.exit(0));
   }
 
   private onCrash(error: unknown): void {
     const err = error instanceof Error ? error : new Error(String(error));
     createLog(this.config ?? new AppConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
     // The application's state is unknown now: it is not asked to close, only the database is.
-    if (this.postgres === undefined) process.exit(1);
-    void this.postgres.stop().then(() => process.exit(1));
+    if (this.database === undefined) process.exit(1);
+    void this.database.close().then(() => process.exit(1));
   }
 
   private watchProcess(): void {

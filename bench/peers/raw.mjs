@@ -174,10 +174,11 @@ const estimateTokens = (text) => Math.ceil(text.length / 4);
 
 async function turn(userId, { projectId, sessionId, message, isStream }, response) {
   const [questionId, answerId, claimId] = [newId(), newId(), newId()];
-  const ids = [userId, projectId, answerId, claimId, OWNER, LEASE_MS, REQUEST];
+  // The order of the values is that of turn-statements.ts; PostgreSQL refuses a wrong number of them.
+  const claim = [userId, projectId, answerId, claimId, OWNER, LEASE_MS, REQUEST, null];
   const question = [questionId, message, null, estimateTokens(message)];
   const [, opened, context] = await transaction(userId, [
-    { ...OPEN_IN_SESSION, values: [...ids, ...question, sessionId, false, null] },
+    { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, false, null] },
     { ...READ_CONTEXT, values: [userId, questionId, HISTORY] },
   ]);
   const place = opened.rows[0];
@@ -201,7 +202,7 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
 
   const { id, model, content, finishReason, usage } = answer;
   const counts = [usage.prompt_tokens, usage.completion_tokens, null, false, null];
-  const facts = ['completed', content, estimateTokens(content), finishReason, 'openai', model, id, ...counts, null];
+  const facts = ['completed', content, estimateTokens(content), finishReason, 'openai', model, id, ...counts, null, 1];
   const [, closed] = await transaction(userId, [{ ...CLOSE, values: [userId, answerId, claimId, ...facts] }]);
   const completedAt = closed.rows[0].completedAt.toISOString();
   const assistant_message = present(answerId, place, 'assistant', content, questionId, createdAt, completedAt, answer);

@@ -4,20 +4,20 @@ import { loadConfig } from '../platform/config/load-config.js';
 import { variableDefinitions } from '../platform/config/variable.decorator.js';
 import { MIGRATIONS } from '../platform/database/data-source.js';
 import { migrate } from '../platform/database/migrate.js';
+import { openDatabase } from '../platform/database/open-database.js';
 import type { Environment } from './command.js';
-import { openDatabase } from './open-database.js';
 
 /** Runs what is missing as the owner of the tables, and makes the login of the application when it has one of its own. */
 export async function migrateCommand(env: Environment): Promise<void> {
   const config = databaseConfig(env);
-  const close = await openDatabase(config);
+  const database = await openDatabase(config, true, console.error);
   try {
     const url = config.databaseUrl as string;
     const ran = await migrate(config.databaseOwnerUrl ?? url, url);
     for (const name of ran) console.log(`Ran ${name}`);
     if (ran.length === 0) console.log(`Nothing to do: the database is at ${MIGRATIONS.at(-1)?.name}`);
   } finally {
-    await close();
+    await database.close();
   }
 }
 

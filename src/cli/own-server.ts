@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { AppConfig } from '../platform/config/app-config.js';
-import { openDatabase } from './open-database.js';
+import { openDatabase } from '../platform/database/open-database.js';
 
 export interface OwnServer {
   readonly url: string;
@@ -18,7 +18,7 @@ export async function startOwnServer(config: AppConfig): Promise<OwnServer> {
     logLevel: 'silent',
     shutdownGraceMs: 0,
   } satisfies Partial<AppConfig>);
-  const closeDatabase = await openDatabase(config);
+  const database = await openDatabase(config, config.migrateOnStart, console.error);
   try {
     const { createApp } = await import('../app.factory.js');
     const app = await createApp(config);
@@ -30,11 +30,11 @@ export async function startOwnServer(config: AppConfig): Promise<OwnServer> {
     }
     const { port } = app.getHttpServer().address() as AddressInfo;
     const stop = async (): Promise<void> => {
-      await app.close().finally(closeDatabase);
+      await app.close().finally(() => database.close());
     };
     return { url: `http://${config.host}:${port}`, stop };
   } catch (error) {
-    await closeDatabase();
+    await database.close();
     throw error;
   }
 }

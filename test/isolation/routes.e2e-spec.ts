@@ -213,6 +213,18 @@ describe('a stranger', () => {
     expect(takesId.sort()).toEqual(Object.keys(WITH_IDS).sort());
   });
 
+  it('tries every id that a route takes', async () => {
+    const document = (await request(t.server).get('/openapi.json')).body as Document;
+    for (const [route, attempts] of Object.entries(WITH_IDS)) {
+      const [method, path] = route.split(' ') as [string, string];
+      const operation = document.paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()] as Operation;
+      const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
+      const tried = attempts.flatMap(({ query, body }) => Object.keys({ ...query?.(own, own), ...body?.(own, own) }));
+      const forgotten = idsOf(document, operation).filter((name) => ![...inPath, ...tried].includes(name));
+      expect({ route, forgotten }).toEqual({ route, forgotten: [] });
+    }
+  });
+
   describe.each(Object.entries(WITH_IDS))('%s', (route, attempts) => {
     const cases = attempts.map((attempt, index) => [index, attempt] as const);
 

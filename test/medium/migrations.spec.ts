@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import pg from 'pg';
+import request from 'supertest';
 import { ENTITIES } from '../../src/entities.js';
 import { MIGRATIONS, ownerDataSource } from '../../src/platform/database/data-source.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { migrate } from '../../src/platform/database/migrate.js';
-import { TestUser } from '../support/as-user.js';
+import { PASSWORD, TestUser } from '../support/as-user.js';
 import { readTables } from '../support/catalogue.js';
+import { expectSoon } from '../support/expect-soon.js';
 import { createTestApp } from '../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -92,10 +96,10 @@ describe('the migrations', () => {
       const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
       expect(upQueries.map(({ query }) => query)).toEqual([]);
       // TypeORM compares checks by name; the words have to be the same as well.
-      const says = Object.fromEntries(
-        dataSource.entityMetadatas.flatMap(({ checks }) => checks.map(({ name, expression }) => [name, expression])),
+      const checks = dataSource.entityMetadatas.flatMap(({ tableName: table, checks }) =>
+        checks.map(({ name, expression }) => ({ table, name, expression })),
       );
-      expect(await parsed(says)).toEqual(await definitions(Object.keys(says)));
+      expect(await parsed(checks)).toEqual(await definitions(checks.map(({ name }) => name)));
     } finally {
       await dataSource.destroy();
     }
@@ -112,21 +116,111 @@ describe('the migrations', () => {
   });
 
   it('wait for an instance that is migrating', async () => {
-    const first = ownerDataSource(database.url);
-    await first.initialize();
-    const holder = first.createQueryRunner();
-    const [{ lock }] = await lockOf(async () => migrate(database.url).then(() => undefined));
-    await holder.query('select pg_advisory_lock($1)', [lock]);
-    let isDone = false;
-    const second = migrate(database.url).then((ran) => {
-      isDone = true;
-      return ran;
+    await migrate(database.url);
+    const blocker = new pg.Client({ connectionString: database.url });
+    await blocker.connect();
+    await blocker.query('begin; lock table schema_migrations');
+    const both = Promise.all([migrate(database.url), migrate(database.url)]);
+    const locks = `select count(*) filter (where granted)::int as held, count(*) filter (where not granted)::int as awaited
+      from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
+    await expectSoon(async () => expect(await database.query(locks)).toEqual([{ held: 1, awaited: 1 }]));
+    await blocker.end();
+    expect(await both).toEqual([[], []]);
+    expect(await database.query(locks)).toEqual([{ held: 0, awaited: 0 }]);
+  });
+});
+
+/** Check constraints of the database, by name. */
+async function definitions(names: string[]): Promise<Record<string, string>> {
+  const rows = await database.query<{ name: string; definition: string }>(
+    `select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint where contype = 'c' and conname = any ($1)`,
+    [names],
+  );
+  return Object.fromEntries(rows.map(({ name, definition }) => [name, definition]));
+}
+
+/** The same of the entities' expressions, in PostgreSQL's own spelling. */
+async function parsed(checks: readonly { table: string; name: string; expression: string }[]): Promise<unknown> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    const spelt: Record<string, string> = {};
+    for (const { table, name, expression } of checks) {
+      await client.query(
+        `create temp table copy (like ${table}); alter table copy add constraint c check (${expression})`,
+      );
+      const { rows } = await client.query<{ definition: string }>(
+        `select pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = 'copy'::regclass and conname = 'c'`,
+      );
+      spelt[name] = rows[0]?.definition as string;
+      await client.query('drop table copy');
+    }
+    return spelt;
+  } finally {
+    await client.end();
+  }
+}
+
+describe('a login of its own for the application', () => {
+  it('is made by the migrations and inherits nothing; the application works with it', async () => {
+    const login = newLogin();
+    const url = loginUrl(login, `p'w\\ü ${login}`);
+    await migrate(database.url, url);
+    expect(await migrate(database.url, url)).toEqual([]);
+    const [facts] = await database.query(
+      'select rolinherit, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin from pg_roles where rolname = $1',
+      [login],
+    );
+    expect(facts).toEqual({
+      rolinherit: false,
+      rolsuper: false,
+      rolbypassrls: false,
+      rolcreaterole: false,
+      rolcanlogin: true,
     });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(isDone).toBe(false);
-    await holder.query('select pg_advisory_unlock($1)', [lock]);
-    expect(await second).toEqual([]);
-    await holder.release();
-    await first.destroy();
+    for (const table of ['users', 'messages', 'schema_migrations']) {
+      await expect(run(url, `select 1 from ${table}`)).rejects.toMatchObject({ code: '42501' });
+    }
+    await expectAppWorks(database.url, url);
+  });
+});
+
+/** Plays the shortest main job through every door to the database. */
+async function expectAppWorks(ownerUrl: string | undefined, url: string): Promise<void> {
+  const t = await createTestApp({ databaseOwnerUrl: ownerUrl, databaseUrl: url, migrateOnStart: true });
+  try {
+    const ada = await TestUser.register(t);
+    await request(t.server).post('/auth/login').send({ email: ada.email, password: PASSWORD }).expect(200);
+    const { id } = await ada.project();
+    const turn = await ada.turn({ project_id: id, message: 'Hi' });
+    expect(turn.assistant_message).toMatchObject({ status: 'completed', content: 'You said: Hi' });
+    await request(t.server).get('/health/ready').expect(200);
+  } finally {
+    await t.close();
+  }
+}
+
+describe('an owner that is no superuser', () => {
+  let server: EmbeddedPostgres;
+  let owner: string;
+
+  // Roles belong to the whole server, and who has made them matters: so this needs a server that has none yet.
+  beforeAll(async () => {
+    const dir = join(process.env.PARLEY_TEST_DIR as string, `owner-${randomBytes(4).toString('hex')}`);
+    server = await startEmbeddedPostgres({ dir, ephemeral: true, log: () => undefined });
+    await run(server.url, `create role deployer login createrole password 'secret'`);
+    await run(server.url, 'create database deployed owner deployer');
+    const url = new URL(server.url);
+    [url.username, url.password, url.pathname] = ['deployer', 'secret', '/deployed'];
+    owner = url.href;
+  });
+  afterAll(() => server.stop());
+
+  it('migrates and runs the application, alone or with a login for it', async () => {
+    expect(await migrate(owner)).toEqual(ALL);
+    await expectAppWorks(undefined, owner);
+    const url = new URL(owner);
+    [url.username, url.password] = ['parley_login', 'another secret'];
+    await expectAppWorks(owner, url.href);
   });
 });

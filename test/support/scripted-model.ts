@@ -91,6 +91,7 @@ export class ScriptedModel {
       response.setHeader('content-type', 'application/json');
       return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
     }
+    if (request.method !== 'POST') return void response.writeHead(404).end();
     const body: Buffer[] = [];
     for await (const chunk of request) body.push(chunk as Buffer);
     const asked = JSON.parse(Buffer.concat(body).toString()) as ModelRequest;

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
+import { AppConfig } from '../../platform/config/app-config.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
+import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
 import { MessagesService } from './messages.service.js';
@@ -17,6 +19,13 @@ import { TurnStore } from './turn-store.js';
 import { TurnsController } from './turns.controller.js';
 import { TurnsService } from './turns.service.js';
 
+/** Nothing of Redis is loaded without an address of one. */
+async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Promise<TurnFanout> {
+  if (redisUrl === undefined) return new DatabaseFanout();
+  const { RedisFanout } = await import('./fanout/redis-fanout.js');
+  return new RedisFanout(redisUrl, owner);
+}
+
 @Module({
   imports: [LlmModule, ProjectsModule],
   controllers: [TurnsController, SessionsController, MessagesController],
@@ -29,6 +38,7 @@ import { TurnsService } from './turns.service.js';
     ModelCall,
     SessionTitles,
     TurnKeeperJob,
+    { provide: TURN_FANOUT, useFactory: createFanout, inject: [AppConfig, TurnClaims] },
     SessionsService,
     SessionsRepository,
     MessagesService,

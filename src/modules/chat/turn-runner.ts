@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
@@ -45,11 +46,15 @@ export class TurnRunner {
     if (this.isDraining) throw new AppError('shutting_down', { retryAfterSeconds: 1 });
   }
 
-  /** Begins to run a turn. It never fails: how it ends is in `live.ended`. */
-  start(turn: OpenTurn): LiveTurn {
+  /**
+   * Begins to run a turn. It never fails: how it ends is in `live.ended`.
+   * @param isTaken whether another instance may have opened or run it before
+   */
+  start(turn: OpenTurn, isTaken = false): LiveTurn {
     const live = new LiveTurn(turn);
     const running: RunningTurn = { turn, live, done: this.run(turn, live, () => this.forget(running)), savedLength: 0 };
     this.turns.set(turn.answer.id, running);
+    this.fanout.publish(live, isTaken);
     return live;
   }
 
@@ -61,7 +66,7 @@ export class TurnRunner {
     const isKept = attempt > 1 && savedText !== null && project.onCrash === 'keep';
     if (claimed.isStopRequested) await this.settle(turn, await this.model.cut(turn, 'stopped'));
     else if (isKept || attempt > MAX_ATTEMPTS) await this.settle(turn, await this.model.cut(turn, 'interrupted'));
-    else this.start(turn);
+    else this.start(turn, true);
   }
 
   /** Runs the next turn that waits in a session, if no other runs there. */

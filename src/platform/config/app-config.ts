@@ -2,6 +2,7 @@ import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min 
 import { Variable } from './variable.decorator.js';
 
 const url = { require_tld: false, protocols: ['http', 'https'], require_protocol: true };
+const redis = { require_tld: false, protocols: ['redis', 'rediss'], require_protocol: true };
 const postgres = { require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true };
 
 /**
@@ -125,6 +126,16 @@ export class AppConfig {
   )
   @IsBoolean()
   migrateOnStart: boolean = true;
+
+  // Redis
+  @Variable(
+    'Redis',
+    'Redis 5 or newer, redis:// or rediss://. With it, answers reach those who follow them at another instance as they are written; without it, or while it is away, every TURN_FLUSH_MS. It keeps nothing that matters.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsUrl(redis, { message: 'must be a redis:// or rediss:// address' })
+  redisUrl?: string;
 
   // Sign-in
   @Variable(

@@ -4,19 +4,22 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { MIGRATIONS, MIGRATIONS_TABLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
 
-/** Which migration the database is at, and whether that is the one this version of the application was written for. */
+/** Whether the database has the schema that this version of the application was written for. */
 @Injectable()
 export class SchemaVersion {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Throws `database_unavailable` when the database does not answer or its newest migration is another than ours. */
+  /**
+   * Throws `database_unavailable` when the database does not answer or our newest migration has not run there. A newer
+   * one may have: migrations leave the version before working, which a rolling upgrade needs.
+   */
   async requireHead(): Promise<void> {
     const rows = await this.dataSource
-      .query<{ name: string }[]>(`select name from ${MIGRATIONS_TABLE} order by id desc limit 1`)
+      .query<{ name: string }[]>(`select name from ${MIGRATIONS_TABLE} where name = $1`, [MIGRATIONS.at(-1)?.name])
       .catch((error: unknown) => {
         throw fromPgError(error);
       });
-    if (rows[0]?.name !== MIGRATIONS.at(-1)?.name) {
+    if (rows.length === 0) {
       throw new AppError('database_unavailable', {
         detail: 'The schema is not the one this version needs: run the migrations.',
       });

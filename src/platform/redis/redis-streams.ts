@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** About how many messages a stream keeps; who has not read them by then has lost them. */
+const MAX_LENGTH = 1000;
+/** A stream that nobody writes to any more is gone after this. */
+const KEEP_SECONDS = 120;
+const READ_COUNT = 200;
+const BLOCK_MS = 5000;
+/** A connection that is silent longer than this, beyond what it was asked to wait, is taken for dead and made anew. */
+const PATIENCE_MS = 3000;
+const RETRY_MS = { first: 50, most: 2000 };
+
+const OPTIONS: RedisOptions = {
+  lazyConnect: true,
+  // Whatever waits for a lost connection is stale when it is back: it fails at once instead.
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  connectTimeout: 3000,
+  keepAlive: 10_000,
+  retryStrategy: (times) =>
+    Math.min(RETRY_MS.first * 2 ** Math.min(times, 10), RETRY_MS.most) * (0.5 + Math.random() / 2),
+};
+
+/** What arrives, and when it is worth while to send. Neither may throw. */
+export interface StreamListener {
+  readonly hear: (payload: string) => void;
+  /** Both connections are up, at first and after each outage; what was said in between may be lost. */
+  readonly connected: () => void;
+}
+
+/**
+ * Messages between instances over Redis Streams: each instance reads its own inbox and one topic that all read, on a
+ * connection that waits, and writes on another. Messages are hints, never facts: they may be lost and may come twice,
+ * but those of one writer come in order. Without Redis everything stays as quiet as it is; one warning tells of it.
+ */
+export class RedisStreams {
+  private readonly log = new Logger(RedisStreams.name);
+  private readonly writer: Redis;
+  private readonly reader: Redis;
+  private isAway = false;
+  private isClosed = false;
+  private isListening = false;
+
+  constructor(
+    url: string,
+    private readonly inbox: string,
+    private readonly topic: string,
+    private readonly listener: StreamListener,
+  ) {
+    const [writer, reader] = ['parley-write', 'parley-read'].map((connectionName) => {
+      const redis = new Redis(url, { ...OPTIONS, connectionName });
+      redis.on('error', (error) => this.lost(error));
+      redis.on('close', () => this.lost(new Error('the connection is closed')));
+      redis.on('ready', () => this.ready());
+      return redis;
+    });
+    [this.writer, this.reader] = [writer as Redis, reader as Redis];
+  }
+
+  /** Begins to connect, and to connect again whenever it must; waits for nothing. */
+  start(): void {
+    // What goes wrong comes as an event as well.
+    for (const redis of [this.writer, this.reader]) redis.connect().catch(() => undefined);
+  }
+
+  get isReady(): boolean {
+    return this.writer.status === 'ready';
+  }
+
+  /** Appends one message to each of the streams, in one round trip. Throws when Redis did not take all of them. */
+  async send(messages: ReadonlyMap<string, string>): Promise<void> {
+    const pipeline = this.writer.pipeline();
+    for (const [stream, payload] of messages)
+      pipeline.xadd(stream, 'MAXLEN', '~', MAX_LENGTH, '*', 'm', payload).expire(stream, KEEP_SECONDS);
+    try {
+      const results = await this.inTime(this.writer, pipeline.exec(), PATIENCE_MS);
+      for (const [error] of results ?? []) if (error !== null) throw error;
+      if (this.isAway && this.isListening) this.found();
+    } catch (error) {
+      this.lost(error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    for (const redis of [this.writer, this.reader]) redis.disconnect();
+  }
+
+  private ready(): void {
+    if (this.writer.status !== 'ready' || this.reader.status !== 'ready' || this.isClosed) return;
+    // Only the writer was away; the reader has been waiting all the time.
+    if (this.isListening) return this.found();
+    this.isListening = true;
+    this.listen()
+      .catch(async (error: unknown) => {
+        this.lost(error);
+        // What the server refuses on a sound connection, it would refuse again at once.
+        if (this.reader.status !== 'ready') return;
+        await sleep(RETRY_MS.most, undefined, { ref: false });
+        if (!this.isClosed) this.reader.disconnect(true);
+      })
+      .finally(() => (this.isListening = false));
+  }
+
+  /** Reads until the connection is lost. */
+  private async listen(): Promise<void> {
+    // The inbox from its beginning, since what was read is deleted. Of what all read, from now on.
+    const [seconds, micros] = await this.inTime(this.reader, this.reader.time(), PATIENCE_MS);
+    const cursors = new Map([
+      [this.inbox, '0'],
+      [this.topic, `${seconds}${String(Math.floor(Number(micros) / 1000)).padStart(3, '0')}-0`],
+    ]);
+    await this.read(cursors, null);
+    this.found();
+    while (!this.isClosed) await this.read(cursors, BLOCK_MS);
+  }
+
+  private async read(cursors: Map<string, string>, blockMs: number | null): Promise<void> {
+    const streams = [...cursors.keys(), ...cursors.values()];
+    const asked =
+      blockMs === null
+        ? this.reader.xread('COUNT', READ_COUNT, 'STREAMS', ...streams)
+        : this.reader.xread('COUNT', READ_COUNT, 'BLOCK', blockMs, 'STREAMS', ...streams);
+    const found = await this.inTime(this.reader, asked, (blockMs ?? 0) + PATIENCE_MS);
+    for (const [stream, entries] of found ?? []) {
+      const ids = entries.map(([id]) => id);
+      cursors.set(stream, ids.at(-1) as string);
+      if (stream === this.inbox) this.reader.xdel(stream, ...ids).catch(() => undefined);
+      for (const [, [, payload]] of entries) this.listener.hear(payload as string);
+    }
+  }
+
+  /** A half-open connection answers nothing and does not fail either: whoever waits for it gives it up. */
+  private async inTime<T>(redis: Redis, answer: Promise<T>, waitMs: number): Promise<T> {
+    const timer = setTimeout(() => redis.disconnect(true), waitMs);
+    timer.unref();
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** One line for an outage, however many attempts it takes. */
+  private lost(error: unknown): void {
+    if (this.isAway || this.isClosed) return;
+    this.isAway = true;
+    const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : 'unknown';
+    this.log.warn(`Redis can not be used, live answers take the way through the database: ${reason}`);
+  }
+
+  private found(): void {
+    if (this.isAway) this.log.log('Redis can be used again');
+    this.isAway = false;
+    this.listener.connected();
+  }
+}

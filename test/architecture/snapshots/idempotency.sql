@@ -1,0 +1,25 @@
+-- IdempotencyRepository.lock
+select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as held;
+
+-- IdempotencyRepository.find
+select request_hash as "requestHash", message_id as "messageId", response from idempotency_keys
+where user_id = $1 and route = $2 and key = $3;
+
+-- IdempotencyRepository.insert
+insert into idempotency_keys (user_id, route, key, request_hash, response)
+select id, $2, $3, $4, $5 from users where id = $1;
+
+-- IdempotencyRepository.findKept
+begin; set local app.user_id = '<tenant>';
+select request_hash as "requestHash", message_id as "messageId", response from idempotency_keys
+where user_id = $1 and route = $2 and key = $3;
+commit;
+
+-- IdempotencyRepository.sweep
+begin; set local role parley_system;
+with old as materialized (
+  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour' limit 1000
+)
+delete from idempotency_keys k using old o where k.user_id = o.user_id and k.route = o.route and k.key = o.key;
+commit;
+

@@ -1,0 +1,68 @@
+begin; set local app.user_id = '<tenant>';
+
+with project as (
+  select * from projects where user_id = $1 and id = $2
+), created as (
+  insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
+  select $1, $13, id, $14, 2, $3 from project
+  returning id, last_seq
+), session as (
+  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running
+  from created c
+), 
+  question as (
+    insert into messages
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+  ), 
+  answer as (
+    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+  ), turn as (
+    insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
+      case when s.is_running then now() + $6 * interval '1 millisecond' else 'infinity' end, $7
+    from session s
+  )
+select 
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", null as interrupted from session s, project p;
+
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = $2
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched;
+
+commit;
+
+begin; set local app.user_id = '<tenant>';
+
+with turn as (
+  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
+)
+update messages m
+set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
+    error_code = $16, attempt = $17, completed_at = now()
+from turn t
+where m.user_id = $1 and m.id = t.message_id
+returning m.completed_at as "completedAt", exists (
+  select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext";
+
+commit;

@@ -1,0 +1,26 @@
+-- SignInsRepository.insert
+INSERT INTO "sign_ins"("user_id", "id", "seed", "generation", "user_agent", "created_at", "last_used_at", "expires_at", "revoked_at")
+VALUES ($1, $2, $3, DEFAULT, $4, DEFAULT, DEFAULT, $5, DEFAULT)
+RETURNING "generation", "created_at", "last_used_at";
+
+-- SignInsRepository.find
+SELECT "SignIn"."user_id" AS "SignIn_user_id", "SignIn"."id" AS "SignIn_id", "SignIn"."seed" AS "SignIn_seed", "SignIn"."generation" AS "SignIn_generation", "SignIn"."user_agent" AS "SignIn_user_agent", "SignIn"."created_at" AS "SignIn_created_at", "SignIn"."last_used_at" AS "SignIn_last_used_at", "SignIn"."expires_at" AS "SignIn_expires_at", "SignIn"."revoked_at" AS "SignIn_revoked_at"
+FROM "sign_ins" "SignIn"
+WHERE (("SignIn"."user_id" = $1) AND ("SignIn"."id" = $2))
+LIMIT 1;
+
+-- SignInsRepository.advance
+UPDATE "sign_ins"
+SET "generation" = $1, "expires_at" = $2, "last_used_at" = now()
+WHERE ("user_id" = $3 AND "id" = $4 AND "generation" = $5 AND "revoked_at" IS NULL);
+
+-- SignInsRepository.revoke
+UPDATE "sign_ins"
+SET "revoked_at" = now()
+WHERE ("user_id" = $1 AND "id" = $2 AND "revoked_at" IS NULL);
+
+-- SignInsRepository.revokeOthers
+UPDATE "sign_ins"
+SET "revoked_at" = now()
+WHERE ("user_id" = $1 AND "id" != $2 AND "revoked_at" IS NULL);
+

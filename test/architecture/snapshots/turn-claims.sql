@@ -1,0 +1,92 @@
+-- TurnClaims.requestStop
+begin; set local app.user_id = '<tenant>';
+with asked as (
+  update turns set stop_requested_at = coalesce(stop_requested_at, now())
+  where user_id = $1 and message_id = $2
+  returning is_running, owner
+)
+select is_running as "isRunning", pg_notify('parley_turns', 'stop ' || owner) from asked;
+commit;
+
+-- TurnClaims.claimNext
+begin; set local app.user_id = '<tenant>';
+with next as materialized (
+  select message_id from turns where user_id = $1 and session_id = $2 and not is_running
+  order by seq limit 1 for update
+)
+update turns t
+set is_running = true, claim_id = $3, owner = $4, lease_until = now() + $5 * interval '1 millisecond'
+from next
+where t.user_id = $1 and t.message_id = next.message_id
+returning 
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.stop_requested_at is not null as "isStopRequested";
+commit;
+
+-- TurnClaims.claimWaiting
+begin; set local app.user_id = '<tenant>';
+update turns t set claim_id = $3 where t.user_id = $1 and t.message_id = $2 and not t.is_running
+returning 
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.stop_requested_at is not null as "isStopRequested";
+commit;
+
+-- TurnClaims.renew
+begin; set local role parley_system;
+update turns set lease_until = now() + $2 * interval '1 millisecond' where owner = $1 and is_running
+returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested";
+commit;
+
+-- TurnClaims.release
+begin; set local role parley_system;
+with released as (
+  update turns set lease_until = now() where owner = $1 and is_running returning message_id
+)
+select pg_notify('parley_turns', 'free ' || count(*)) from released having count(*) > 0;
+commit;
+
+-- TurnClaims.claimExpired
+begin; set local role parley_system;
+with expired as materialized (
+  select user_id, message_id from turns where is_running and lease_until <= now()
+  order by lease_until limit $3 for update skip locked
+)
+update turns t
+set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1, lease_until = now() + $2 * interval '1 millisecond'
+from expired
+where t.user_id = expired.user_id and t.message_id = expired.message_id
+returning 
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.stop_requested_at is not null as "isStopRequested";
+commit;
+
+-- TurnClaims.findStranded
+begin; set local role parley_system;
+select distinct w.user_id as "userId", w.session_id as "sessionId" from turns w
+where not w.is_running and not exists (
+  select 1 from turns r where r.user_id = w.user_id and r.session_id = w.session_id and r.is_running)
+limit $1;
+commit;
+
+-- TurnClaims.save
+begin; set local role parley_system;
+with held as (
+  select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[])
+    as g (user_id, message_id, claim_id, attempt, start_offset, text)
+  join turns t on t.user_id = g.user_id and t.message_id = g.message_id and t.claim_id = g.claim_id
+  for key share of t
+), marked as (
+  update messages m set status = 'streaming' from held h
+  where m.user_id = h.user_id and m.id = h.message_id and m.status = 'pending'
+), written as (
+  insert into turn_chunks (user_id, message_id, attempt, start_offset, text)
+  select user_id, message_id, attempt, start_offset, text from held
+)
+select array_agg(message_id) as written, pg_notify('parley_turns', 'text ' || $1::text) from held;
+commit;
+
+-- TurnClaims.notifyEnd
+begin; set local role parley_system;
+select pg_notify('parley_turns', 'end ' || $1::text);
+commit;
+

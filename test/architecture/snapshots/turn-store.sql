@@ -1,0 +1,298 @@
+-- TurnStore.open
+begin; set local app.user_id = '<tenant>';
+insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, $2, $3, $4, $5);
+with project as (
+  select * from projects where user_id = $1 and id = $2
+), created as (
+  insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
+  select $1, $13, id, $14, 2, $3 from project
+  returning id, last_seq
+), session as (
+  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running
+  from created c
+), 
+  question as (
+    insert into messages
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+  ), 
+  answer as (
+    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+  ), turn as (
+    insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
+      case when s.is_running then now() + $6 * interval '1 millisecond' else 'infinity' end, $7
+    from session s
+  )
+select 
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", null as interrupted from session s, project p;
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = $2
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched;
+commit;
+
+-- TurnStore.open
+begin; set local app.user_id = '<tenant>';
+with locked as (
+  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy
+  from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
+  where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
+  for update of s
+), place as (
+  select l.id, l.last_message_id, l.policy, 
+  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id)) as is_running,
+    case when $15 then $16::uuid else l.last_message_id end as parent_id
+  from locked l
+  where not $15 or $16::uuid is null or exists (
+    select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = l.id and m.role = 'assistant')
+), session as (
+  update chat_sessions s
+  set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
+      is_branched = s.is_branched or p.parent_id is distinct from p.last_message_id,
+      title = coalesce(s.title, case when s.last_seq = 0 then $14 end)
+  from place p
+  where s.user_id = $1 and s.id = p.id
+  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running
+), 
+  question as (
+    insert into messages
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+  ), 
+  answer as (
+    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+  ), turn as (
+    insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
+      case when s.is_running then now() + $6 * interval '1 millisecond' else 'infinity' end, $7
+    from session s
+  ), 
+  interrupted as (
+    update turns t set stop_requested_at = coalesce(t.stop_requested_at, now())
+    from session s
+    where s.policy = 'interrupt' and t.user_id = $1 and t.session_id = s.id
+    returning t.message_id, pg_notify('parley_turns', 'stop ' || t.owner)
+  )
+select 
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (select array_agg(i.message_id) from interrupted i) as interrupted
+from session s join projects p on p.user_id = $1 and p.id = s.project_id;
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = $2
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched;
+commit;
+
+-- TurnStore.openSibling
+begin; set local app.user_id = '<tenant>';
+with named as (
+  select case when role = 'user' then id else parent_id end as question_id, session_id
+  from messages where user_id = $1 and id = $2
+), locked as (
+  select s.id, n.question_id, coalesce($8, p.on_conflict) as policy
+  from named n
+  join chat_sessions s on s.user_id = $1 and s.id = n.session_id
+  join projects p on p.user_id = $1 and p.id = s.project_id
+  for update of s
+), place as (
+  select l.*, 
+  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id)) as is_running from locked l
+), session as (
+  update chat_sessions s
+  set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
+  from place p
+  where s.user_id = $1 and s.id = p.id
+  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running
+), 
+  answer as (
+    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+  ), turn as (
+    insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
+    select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
+      case when s.is_running then now() + $6 * interval '1 millisecond' else 'infinity' end, $7
+    from session s
+  ), 
+  interrupted as (
+    update turns t set stop_requested_at = coalesce(t.stop_requested_at, now())
+    from session s
+    where s.policy = 'interrupt' and t.user_id = $1 and t.session_id = s.id
+    returning t.message_id, pg_notify('parley_turns', 'stop ' || t.owner)
+  )
+select 
+  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (select array_agg(i.message_id) from interrupted i) as interrupted
+from session s join projects p on p.user_id = $1 and p.id = s.project_id;
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = (select a.parent_id from messages a where a.user_id = $1 and a.id = $2)
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched;
+commit;
+
+-- TurnStore.reopen
+begin; set local app.user_id = '<tenant>';
+select m.session_id as "sessionId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (
+    select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
+    where c.user_id = $1 and c.message_id = $2 and c.attempt = (
+      select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)
+  ) as "savedText"
+from messages m
+join chat_sessions s on s.user_id = $1 and s.id = m.session_id
+join projects p on p.user_id = $1 and p.id = s.project_id
+where m.user_id = $1 and m.id = $2;
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+with recursive session as (
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  where q.user_id = $1 and q.id = (select a.parent_id from messages a where a.user_id = $1 and a.id = $2)
+), path as (
+  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
+  where s.is_branched and $3 > 0
+  union all
+  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+)
+select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+union all
+select role, content, parts, content_tokens, depth from path
+union all
+select h.* from session s cross join lateral (
+  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+  order by m.seq desc limit $3
+) h where not s.is_branched;
+commit;
+
+-- TurnStore.close
+begin; set local app.user_id = '<tenant>';
+with turn as (
+  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
+)
+update messages m
+set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
+    error_code = $16, attempt = $17, completed_at = now()
+from turn t
+where m.user_id = $1 and m.id = t.message_id
+returning m.completed_at as "completedAt", exists (
+  select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext";
+commit;
+
+-- TurnStore.findMessage
+begin; set local app.user_id = '<tenant>';
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+commit;
+
+-- TurnStore.findTurn
+begin; set local app.user_id = '<tenant>';
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+commit;
+
+-- TurnStore.readProgress
+begin; set local app.user_id = '<tenant>';
+select t.attempt, t.owner, coalesce((
+  select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
+  where c.user_id = $1 and c.message_id = $2 and c.attempt = t.attempt
+    and c.start_offset >= case when t.attempt = $3 then $4 else 0 end
+), '') as text
+from turns t where t.user_id = $1 and t.message_id = $2;
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+commit;
+

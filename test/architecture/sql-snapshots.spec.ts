@@ -1,0 +1,372 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { PoolClient } from 'pg';
+import { DataSource } from 'typeorm';
+import { newId } from '../../src/kernel/ids.js';
+import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
+import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
+import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
+import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
+import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
+import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
+import { UsersRepository } from '../../src/modules/users/users.repository.js';
+import { pgPool } from '../../src/platform/database/pg-pool.js';
+import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { IdempotencyRepository } from '../../src/platform/idempotency/idempotency.repository.js';
+import { TestUser } from '../support/as-user.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+const FOLDER = fileURLToPath(new URL('./snapshots/', import.meta.url));
+const UPDATE = process.env.UPDATE_SNAPSHOTS === '1';
+
+let t: TestApp;
+let wire: Wire;
+let ada: TestUser;
+let project: { id: string };
+
+/** Sees what the pool's connections send: statements, and how many writes they took. */
+class Wire {
+  statements: string[] = [];
+  writes = 0;
+  readonly pool: ReturnType<typeof pgPool>;
+  private readonly watched = new Set<PoolClient>();
+
+  constructor(app: TestApp['app']) {
+    this.pool = pgPool(app.get(DataSource));
+    this.pool.on('acquire', (client) => this.watch(client));
+  }
+
+  /** Whether every connection lies in the pool, unused. */
+  get isQuiet(): boolean {
+    return this.pool.idleCount === this.pool.totalCount && this.pool.waitingCount === 0;
+  }
+
+  async during(work: () => Promise<unknown>): Promise<{ statements: string[]; writes: number }> {
+    [this.statements, this.writes] = [[], 0];
+    await work();
+    return { statements: this.statements, writes: this.writes };
+  }
+
+  private watch(client: PoolClient): void {
+    if (this.watched.has(client)) return;
+    this.watched.add(client);
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    client.query = ((...args: unknown[]) => {
+      const [first] = args;
+      this.statements.push(typeof first === 'string' ? first : (first as { text: string }).text);
+      return query(...args);
+    }) as PoolClient['query'];
+    // Everything that is written before the event loop turns leaves in one of these calls.
+    const { stream } = (
+      client as unknown as { connection: { stream: Record<'_write' | '_writev', (...args: unknown[]) => unknown> } }
+    ).connection;
+    for (const name of ['_write', '_writev'] as const) {
+      const write = stream[name].bind(stream);
+      stream[name] = (...args: unknown[]) => {
+        this.writes += 1;
+        return write(...args);
+      };
+    }
+  }
+}
+
+beforeAll(async () => {
+  // Nothing happens by itself while statements are counted.
+  t = await createTestApp({ databasePoolSize: 3, turnLeaseMs: 600_000, turnSweepMs: 600_000, turnFlushMs: 60_000 });
+  wire = new Wire(t.app);
+  ada = await TestUser.register(t);
+  project = await ada.project();
+  await ada.prompt(project.id);
+});
+afterAll(() => t.close());
+
+type Call = () => Promise<unknown>;
+
+const key = { route: 'POST /projects', key: 'k', requestHash: Buffer.alloc(32) };
+const response = { body: {} };
+const request = { model: null, params: {} };
+const options = { policy: null, key: null };
+const at = { lastActiveAt: '2026-01-01T00:00:00.000Z', id: newId() };
+const id = newId();
+
+/** Ways to call each method so that it shows all the SQL it has; a method that is not here fails the test. */
+const RECIPES: [
+  new (...args: never[]) => object,
+  string,
+  (subject: never, userId: string) => Record<string, Call[]>,
+][] = [
+  [
+    UsersRepository,
+    'users',
+    (users: UsersRepository, userId) => ({
+      find: [() => users.find(userId)],
+      insert: [() => users.insert({ id: userId, email: 'x@example.com', passwordHash: 'x', displayName: null })],
+      update: [
+        () => users.update(userId, { displayName: 'x' }),
+        () => users.update(userId, { passwordHash: 'x' }),
+        () => users.update(userId, {}),
+      ],
+      remove: [() => users.remove(userId)],
+      findCredentials: [() => users.findCredentials('x@example.com')],
+    }),
+  ],
+  [
+    SignInsRepository,
+    'sign-ins',
+    (signIns: SignInsRepository, userId) => ({
+      insert: [() => signIns.insert({ userId, id, seed: Buffer.alloc(1), userAgent: null, expiresAt: new Date(0) })],
+      find: [() => signIns.find(userId, id)],
+      advance: [() => signIns.advance({ userId, id, generation: 1 } as never, new Date(0))],
+      revoke: [() => signIns.revoke(userId, id)],
+      revokeOthers: [() => signIns.revokeOthers(userId, id)],
+    }),
+  ],
+  [
+    ProjectsRepository,
+    'projects',
+    (projects: ProjectsRepository, userId) => ({
+      find: [() => projects.find(userId, id)],
+      findLocked: [() => projects.findLocked(userId, id)],
+      list: [() => projects.list(userId, null, 21), () => projects.list(userId, id, 21)],
+      insert: [
+        () =>
+          projects.insert({
+            userId,
+            id,
+            name: 'x',
+            description: null,
+            provider: null,
+            model: null,
+            params: {},
+            onConflict: 'reject',
+            onCrash: 'retry',
+          }),
+      ],
+      update: [() => projects.update(userId, id, { name: 'x', params: {} })],
+      remove: [() => projects.remove(userId, id)],
+    }),
+  ],
+  [
+    PromptsRepository,
+    'prompts',
+    (prompts: PromptsRepository, userId) => ({
+      find: [() => prompts.find(userId, id)],
+      findLocked: [() => prompts.findLocked(userId, id)],
+      list: [() => prompts.list(userId, project.id, -1, 21)],
+      insert: [
+        () =>
+          prompts.insert({
+            userId,
+            id,
+            projectId: project.id,
+            name: null,
+            content: 'x',
+            contentTokens: 1,
+            position: 7,
+          }),
+      ],
+      update: [() => prompts.update(userId, id, { content: 'x', contentTokens: 1 })],
+      reorder: [() => prompts.reorder(userId, project.id, [id])],
+      remove: [() => prompts.remove(userId, id)],
+    }),
+  ],
+  [
+    SessionsRepository,
+    'sessions',
+    (sessions: SessionsRepository, userId) => ({
+      find: [() => sessions.find(userId, id)],
+      findLocked: [() => sessions.findLocked(userId, id)],
+      list: [
+        () => sessions.list(userId, project.id, null, null, 21),
+        () => sessions.list(userId, project.id, true, null, 21),
+        () => sessions.list(userId, project.id, false, at, 21),
+      ],
+      insert: [() => sessions.insert({ userId, id, projectId: project.id, title: null, metadata: {} } as never)],
+      update: [
+        () => sessions.update(userId, id, { title: 'x', isArchived: true, isPinned: true }),
+        () => sessions.update(userId, id, { metadata: {}, isArchived: false, isPinned: false }),
+      ],
+      suggestTitle: [() => sessions.suggestTitle(userId, id, 'x')],
+      remove: [() => sessions.remove(userId, id)],
+    }),
+  ],
+  [
+    MessagesRepository,
+    'messages',
+    (messages: MessagesRepository, userId) => ({
+      find: [() => messages.find(userId, id)],
+      list: [
+        () => messages.list(userId, id, { order: 'asc', afterSeq: null, limit: 21 }),
+        () => messages.list(userId, id, { order: 'asc', afterSeq: 3, limit: 21 }),
+        () => messages.list(userId, id, { order: 'desc', afterSeq: 3, limit: 21 }, [id]),
+      ],
+      listPathIds: [
+        () => messages.listPathIds(userId, id, id, { order: 'asc', afterSeq: null, limit: 21 }),
+        () => messages.listPathIds(userId, id, id, { order: 'desc', afterSeq: 3, limit: 21 }),
+      ],
+      listSiblingIds: [() => messages.listSiblingIds(userId, id, [id, null])],
+      rate: [() => messages.rate(userId, id, 'up', null)],
+    }),
+  ],
+  [
+    IdempotencyRepository,
+    'idempotency',
+    (keys: IdempotencyRepository, userId) => ({
+      lock: [() => keys.lock(userId, key)],
+      find: [() => keys.find(userId, key)],
+      insert: [() => keys.insert(userId, key, response)],
+      findKept: [() => keys.findKept(userId, key)],
+      sweep: [() => keys.sweep(24)],
+    }),
+  ],
+  [
+    TurnStore,
+    'turn-store',
+    (store: TurnStore, userId) => {
+      const given = { content: 'x', parts: null, tokens: 1, title: 'x' };
+      const session = { sessionId: id, projectId: null, parentId: undefined };
+      const claimed = { userId, messageId: id, claimId: id, attempt: 2, request, isStopRequested: false };
+      return {
+        open: [
+          () => store.open({ userId }, { projectId: id }, given, request, { policy: 'queue', key }),
+          () => store.open({ userId }, session, given, request, options),
+        ],
+        openSibling: [() => store.openSibling({ userId }, id, request, options)],
+        reopen: [() => store.reopen(claimed)],
+        close: [() => store.close({ claimId: id, answer: { userId, id } } as never, {} as never)],
+        findMessage: [() => store.findMessage({ userId }, id)],
+        findTurn: [() => store.findTurn({ userId }, id)],
+        readProgress: [() => store.readProgress({ userId }, id, { attempt: 1, offset: 0 })],
+      };
+    },
+  ],
+  [
+    TurnClaims,
+    'turn-claims',
+    (claims: TurnClaims, userId) => ({
+      requestStop: [() => claims.requestStop({ userId }, id)],
+      claimNext: [() => claims.claimNext({ userId }, id)],
+      claimWaiting: [() => claims.claimWaiting({ userId }, id)],
+      renew: [() => claims.renew()],
+      release: [() => claims.release()],
+      claimExpired: [() => claims.claimExpired(20)],
+      findStranded: [() => claims.findStranded(20)],
+      save: [() => claims.save([{ userId, messageId: id, claimId: id, attempt: 1, startOffset: 0, text: 'x' }])],
+      notifyEnd: [() => claims.notifyEnd(id)],
+    }),
+  ],
+];
+
+/** Private methods: what they send is seen with those that call them. */
+const HELPERS = ['run', 'runWithKey', 'claim', 'readContext'];
+
+const IN_A_UNIT_OF_WORK = new Set<unknown>([
+  UsersRepository,
+  SignInsRepository,
+  ProjectsRepository,
+  PromptsRepository,
+  SessionsRepository,
+  MessagesRepository,
+]);
+
+/** TypeORM writes one line; the clauses of each statement begin a line here, so that a diff shows what has changed. */
+function readable(statement: string): string {
+  const text = statement.replace(/'[0-9a-f]{8}-[0-9a-f-]{27}'/g, `'<tenant>'`).trim();
+  if (text.includes('\n')) return text.replace(/^ {7}/gm, '');
+  return text.replace(/ (FROM|WHERE|SET|VALUES|RETURNING|ORDER BY|LIMIT|FOR UPDATE)\b/g, '\n$1').trimEnd();
+}
+
+function compare(name: string, text: string): void {
+  mkdirSync(FOLDER, { recursive: true });
+  const file = `${FOLDER}${name}.sql`;
+  if (UPDATE) writeFileSync(file, text);
+  expect(text).toBe(readFileSync(file, 'utf8'));
+}
+
+describe('the SQL of a repository', () => {
+  it.each(RECIPES.map(([type, name]) => [name, type] as const))('%s shows each of its methods', (name, type) => {
+    const recipe = RECIPES.find((entry) => entry[1] === name)?.[2] as (subject: never, userId: string) => object;
+    const methods = Object.getOwnPropertyNames(type.prototype).filter((method) => method !== 'constructor');
+    expect(Object.keys(recipe({} as never, id)).sort()).toEqual(
+      methods.filter((method) => !HELPERS.includes(method)).sort(),
+    );
+  });
+
+  it.each(RECIPES.map(([type, name, recipe]) => [name, type, recipe] as const))(
+    '%s is the one that was reviewed',
+    async (name, type, recipe) => {
+      const unitOfWork = t.app.get(UnitOfWork);
+      const actor = { userId: newId() };
+      const isSystem = (statement: string): boolean => /^(begin|commit|rollback)\b/i.test(statement);
+      let text = '';
+      for (const [method, calls] of Object.entries(recipe(t.app.get(type) as never, actor.userId))) {
+        for (const call of calls) {
+          const isBare = !IN_A_UNIT_OF_WORK.has(type) || method === 'findCredentials';
+          const isNested = type === IdempotencyRepository && ['lock', 'find', 'insert'].includes(method);
+          const { statements } = await wire.during(async () => {
+            // What a call answers, or that it fails for want of rows, is not the question here.
+            await (isBare && !isNested ? call() : unitOfWork.run(actor, call)).catch(() => undefined);
+          });
+          const shown = isBare && !isNested ? statements : statements.filter((statement) => !isSystem(statement));
+          text += `-- ${type.name}.${method}\n${shown.map((statement) => `${readable(statement)};\n`).join('')}\n`;
+        }
+      }
+      compare(name, text);
+      // Every statement of a tenant names the tenant, whatever row-level security would do.
+      for (const statement of text.split(/;\n/)) {
+        const isData = /\b(from|update|into)\s+"?(?!users)(projects|prompts|chat_sessions|messages|turns|sign_ins)\b/i;
+        if (!isData.test(statement) || /set local role parley_system/.test(text)) continue;
+        expect(statement).toMatch(/user_id/);
+      }
+    },
+  );
+});
+
+describe('a short turn', () => {
+  it('takes exactly two round trips and two commits', async () => {
+    await ada.turn({ project_id: project.id });
+    const { statements, writes } = await wire.during(async () => {
+      await ada.turn({ project_id: project.id, message: 'Hello' });
+    });
+    expect(writes).toBe(2);
+    expect(statements.filter((statement) => statement === 'commit')).toHaveLength(2);
+    compare('short-turn', statements.map((statement) => `${readable(statement)};\n`).join('\n'));
+  });
+
+  it('takes no more in a session that has a history', async () => {
+    const { session_id } = await ada.turn({ project_id: project.id });
+    const { statements, writes } = await wire.during(async () => {
+      await ada.turn({ session_id, message: 'And then?' });
+    });
+    expect(writes).toBe(2);
+    expect(statements.filter((statement) => statement === 'commit')).toHaveLength(2);
+  });
+
+  it('takes no more with an Idempotency-Key', async () => {
+    const { writes } = await wire.during(async () => {
+      await ada.post('/chat', { project_id: project.id, message: 'Once' }).set('idempotency-key', 'once').expect(200);
+    });
+    expect(writes).toBe(2);
+  });
+
+  it('holds no connection and no transaction while the model thinks', async () => {
+    const gate = t.model.hold('Let me', ' think');
+    const turn = ada.turn({ project_id: project.id });
+    await gate.reached;
+    expect(wire.isQuiet).toBe(true);
+    const open = await t.database.query(
+      `select state, query from pg_stat_activity
+       where datname = current_database() and application_name = 'parley' and xact_start is not null`,
+    );
+    expect(open).toEqual([]);
+    gate.release();
+    await turn;
+    expect(wire.isQuiet).toBe(true);
+  });
+});
+
+it('has no snapshot that nothing writes', () => {
+  const written = [...RECIPES.map(([, name]) => `${name}.sql`), 'short-turn.sql'];
+  expect(readdirSync(FOLDER).sort()).toEqual(written.sort());
+});
