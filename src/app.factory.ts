@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ServerOptions } from 'node:https';
 import fastifyCors from '@fastify/cors';
-import fastifyHelmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance, fastify, type FastifyServerOptions, type RawServerBase } from 'fastify';
@@ -9,8 +8,10 @@ import { AppModule } from './app.module.js';
 import { isId, newId } from './kernel/ids.js';
 import { serveDocs } from './openapi.js';
 import type { AppConfig } from './platform/config/app-config.js';
+import { refuseAddress, refuseBytes } from './platform/http/early-refusals.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { RouteTable } from './platform/http/route-table.js';
+import { securityHeaders } from './platform/http/security-headers.js';
 import { ValidationPipe } from './platform/http/validation.pipe.js';
 import { createLog, PinoLogger } from './platform/observability/pino-logger.js';
 import { logRequests } from './platform/observability/request-log.js';
@@ -54,7 +55,10 @@ function createServer(config: AppConfig): FastifyInstance {
     // Longer than the idle timeout of common load balancers (60 s), so that they never write to a socket we just closed.
     keepAliveTimeout: 65_000,
     trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop < config.trustedProxies,
-    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+    // As long as an address can be: a long id is a malformed id, and that is for the route to say.
+    routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
+    frameworkErrors: refuseAddress,
+    clientErrorHandler: refuseBytes,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && (isId(given) || REQUEST_ID.test(given)) ? given : newId();
@@ -69,21 +73,24 @@ function createServer(config: AppConfig): FastifyInstance {
           },
         }),
   };
-  return fastify(options as FastifyServerOptions) as unknown as FastifyInstance;
+  const server = fastify(options as FastifyServerOptions) as unknown as FastifyInstance;
+  // Fastify reads plain text unasked; here it is as unknown as any other media type.
+  server.removeContentTypeParser('text/plain');
+  return server;
 }
 
 async function secure(app: NestFastifyApplication, config: AppConfig): Promise<void> {
-  await app.register(fastifyHelmet, {
-    // An answer is data: nothing in it may run, frame or load. The docs page brings a policy of its own.
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
-    },
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
-    hsts: config.tlsCertFile === undefined ? false : { maxAge: 31_536_000 },
-  });
+  const fixed = { ...securityHeaders(config), 'cache-control': 'no-store' };
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (request, reply, done) => {
+      void reply.headers(fixed).header('x-request-id', request.id);
+      done();
+    });
+  if (config.corsOrigins.length === 0) return;
   await app.register(fastifyCors, {
-    origin: config.corsOrigins.length === 0 ? false : config.corsOrigins,
+    origin: config.corsOrigins,
     credentials: false,
     maxAge: 600,
     exposedHeaders: [
@@ -96,11 +103,4 @@ async function secure(app: NestFastifyApplication, config: AppConfig): Promise<v
       'Location',
     ],
   });
-  app
-    .getHttpAdapter()
-    .getInstance()
-    .addHook('onRequest', (request, reply, done) => {
-      void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
-      done();
-    });
 }

@@ -39,23 +39,35 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     extraModels: [Problem, ...TURN_EVENT_MODELS],
   });
   Object.assign(document.components?.schemas ?? {}, { TurnEvent: turnEventSchema });
-  addCommonAnswers(document);
+  addCommonParts(document);
   return document;
 }
 
-/** What any route can answer: a refused token where one is needed, and whatever else is in the catalogue of errors. */
-function addCommonAnswers({ paths }: OpenAPIObject): void {
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'Made anew for each intention: the same request with the same key is done once and answered alike.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
+/** What the platform does for any route: it asks for a token, keeps writes from happening twice, and reports errors. */
+function addCommonParts({ paths }: OpenAPIObject): void {
   const content = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
-  for (const operation of Object.values(paths).flatMap((path) => Object.values(path as Record<string, Operation>))) {
-    const isOpen = operation.security?.length === 0;
-    if (!isOpen)
-      operation.responses['401'] ??= { description: '`unauthenticated`: A valid access token is needed.', content };
+  for (const [method, operation] of Object.values(paths).flatMap((path) =>
+    Object.entries(path as Record<string, Operation>),
+  )) {
     operation.responses.default = { description: 'Any other error; `code` says which.', content };
+    // An open route knows nobody, whose token or key it could be.
+    if (operation.security?.length === 0) continue;
+    operation.responses['401'] ??= { description: '`unauthenticated`: A valid access token is needed.', content };
+    if (method !== 'get') operation.parameters.push(idempotencyKey);
   }
 }
 
 interface Operation {
   readonly security?: unknown[];
+  readonly parameters: unknown[];
   readonly responses: Record<string, unknown>;
 }
 

@@ -23,7 +23,12 @@ export class Client {
       let text = '';
       response.setEncoding('utf8');
       for await (const chunk of response) text += chunk;
-      return { ...from, endedAt: Date.now(), status: response.statusCode, ...this.#read(response, text, `${method} ${path}`) };
+      return {
+        ...from,
+        endedAt: Date.now(),
+        status: response.statusCode,
+        ...this.#read(response, text, `${method} ${path}`),
+      };
     } catch (broken) {
       return { ...from, endedAt: Date.now(), error: broken.code ?? String(broken) };
     } finally {
@@ -37,7 +42,12 @@ export class Client {
    */
   async stream(slot, user, method, path, { body, key, lastEventId, onEvent, paceMs = 0 }) {
     const from = { process: slot.process, at: Date.now(), lastEventId: lastEventId ?? null };
-    const { response, error, request } = await this.#open(slot, user, method, path, { body, key, lastEventId, accept: true });
+    const { response, error, request } = await this.#open(slot, user, method, path, {
+      body,
+      key,
+      lastEventId,
+      accept: true,
+    });
     if (error !== undefined) return { ...from, endedAt: Date.now(), how: 'cut', error };
     const isStream = response.headers['content-type']?.startsWith('text/event-stream') === true;
     const done = (how, more = {}) => ({ ...from, endedAt: Date.now(), how, status: response.statusCode, ...more });
@@ -73,12 +83,14 @@ export class Client {
   #open(slot, user, method, path, { body, key, lastEventId, accept }) {
     return new Promise((done) => {
       const payload = body === undefined ? undefined : JSON.stringify(body);
-      const request = httpRequest(new URL(path, slot.url ?? slot.lastUrl), {
+      const request = httpRequest(new URL(path, slot.url), {
         method,
         agent: this.#agent,
         headers: {
           ...(user === null ? {} : { authorization: `Bearer ${user.token}` }),
-          ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+          ...(payload === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
           ...(key === undefined ? {} : { 'idempotency-key': key }),
           ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
           ...(accept === true ? { accept: 'text/event-stream' } : {}),
@@ -112,6 +124,7 @@ export class Client {
   }
 
   #look(text, where) {
-    if (text.includes(CANARY)) this.leaks.push({ where, text: text.slice(Math.max(0, text.indexOf(CANARY) - 60)).slice(0, 160) });
+    if (text.includes(CANARY))
+      this.leaks.push({ where, text: text.slice(Math.max(0, text.indexOf(CANARY) - 60)).slice(0, 160) });
   }
 }

@@ -201,7 +201,13 @@ export class Cluster {
     slot.url = null;
     await Promise.race([slot.gone, sleep(15_000, undefined, { ref: false })]);
     if (slot.child === child) {
-      this.deaths.push({ process: slot.process, at: Date.now(), code: null, signal: null, said: 'does not end on SIGTERM' });
+      this.deaths.push({
+        process: slot.process,
+        at: Date.now(),
+        code: null,
+        signal: null,
+        said: 'does not end on SIGTERM',
+      });
       child.kill('SIGKILL');
       await slot.gone;
     }
@@ -247,7 +253,8 @@ export class Cluster {
     const isConstraint = /violates (unique|foreign key|check|not-null)|duplicate key/.test(line);
     if (!isLoud && !isConstraint) return;
     // The database being away is what is being tried; that its absence is told is right.
-    if (isLoud && !isConstraint && /database_unavailable|not available|Connection terminated|ECONNREFUSED/.test(line)) return;
+    if (isLoud && !isConstraint && /database_unavailable|not available|Connection terminated|ECONNREFUSED/.test(line))
+      return;
     this.logFaults.push({ process: name, kind: isConstraint ? 'constraint' : 'error', line: line.slice(0, 600) });
   }
 }

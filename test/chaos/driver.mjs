@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rng } from './rng.mjs';
-import { KINDS, modelOf } from './upstream.mjs';
+import { modelOf } from './submit-of.mjs';
+import { KINDS } from './upstream.mjs';
 
 const PATIENCE_MS = 40_000;
 const TERMINAL = new Set(['turn.completed', 'turn.stopped', 'turn.failed']);
@@ -154,7 +155,11 @@ export class Driver {
   }
 
   /** Follows a turn to its end over whatever breaks, on any instance, or leaves it. */
-  async #follow(rng, submit, { isPost = false, leaveAfter = Infinity, hopAfter = Infinity, paceMs = 0, comesBack = true } = {}) {
+  async #follow(
+    rng,
+    submit,
+    { isPost = false, leaveAfter = Infinity, hopAfter = Infinity, paceMs = 0, comesBack = true } = {},
+  ) {
     const follower = { events: [], segments: [], outcome: null, paceMs };
     submit.followers.push(follower);
     const wire = this.#wire(submit);
@@ -231,7 +236,12 @@ export class Driver {
     submit.stops.push(stop);
     for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(rng.int(50, 200))) {
       const slot = await this.#slot(rng);
-      const { body, ...got } = await this.client.call(slot, submit.place.user, 'POST', `/chat/messages/${submit.answerId}/stop`);
+      const { body, ...got } = await this.client.call(
+        slot,
+        submit.place.user,
+        'POST',
+        `/chat/messages/${submit.answerId}/stop`,
+      );
       stop.requests.push(got);
       if (got.status === 200) {
         const { status, content } = body;
@@ -277,13 +287,19 @@ export class Driver {
     const kind = rng.weighted({ slow: 6, late: 2, hang: 1, plain: 1 });
     const submit = this.#submit(rng, place, { mode: 'background', kind, policy: this.#calmPolicy(rng, place) });
     if (!(await this.#ask(rng, submit))) return [submit];
-    const following = rng.chance(0.6) ? this.#follow(rng, submit, rng.chance(0.5) ? { hopAfter: rng.int(1, 5) } : {}) : null;
+    const following = rng.chance(0.6)
+      ? this.#follow(rng, submit, rng.chance(0.5) ? { hopAfter: rng.int(1, 5) } : {})
+      : null;
     await sleep(rng.pick([0, rng.int(0, 100), rng.int(100, 800), rng.int(800, 2000)]));
     const stops = [this.#stop(rng, submit)];
     if (rng.chance(0.4)) stops.push(sleep(rng.int(0, 300)).then(() => this.#stop(rng, submit)));
     const stopped = (await Promise.all(stops)).every(({ message }) => message !== null);
     if (stopped && place.sessionId === null && rng.chance(0.6)) {
-      const next = this.#submit(rng, { ...place, sessionId: submit.sessionId }, { policy: 'reject', kind: 'plain', isAfterStop: true });
+      const next = this.#submit(
+        rng,
+        { ...place, sessionId: submit.sessionId },
+        { policy: 'reject', kind: 'plain', isAfterStop: true },
+      );
       await this.#ask(rng, next);
     }
     await following;
@@ -304,7 +320,11 @@ export class Driver {
   }
 
   async _queued(rng, place) {
-    const first = this.#submit(rng, place, { mode: 'background', kind: rng.pick(['slow', 'plain', 'late']), policy: 'queue' });
+    const first = this.#submit(rng, place, {
+      mode: 'background',
+      kind: rng.pick(['slow', 'plain', 'late']),
+      policy: 'queue',
+    });
     if (!(await this.#ask(rng, first))) return [first];
     const there = { ...place, sessionId: first.sessionId };
     const waiting = [];
@@ -333,7 +353,11 @@ export class Driver {
     const following = rng.chance(0.5) ? this.#follow(rng, first) : null;
     await sleep(rng.int(0, 1500));
     const there = { ...place, sessionId: first.sessionId };
-    const second = this.#submit(rng, there, { policy: 'interrupt', mode: rng.pick(['plain', 'stream']), kind: 'plain' });
+    const second = this.#submit(rng, there, {
+      policy: 'interrupt',
+      mode: rng.pick(['plain', 'stream']),
+      kind: 'plain',
+    });
     const own = new Rng(this.seed, 'interrupt', second.n);
     await (second.mode === 'stream' ? this.#follow(own, second, { isPost: true }) : this.#ask(own, second));
     await following;
@@ -347,7 +371,12 @@ export class Driver {
     const there = { ...place, sessionId: first.sessionId };
     await sleep(rng.pick([0, 0, rng.int(0, 2000)]));
     const sends = Array.from({ length: rng.int(2, 5) }, () => {
-      const submit = this.#submit(rng, there, { policy: 'reject', isKeyed: rng.chance(0.5), kind: rng.pick(['slow', 'plain']), mode: 'background' });
+      const submit = this.#submit(rng, there, {
+        policy: 'reject',
+        isKeyed: rng.chance(0.5),
+        kind: rng.pick(['slow', 'plain']),
+        mode: 'background',
+      });
       return this.#ask(new Rng(this.seed, 'reject', submit.n), submit);
     });
     await Promise.all(sends);
@@ -360,9 +389,16 @@ export class Driver {
     const submit = this.#submit(
       rng,
       { ...place, sessionId: first.sessionId },
-      { what: 'regenerate', target: first.answerId, mode: rng.pick(['plain', 'stream', 'background']), policy: 'queue' },
+      {
+        what: 'regenerate',
+        target: first.answerId,
+        mode: rng.pick(['plain', 'stream', 'background']),
+        policy: 'queue',
+      },
     );
-    await (submit.mode === 'stream' ? this.#follow(rng, submit, { isPost: true, ...this.#manner(rng) }) : this.#ask(rng, submit));
+    await (submit.mode === 'stream'
+      ? this.#follow(rng, submit, { isPost: true, ...this.#manner(rng) })
+      : this.#ask(rng, submit));
     return [first];
   }
 

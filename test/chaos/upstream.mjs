@@ -23,16 +23,6 @@ export const KINDS = {
   stall: 2,
 };
 
-/** `chaos-17-slow`: the model's name carries the number of the submit and how its answer goes, and comes back in the row. */
-export function modelOf(submit, kind) {
-  return `chaos-${submit}-${kind}`;
-}
-
-export function submitOf(model) {
-  const [, submit] = /^chaos-(\d+)-/.exec(model ?? '') ?? [];
-  return submit === undefined ? null : Number(submit);
-}
-
 /**
  * The model: OpenAI's wire with every fault that the driver asks for. What it does follows from the seed, the submit and
  * how often that submit was asked before. Each request is journaled with the process that sent it and every word it got.
@@ -110,7 +100,9 @@ class Answer {
     const passes = entry.ordinal > 0 && new Rng(this.upstream.seed, 'passes', entry.submit).chance(0.5);
     const kind = passes && !['slow', 'late'].includes(entry.kind) ? 'plain' : entry.kind;
     const words = kind === 'slow' ? rng.int(20, 45) : rng.int(2, 40);
-    const pieces = Array.from({ length: words }, (_, i) => (i === 0 ? `<${entry.submit}.${entry.ordinal}>` : ` ${rng.pick(WORDS)}`));
+    const pieces = Array.from({ length: words }, (_, i) =>
+      i === 0 ? `<${entry.submit}.${entry.ordinal}>` : ` ${rng.pick(WORDS)}`,
+    );
     entry.full = pieces.join('');
     if (kind === 'hang') return;
     if (kind === 'early') return this.drop();
@@ -135,7 +127,11 @@ class Answer {
 
   async words(pieces) {
     const { entry, response, rng } = this;
-    const bytes = Buffer.from(pieces.map((text) => this.frame({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] })).join(''));
+    const bytes = Buffer.from(
+      pieces
+        .map((text) => this.frame({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] }))
+        .join(''),
+    );
     entry.sent += pieces.join('');
     if (entry.firstTextAt === null) {
       entry.firstTextAt = Date.now();
@@ -155,7 +151,8 @@ class Answer {
     if (this.isGone) return;
     const { entry, response } = this;
     const usage = { prompt_tokens: 7, completion_tokens: entry.full.length, total_tokens: 7 + entry.full.length };
-    const done = this.frame({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }) + this.frame({ choices: [], usage });
+    const done =
+      this.frame({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }) + this.frame({ choices: [], usage });
     this.end('finished');
     response.end(`${done}data: [DONE]\n\n`);
     this.upstream.onMoment('finish', entry);
@@ -181,7 +178,9 @@ class Answer {
     this.end('refused');
     const { response } = this;
     response.writeHead(status, { 'content-type': 'application/json', 'x-upstream': CANARY });
-    response.end(JSON.stringify({ error: { message: `${CANARY} says no to ${this.entry.question}`, type: CANARY, code: CANARY } }));
+    response.end(
+      JSON.stringify({ error: { message: `${CANARY} says no to ${this.entry.question}`, type: CANARY, code: CANARY } }),
+    );
   }
 
   frame(fields) {

@@ -71,5 +71,5 @@ describe('a client that is generated from the OpenAPI document', () => {
       'rated: up',
       'missing: 404 not_found',
     ]);
-  }, 60_000);
+  }, 120_000);
 });

@@ -79,7 +79,7 @@ describe('registering', () => {
 
   it.each<[string, object, string[]]>([
     ['an address that is none', { email: 'not-an-address' }, ['/email']],
-    ['an address of 255 characters', { email: `${'a'.repeat(60)}@${'b.'.repeat(95)}com` }, ['/email']],
+    ['an address of 255 characters', { email: `${'a'.repeat(61)}@${'b.'.repeat(95)}com` }, ['/email']],
     ['an address that is a number', { email: 7 }, ['/email']],
     ['no address', { email: undefined }, ['/email']],
     ['a password of 7 characters', { password: 'short12' }, ['/password']],
@@ -482,7 +482,7 @@ describe('an access token', () => {
     expectUnauthenticated(
       await request(t.server)
         .get('/users/me')
-        .set('cookie', [`access_token=${ada.accessToken}`]),
+        .set('Cookie', [`access_token=${ada.accessToken}`]),
     );
   });
 

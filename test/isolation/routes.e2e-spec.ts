@@ -66,7 +66,13 @@ const WITH_IDS: Record<string, Attempt[]> = {
   'GET /chat/sessions/:session_id': plain,
   'PATCH /chat/sessions/:session_id': [{ body: () => ({ title: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
   'DELETE /chat/sessions/:session_id': [{}, ifMatch],
-  'GET /chat/sessions/:session_id/messages': [{}, { query: () => ({ order: 'desc', limit: 1 }) }],
+  'GET /chat/sessions/:session_id/messages': [
+    {},
+    { query: () => ({ order: 'desc', limit: 1 }) },
+    { query: () => ({ view: 'all' }) },
+    { query: ({ message_id }) => ({ leaf_id: message_id }) },
+    { ownPath: true, query: ({ message_id }) => ({ leaf_id: message_id }) },
+  ],
   'GET /chat/messages/:message_id': plain,
   'GET /chat/messages/:message_id/events': [
     {},

@@ -11,6 +11,8 @@ export interface AccessTokenClaims {
   readonly sub: string;
   /** The sign-in the token came from. */
   readonly sid: string;
+  /** Seconds since 1970; set by the signer. */
+  readonly exp?: number;
 }
 
 @Injectable()

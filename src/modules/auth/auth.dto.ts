@@ -1,6 +1,7 @@
 import { ApiHideProperty, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsEmail, IsOptional, IsString, Length, MaxLength, ValidateIf } from 'class-validator';
+import { IsEmail, IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { User } from '../users/public/user.dto.js';
 
@@ -37,6 +38,7 @@ export class LoginRequest {
   @ValidateIf(({ username }: LoginRequest) => username === undefined)
   @IsString()
   @MaxLength(254)
+  @IsStorableText()
   email?: string;
 
   @ApiPropertyOptional({ description: 'The e-mail address, as the OAuth2 password form names it.' })
@@ -44,6 +46,7 @@ export class LoginRequest {
   @IsOptional()
   @IsString()
   @MaxLength(254)
+  @IsStorableText()
   username?: string;
 
   @ApiProperty({ format: 'password', example: 'correct horse battery' })

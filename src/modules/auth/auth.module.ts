@@ -9,6 +9,7 @@ import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
+import { VerifiedTokens } from './verified-tokens.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
 @Module({
@@ -21,6 +22,13 @@ import { SignInsRepository } from './sign-ins.repository.js';
     }),
   ],
   controllers: [AuthController],
-  providers: [AuthService, AccessTokens, SignInsRepository, JwtStrategy, { provide: APP_GUARD, useClass: JwtGuard }],
+  providers: [
+    AuthService,
+    AccessTokens,
+    SignInsRepository,
+    VerifiedTokens,
+    JwtStrategy,
+    { provide: APP_GUARD, useClass: JwtGuard },
+  ],
 })
 export class AuthModule {}

@@ -1,13 +1,19 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 /** Guards every route of the application; `@Public()` is the only way around it. */
 @Injectable()
 export class JwtGuard extends AuthGuard('jwt') {
-  constructor(private readonly reflector: Reflector) {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly verified: VerifiedTokens,
+  ) {
     super();
   }
 
@@ -18,7 +24,13 @@ export class JwtGuard extends AuthGuard('jwt') {
       context.getHandler(),
       context.getClass(),
     ]);
-    return isPublic === true ? true : super.canActivate(context);
+    if (isPublic === true) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
+    const { authorization } = request.headers;
+    const actor = authorization === undefined ? undefined : this.verified.find(authorization);
+    if (actor === undefined) return super.canActivate(context);
+    request.user = actor;
+    return true;
   }
 
   override handleRequest<T>(_error: unknown, actor: T | false): T {

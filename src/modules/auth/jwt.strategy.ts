@@ -1,16 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
 import { ExtractJwt, type SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import type { Actor } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { ACCESS_TOKEN_ALGORITHM, ACCESS_TOKEN_TYPE, type AccessTokenClaims } from './access-tokens.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 /** Checks an access token: signature by one pinned algorithm, type, issuer, audience and time. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
-  constructor(keys: KeyRing, config: AppConfig) {
+  constructor(
+    keys: KeyRing,
+    config: AppConfig,
+    private readonly verified: VerifiedTokens,
+  ) {
     const keyForAccessTokens: SecretOrKeyProvider = (_request, token: string, done) => {
       if (typeOf(token) === ACCESS_TOKEN_TYPE) done(null, keys.accessToken as unknown as Buffer);
       else done(new Error('not an access token'));
@@ -21,11 +27,16 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       algorithms: [ACCESS_TOKEN_ALGORITHM],
       issuer: config.jwtIssuer,
       audience: config.jwtAudience,
+      passReqToCallback: true,
     });
   }
 
-  validate({ sub, sid }: Partial<AccessTokenClaims>): Actor | false {
-    return isId(sub) && isId(sid) ? { userId: sub, signInId: sid } : false;
+  validate({ headers }: FastifyRequest, { sub, sid, exp }: Partial<AccessTokenClaims>): Actor | false {
+    // The library checks `exp` only where there is one; RFC 9068 requires it.
+    if (!isId(sub) || !isId(sid) || typeof exp !== 'number') return false;
+    const actor = { userId: sub, signInId: sid };
+    if (headers.authorization !== undefined) this.verified.remember(headers.authorization, actor, exp * 1000);
+    return actor;
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { isId } from '../../kernel/ids.js';
 
 const PREFIX = 'prt_';
 const HEAD_BYTES = 16 + 16 + 4;
@@ -28,10 +29,13 @@ export class RefreshTokens {
   parse(token: string): RefreshToken | null {
     if (!token.startsWith(PREFIX)) return null;
     const bytes = Buffer.from(token.slice(PREFIX.length), 'base64url');
-    if (bytes.length !== HEAD_BYTES + 32) return null;
+    // Node's decoder skips what is no base64url; a token has one spelling.
+    if (bytes.length !== HEAD_BYTES + 32 || bytes.toString('base64url') !== token.slice(PREFIX.length)) return null;
+    const [userId, signInId] = [uuidOf(bytes.subarray(0, 16)), uuidOf(bytes.subarray(16, 32))];
+    if (!isId(userId) || !isId(signInId)) return null;
     return {
-      userId: uuidOf(bytes.subarray(0, 16)),
-      signInId: uuidOf(bytes.subarray(16, 32)),
+      userId,
+      signInId,
       generation: bytes.readUInt32BE(32),
       mac: bytes.subarray(HEAD_BYTES),
     };

@@ -1,4 +1,5 @@
 import { registerDecorator } from 'class-validator';
+import { AsGiven } from '../../platform/http/as-given.decorator.js';
 import { isStorable } from '../../platform/http/storable-text.decorator.js';
 import type { ContentPart } from '../llm/public/llm-provider.js';
 
@@ -40,7 +41,8 @@ function partProblem(part: unknown): string | null {
 
 /** A text, or parts as OpenAI's API has them: texts and images. */
 export function IsMessageContent(): PropertyDecorator {
-  return (target, propertyName) =>
+  return (target, propertyName) => {
+    AsGiven()(target, propertyName);
     registerDecorator({
       name: 'isMessageContent',
       target: target.constructor,
@@ -50,6 +52,7 @@ export function IsMessageContent(): PropertyDecorator {
         defaultMessage: (given) => contentProblem(given?.value) as string,
       },
     });
+  };
 }
 
 /** The text of a message and, when it is more than text, its parts. */

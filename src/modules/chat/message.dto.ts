@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, IsUUID, Length } from 'class-validator';
+import { IsIn, IsOptional, IsString, IsUUID } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { Message } from './public/message.dto.js';
 

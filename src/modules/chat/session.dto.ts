@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsObject, IsOptional, IsString, IsUUID, Length } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, IsString, IsUUID, ValidateIf } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsSmallJson } from '../../platform/http/small-json.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
@@ -24,7 +25,7 @@ export class CreateSessionRequest {
   title?: string | null;
 
   @ApiPropertyOptional(metadata)
-  @IsOptional()
+  @ValidateIf((_, value: unknown) => value !== undefined)
   @IsObject()
   @IsSmallJson()
   metadata?: Record<string, unknown>;
@@ -39,17 +40,17 @@ export class UpdateSessionRequest {
   title?: string | null;
 
   @ApiPropertyOptional()
-  @IsOptional()
+  @ValidateIf((_, value: unknown) => value !== undefined)
   @IsBoolean()
   archived?: boolean;
 
   @ApiPropertyOptional()
-  @IsOptional()
+  @ValidateIf((_, value: unknown) => value !== undefined)
   @IsBoolean()
   pinned?: boolean;
 
   @ApiPropertyOptional(metadata)
-  @IsOptional()
+  @ValidateIf((_, value: unknown) => value !== undefined)
   @IsObject()
   @IsSmallJson()
   metadata?: Record<string, unknown>;

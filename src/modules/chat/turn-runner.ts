@@ -39,6 +39,7 @@ export class TurnRunner {
     private readonly claims: TurnClaims,
     private readonly model: ModelCall,
     private readonly titles: SessionTitles,
+    @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
   ) {}
 
   /** Throws `shutting_down` once this instance has been asked to stop: nobody may claim a turn for it any more. */

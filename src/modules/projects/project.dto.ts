@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsObject, IsOptional, IsString, Length, ValidateIf, ValidateNested } from 'class-validator';
+import { IsIn, IsObject, IsOptional, IsString, ValidateIf, ValidateNested } from 'class-validator';
 import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { ModelParams } from './public/model-params.dto.js';
 import { CONFLICT_POLICIES, type ConflictPolicy, CRASH_POLICIES, type CrashPolicy } from './public/turn-policy.js';
@@ -43,7 +44,7 @@ export class CreateProjectRequest {
   model?: string | null;
 
   @ApiPropertyOptional({ type: ModelParams })
-  @IsOptional()
+  @ValidateIf((_, params: unknown) => params !== undefined)
   @IsObject()
   @ValidateNested()
   @Type(() => ModelParams)

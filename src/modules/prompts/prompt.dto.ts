@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsOptional, IsString, IsUUID, Length, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsOptional, IsString, IsUUID, ValidateIf } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
 /** The most prompts a project can have. */

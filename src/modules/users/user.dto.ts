@@ -1,5 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsString, Length, ValidateIf } from 'class-validator';
+import { IsString, ValidateIf } from 'class-validator';
+import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
 export class UpdateUserRequest {

@@ -104,5 +104,7 @@ function keptSecret(dataDir: string, name: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  return readFileSync(file, 'utf8').trim();
+  const secret = readFileSync(file, 'utf8').trim();
+  if (isWeak(secret)) throw new ConfigError([`${file}: holds no secret any more; delete it, and a new one is made`]);
+  return secret;
 }

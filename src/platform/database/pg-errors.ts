@@ -15,8 +15,9 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
 
 // SQLSTATE classes of https://www.postgresql.org/docs/current/errcodes-appendix.html:
 // 08 connection, 53 resources, 57P operator intervention; 57014 is a statement cancelled by its timeout,
-// 25P03 a transaction ended by the server for idling, 25006 a write on a server that has become read-only.
-const UNAVAILABLE = /^(08|53|57P|57014|25P03|25006)/;
+// 25P03 a transaction ended by the server for idling, 25006 a write on a server that has become read-only,
+// 28 a login that is refused, 3D000 a database that is not there.
+const UNAVAILABLE = /^(08|28|53|57P|57014|25P03|25006|3D000)/;
 const NETWORK = /^(ECONN|EPIPE|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN)/;
 // The driver reports these by their words alone.
 const DRIVER =

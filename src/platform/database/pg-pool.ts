@@ -7,6 +7,19 @@ export function pgPool(dataSource: DataSource): Pool {
   return (dataSource.driver as unknown as { master: Pool }).master;
 }
 
+// A function of its own, so that a connection gets it once.
+const ignoreLoss = (): void => undefined;
+
+/**
+ * A connection of the pool. When it is lost while it is in use, its statements fail; the driver also emits an `error`,
+ * which nobody hears on a connection that is checked out, and an unheard one ends the process.
+ */
+export async function takeClient(dataSource: DataSource): Promise<PoolClient> {
+  const client = await pgPool(dataSource).connect();
+  if (!client.listeners('error').includes(ignoreLoss)) client.on('error', ignoreLoss);
+  return client;
+}
+
 /**
  * Begins a transaction for one tenant. Both statements travel in one message and nobody waits for them: on a pipelined
  * connection whatever is sent next is answered after them, and fails with them.

@@ -3,7 +3,7 @@ import type { PoolClient, QueryResult } from 'pg';
 import { DataSource } from 'typeorm';
 import type { Actor } from '../../kernel/actor.js';
 import { fromPgError } from './pg-errors.js';
-import { beginFor, commit, pgPool } from './pg-pool.js';
+import { beginFor, commit, takeClient } from './pg-pool.js';
 
 /** A statement that PostgreSQL parses once per connection, under its name. */
 export interface Statement {
@@ -28,7 +28,7 @@ export class Pipeline {
     let client: PoolClient | undefined;
     let failure: Error | undefined;
     try {
-      client = await pgPool(this.dataSource).connect();
+      client = await takeClient(this.dataSource);
       return await send(client, actor.userId, statements);
     } catch (error) {
       failure = error as Error;
@@ -41,12 +41,18 @@ export class Pipeline {
 
 async function send(client: PoolClient, userId: string, statements: readonly Statement[]): Promise<QueryResult[]> {
   const { stream } = (client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection;
+  const answers: Promise<unknown>[] = [];
   stream.cork();
-  const begun = beginFor(client, userId);
-  const results = statements.map(({ name, text, values }) => client.query({ name, text, values: values as unknown[] }));
-  const committed = commit(client);
-  stream.uncork();
-  const outcomes = await Promise.allSettled([begun, ...results, committed]);
+  try {
+    answers.push(beginFor(client, userId));
+    for (const { name, text, values } of statements) {
+      answers.push(client.query({ name, text, values: values as unknown[] }));
+    }
+    answers.push(commit(client));
+  } finally {
+    stream.uncork();
+  }
+  const outcomes = await Promise.allSettled(answers);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   return outcomes.slice(1, -1).map((outcome) => (outcome as PromiseFulfilledResult<QueryResult>).value);
 }

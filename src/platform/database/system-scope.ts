@@ -3,7 +3,7 @@ import type { QueryResult } from 'pg';
 import { DataSource } from 'typeorm';
 import { SYSTEM_ROLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
-import { commit, pgPool } from './pg-pool.js';
+import { commit, takeClient } from './pg-pool.js';
 import type { Statement } from './pipeline.js';
 
 /**
@@ -20,11 +20,9 @@ export class SystemScope {
   async query(reason: string, { name, text, values }: Statement): Promise<QueryResult> {
     this.log.debug(reason);
     let isClean = false;
-    const client = await pgPool(this.dataSource)
-      .connect()
-      .catch((error: unknown) => {
-        throw fromPgError(error);
-      });
+    const client = await takeClient(this.dataSource).catch((error: unknown) => {
+      throw fromPgError(error);
+    });
     try {
       const answers = await Promise.allSettled([
         client.query(`begin; set local role ${SYSTEM_ROLE}`),

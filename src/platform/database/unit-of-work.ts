@@ -9,6 +9,7 @@ import { beginFor, commit } from './pg-pool.js';
 type Tenant = Pick<Actor, 'userId'>;
 
 interface Work {
+  readonly userId: string;
   readonly runner: QueryRunner;
   readonly afterCommit: (() => void)[];
   /** Whether units of work inside are part of this one. */
@@ -35,7 +36,11 @@ export class UnitOfWork {
   run<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     const outer = this.current.getStore();
     if (outer === undefined) return this.transact(actor, work, false);
-    if (outer.isShared && !outer.isOver) return work();
+    if (outer.isShared && !outer.isOver) {
+      if (outer.userId !== actor.userId)
+        throw new Error('a unit of work of another tenant can not be part of this one');
+      return work();
+    }
     throw new Error('a unit of work can not be nested');
   }
 
@@ -62,7 +67,7 @@ export class UnitOfWork {
 
   private async transact<T>(actor: Tenant, work: () => Promise<T>, isShared: boolean): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    const unit: Work = { runner, afterCommit: [], isShared, isOver: false };
+    const unit: Work = { userId: actor.userId, runner, afterCommit: [], isShared, isOver: false };
     let client: PoolClient | undefined;
     try {
       client = (await runner.connect()) as PoolClient;

@@ -16,7 +16,7 @@ export const IfMatch = createParamDecorator((_: unknown, context: ExecutionConte
   if (header === undefined || header.trim() === '*') return null;
   return header
     .split(',')
-    .map((tag) => /^\s*"(\d{1,9})"\s*$/.exec(tag)?.[1])
+    .map((tag) => /^\s*"([1-9]\d{0,8})"\s*$/.exec(tag)?.[1])
     .flatMap((version) => (version === undefined ? [] : [Number(version)]));
 });
 

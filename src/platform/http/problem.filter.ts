@@ -19,6 +19,9 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   431: 'headers_too_large',
 };
 
+/** When to ask again after a 503 whose cause does not say. */
+const RETRY_AFTER_SECONDS = 5;
+
 /** The one place where an error becomes an answer. Unknown errors become a bland 500; their cause goes to the log only. */
 @Injectable()
 @Catch()
@@ -40,7 +43,8 @@ export class ProblemFilter implements ExceptionFilter {
     const { status } = error.definition;
     if (allowed.length > 0) void reply.header('allow', allowed.join(', '));
     if (status === 401) void reply.header('www-authenticate', 'Bearer realm="parley"');
-    if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds));
+    const retryAfter = error.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined);
+    if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     void reply
       .status(status)
       .type('application/problem+json')

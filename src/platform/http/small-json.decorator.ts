@@ -1,4 +1,5 @@
 import { registerDecorator } from 'class-validator';
+import { AsGiven } from './as-given.decorator.js';
 import { isStorable } from './storable-text.decorator.js';
 
 const MAX_CHARS = 16 * 1024;
@@ -6,26 +7,26 @@ const MAX_DEPTH = 8;
 
 /** Refuses JSON that is large, deep, or has text that PostgreSQL can not store. */
 export function IsSmallJson(): PropertyDecorator {
-  return (target, propertyName) =>
+  return (target, propertyName) => {
+    AsGiven()(target, propertyName);
     registerDecorator({
       name: 'isSmallJson',
       target: target.constructor,
       propertyName: propertyName as string,
       validator: {
         validate: (value: unknown) =>
-          value == null || (depthOf(value, MAX_DEPTH) && isStorableJson(JSON.stringify(value))),
+          value == null || (isStorableJson(value, MAX_DEPTH) && JSON.stringify(value).length <= MAX_CHARS),
         defaultMessage: () =>
           `must be JSON of at most ${MAX_CHARS} characters and ${MAX_DEPTH} levels, without NUL characters`,
       },
     });
+  };
 }
 
-function isStorableJson(json: string): boolean {
-  // JSON.stringify writes NUL and lone surrogates as escapes, which jsonb refuses as well.
-  return json.length <= MAX_CHARS && isStorable(json) && !/\\u(0000|d[89a-f])/i.test(json);
-}
-
-function depthOf(value: unknown, left: number): boolean {
+function isStorableJson(value: unknown, levels: number): boolean {
+  if (typeof value === 'string') return isStorable(value);
   if (typeof value !== 'object' || value === null) return true;
-  return left > 0 && Object.values(value).every((item) => depthOf(item, left - 1));
+  return (
+    levels > 0 && Object.entries(value).every(([name, item]) => isStorable(name) && isStorableJson(item, levels - 1))
+  );
 }

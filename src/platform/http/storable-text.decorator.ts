@@ -5,7 +5,7 @@ export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** Refuses text that could only be stored changed. */
+/** Refuses text, or a list of texts, that could only be stored changed. */
 export function IsStorableText(): PropertyDecorator {
   return (target, propertyName) =>
     registerDecorator({
@@ -13,7 +13,7 @@ export function IsStorableText(): PropertyDecorator {
       target: target.constructor,
       propertyName: propertyName as string,
       validator: {
-        validate: (value: unknown) => typeof value !== 'string' || isStorable(value),
+        validate: (value: unknown) => [value].flat().every((text) => typeof text !== 'string' || isStorable(text)),
         defaultMessage: () => 'must be valid Unicode without NUL characters',
       },
     });

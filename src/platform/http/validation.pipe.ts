@@ -1,8 +1,10 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
-import { plainToInstance } from 'class-transformer';
+import { type ClassConstructor, plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
+import { fieldsAsGiven } from './as-given.decorator.js';
 
+const UNKNOWN_FIELD = 'is not a field of this request';
 const NATIVE = new Set<unknown>([String, Number, Boolean, Array, Object]);
 
 /**
@@ -15,11 +17,29 @@ export class ValidationPipe implements PipeTransform {
     if (metatype === undefined || NATIVE.has(metatype) || (type !== 'body' && type !== 'query')) return value;
     const given = value ?? {};
     if (typeof given !== 'object' || Array.isArray(given)) throw AppError.invalid('', 'must be a JSON object');
-    const dto = plainToInstance(metatype, given, { exposeUnsetFields: false }) as object;
+    const dto = toInstance(metatype as ClassConstructor<object>, given as Readonly<Record<string, unknown>>);
     const errors = await validate(dto, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false });
     if (errors.length > 0)
       throw new AppError('validation_failed', { errors: [...fieldErrors(errors, type === 'query' ? '?' : '/')] });
     return dto;
+  }
+}
+
+function toInstance(type: ClassConstructor<object>, given: Readonly<Record<string, unknown>>): object {
+  // class-transformer leaves this one out in silence, and class-validator finds its rules by it.
+  if (Object.hasOwn(given, 'constructor')) throw AppError.invalid('/constructor', UNKNOWN_FIELD);
+  const others = { ...given };
+  const asGiven: Record<string, unknown> = {};
+  for (const name of fieldsAsGiven(type)) {
+    if (Object.hasOwn(others, name)) asGiven[name] = others[name];
+    delete others[name];
+  }
+  try {
+    return Object.assign(plainToInstance(type, others, { exposeUnsetFields: false }), asGiven);
+  } catch (error) {
+    // Objects of any depth and with any names, in fields that should not have objects.
+    if (error instanceof RangeError || error instanceof TypeError) throw AppError.invalid('', 'has a malformed field');
+    throw error;
   }
 }
 
@@ -29,7 +49,7 @@ function* fieldErrors(errors: readonly ValidationError[], prefix: string): Itera
     for (const [rule, message] of Object.entries(constraints ?? {})) {
       yield {
         pointer,
-        message: rule === 'whitelistValidation' ? 'is not a field of this request' : withoutName(message, property),
+        message: rule === 'whitelistValidation' ? UNKNOWN_FIELD : withoutName(message, property),
       };
     }
     if (children !== undefined && children.length > 0) yield* fieldErrors(children, `${pointer}/`);

@@ -28,8 +28,28 @@ export function createLog(config: AppConfig): Logger {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: (error: unknown) => describeError(error) },
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
   });
+}
+
+/** The fields of an error that say what went wrong; others, like a statement's parameters, hold what users wrote. */
+const ERROR_FIELDS = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine', 'syscall'] as const;
+const MAX_CAUSES = 5;
+
+function describeError(error: unknown, causes = MAX_CAUSES): unknown {
+  if (!(error instanceof Error)) return typeof error === 'object' ? { type: 'object' } : { message: String(error) };
+  const given = error as unknown as Record<string, unknown>;
+  const facts = ERROR_FIELDS.filter((name) => ['string', 'number'].includes(typeof given[name]));
+  // TypeORM keeps the driver's error, which knows table and constraint, beside its own.
+  const cause = error.cause ?? given.driverError;
+  return {
+    type: error.constructor.name,
+    message: error.message,
+    stack: error.stack,
+    ...Object.fromEntries(facts.map((name) => [name, given[name]])),
+    ...(cause === undefined || causes === 0 ? {} : { cause: describeError(cause, causes - 1) }),
+  };
 }
 
 /** What Nest tells of its own start: of use to whoever looks for a fault in it. */

@@ -19,6 +19,7 @@ const OPTIONS: RedisOptions = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 3000,
+  disconnectTimeout: 500,
   keepAlive: 10_000,
   retryStrategy: (times) =>
     Math.min(RETRY_MS.first * 2 ** Math.min(times, 10), RETRY_MS.most) * (0.5 + Math.random() / 2),

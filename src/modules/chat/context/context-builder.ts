@@ -35,7 +35,7 @@ export const IMAGE_TOKENS = 1000;
 
 /**
  * What the model gets to read: all system prompts in order, as much of the newest history as fits, the question last.
- * History never begins with an answer whose question had to go. Throws `context_too_large` when even without history
+ * History never begins with an answer whose question is missing. Throws `context_too_large` when even without history
  * it does not fit.
  */
 export function buildContext({ prompts, history, question, budget }: ContextInput): Context {
@@ -50,7 +50,8 @@ export function buildContext({ prompts, history, question, budget }: ContextInpu
     inputTokens += cost(entry);
     kept.push(entry);
   }
-  while (kept.length < history.length && kept.at(-1)?.message.role === 'assistant') {
+  // Its question found no room, or was older than what was read.
+  while (kept.at(-1)?.message.role === 'assistant') {
     inputTokens -= cost(kept.pop() as ContextEntry);
   }
   const messages = [...prompts, ...kept.reverse(), question].map(({ message }) => message);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { RedisStreams } from '../../../platform/redis/redis-streams.js';
 import type { LiveTurn } from '../live-turn.js';
@@ -11,6 +12,8 @@ const SEND_EVERY_MS = 10;
 const RETRY_MS = 1000;
 /** How long text that does not connect may come before it is asked for again: what was under way is passed over. */
 const GAP_MS = 500;
+/** How long the end of the server waits for a Redis that does not answer. */
+const LAST_SEND_MS = 300;
 const TOPIC = 'parley:turns';
 
 const inboxOf = (instance: string): string => `parley:inbox:${instance}`;
@@ -72,8 +75,8 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.renewTimer);
     // Followers hear at once of turns that were left, and otherwise by the period of their looks.
-    await this.sending;
-    await this.send();
+    const last = (this.sending ?? Promise.resolve()).then(() => this.send());
+    await Promise.race([last, sleep(LAST_SEND_MS, undefined, { ref: false })]);
     this.streams.close();
     if (this.sendTimer !== null) clearTimeout(this.sendTimer);
   }

@@ -1,5 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsInt, IsNumber, IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsInt, IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Length } from '../../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
 
 /** Sampling settings of a project or of one turn; what is absent is left to the provider. */

@@ -1,0 +1,255 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AppConfig } from './app-config.js';
+import { ConfigError, loadConfig } from './load-config.js';
+import { variableDefinitions } from './variable.decorator.js';
+
+type Env = Record<string, string | undefined>;
+
+const STRONG = 'a-strong-secret-0123456789-abcdefghijkl';
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(process.env.PARLEY_TEST_DIR ?? tmpdir(), 'config-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const load = (env: Env = {}): AppConfig => loadConfig({ DATA_DIR: join(dir, 'data'), ...env });
+const production = (env: Env = {}): AppConfig =>
+  load({
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgres://parley:pw@db.internal:5432/parley',
+    JWT_SECRET: STRONG,
+    PASSWORD_PEPPER: [...STRONG].reverse().join(''),
+    LLM_PROVIDER: 'offline',
+    ...env,
+  });
+function problemsOf(start: () => AppConfig): readonly string[] {
+  try {
+    start();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error('it started');
+}
+const namesOf = (start: () => AppConfig): string[] => problemsOf(start).map((line) => line.split(':', 1)[0] as string);
+
+describe('loadConfig', () => {
+  it('needs nothing in development', () => {
+    const { jwtSecret, passwordPepper, ...rest } = load();
+    expect(rest).toEqual({ ...new AppConfig(), dataDir: join(dir, 'data') });
+    expect(jwtSecret).toBeDefined();
+    expect(passwordPepper).toBeDefined();
+  });
+
+  it('takes numbers, switches, lists and texts, without the space around them', () => {
+    expect(
+      load({
+        PORT: ' 8080 ',
+        DOCS_ENABLED: 'false',
+        MIGRATE_ON_START: '1',
+        CORS_ORIGINS: 'https://a.example, https://b.example,,',
+        OPENAI_MODEL: ' gpt-x ',
+        DATABASE_URL: 'postgres://localhost/parley',
+      }),
+    ).toMatchObject({
+      port: 8080,
+      docsEnabled: false,
+      migrateOnStart: true,
+      corsOrigins: ['https://a.example', 'https://b.example'],
+      openaiModel: 'gpt-x',
+      databaseUrl: 'postgres://localhost/parley',
+    });
+  });
+
+  it('takes an empty variable for an absent one, as compose files write them', () => {
+    const empty = Object.fromEntries(variableDefinitions().map(({ name }) => [name, ' ']));
+    expect(loadConfig({ ...empty, DATA_DIR: join(dir, 'data') })).toMatchObject({
+      port: new AppConfig().port,
+      corsOrigins: [],
+    });
+  });
+
+  it('ignores variables that are not ours', () => {
+    expect(load({ PATH: '/bin', PORTS: 'x' }).port).toBe(new AppConfig().port);
+  });
+
+  it.each<[string, string]>([
+    ['NODE_ENV', 'staging'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80.5'],
+    ['PORT', '8000x'],
+    ['PORT', '0x10'],
+    ['PORT', '1e3'],
+    ['TRUSTED_PROXIES', '11'],
+    ['BODY_LIMIT_BYTES', '1023'],
+    ['BODY_LIMIT_BYTES', '999999999'],
+    ['REQUEST_TIMEOUT_MS', '999'],
+    ['SHUTDOWN_GRACE_MS', '600001'],
+    ['DOCS_ENABLED', 'yes'],
+    ['LOG_LEVEL', 'loud'],
+    ['DATABASE_URL', 'mysql://localhost/x'],
+    ['DATABASE_URL', 'localhost:5432'],
+    ['DATABASE_POOL_SIZE', '0'],
+    ['DATABASE_POOL_SIZE', '201'],
+    ['DATABASE_CONNECT_TIMEOUT_MS', '99'],
+    ['DATABASE_STATEMENT_TIMEOUT_MS', '99'],
+    ['MIGRATE_ON_START', 'maybe'],
+    ['IDEMPOTENCY_KEEP_HOURS', '23'],
+    ['REDIS_URL', 'http://localhost:6379'],
+    ['JWT_SECRET', 'x'.repeat(31)],
+    ['JWT_SECRET', 'x'.repeat(64)],
+    ['PASSWORD_PEPPER', 'short'],
+    ['PASSWORD_PEPPER', 'abababababababababababababababababababab'],
+    ['JWT_ACCESS_TTL_SECONDS', '9'],
+    ['JWT_ACCESS_TTL_SECONDS', '86401'],
+    ['JWT_REFRESH_TTL_SECONDS', '59'],
+    ['BCRYPT_COST', '3'],
+    ['BCRYPT_COST', '16'],
+    ['WORKER_THREADS', '0'],
+    ['WORKER_THREADS', '17'],
+    ['LLM_PROVIDER', 'acme'],
+    ['OPENAI_BASE_URL', 'api.openai.com/v1'],
+    ['OPENAI_BASE_URL', 'ftp://api.openai.com'],
+    ['OPENROUTER_BASE_URL', 'x'],
+    ['OFFLINE_DELAY_MS', '-1'],
+    ['LLM_CONNECT_TIMEOUT_MS', '9'],
+    ['LLM_FIRST_TOKEN_TIMEOUT_MS', '9'],
+    ['LLM_IDLE_TIMEOUT_MS', '9'],
+    ['LLM_TOTAL_TIMEOUT_MS', '9'],
+    ['LLM_RETRIES', '6'],
+    ['LLM_MAX_ANSWER_CHARS', '999'],
+    ['MESSAGE_MAX_CHARS', '99'],
+    ['CONTEXT_TOKENS', '255'],
+    ['HISTORY_MESSAGES', '1001'],
+    ['TURN_LEASE_MS', '999'],
+    ['TURN_SWEEP_MS', '99'],
+    ['TURN_FLUSH_MS', '9'],
+    ['SSE_HEARTBEAT_MS', '99'],
+    ['CORS_ORIGINS', '*'],
+  ])('refuses %s=%s and names it', (name, value) => {
+    expect(namesOf(() => load({ [name]: value }))).toEqual([name]);
+  });
+
+  it('has a row above, or a reason here, for every variable that can be wrong', () => {
+    // Texts that nobody can check before they are used.
+    const free = new Set([
+      ...['HOST', 'DATA_DIR', 'JWT_ISSUER', 'JWT_AUDIENCE', 'OPENAI_MODEL', 'OPENROUTER_MODEL', 'TITLE_MODEL'],
+      // Checked against others, below.
+      ...['OPENAI_API_KEY', 'OPENROUTER_API_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_OWNER_URL'],
+    ]);
+    for (const { name, type } of variableDefinitions()) {
+      if (free.has(name)) continue;
+      const wrong = type === 'list' ? '*' : 'wrong';
+      expect(namesOf(() => load({ [name]: wrong }))).toEqual([name]);
+    }
+  });
+
+  it('names everything that is wrong at once, one line each', () => {
+    expect(namesOf(() => load({ PORT: 'x', LOG_LEVEL: 'x', JWT_SECRET: 'x' }))).toEqual([
+      'PORT',
+      'LOG_LEVEL',
+      'JWT_SECRET',
+    ]);
+  });
+
+  it('never repeats a value, for it may be a secret that slipped into another variable', () => {
+    const canary = 'canary-1234';
+    for (const { name } of variableDefinitions()) {
+      let said: string;
+      try {
+        load({ [name]: canary, DATA_DIR: join(dir, 'data') });
+        continue;
+      } catch (error) {
+        said = String(error);
+      }
+      expect(said).toContain(name);
+      expect(said).not.toContain(canary);
+    }
+  });
+
+  it.each<[string, Env, string]>([
+    ['a certificate without its key', { TLS_CERT_FILE: 'x.pem' }, 'TLS_CERT_FILE and TLS_KEY_FILE'],
+    ['a key without its certificate', { TLS_KEY_FILE: 'x.pem' }, 'TLS_CERT_FILE and TLS_KEY_FILE'],
+    ['an owner without an application', { DATABASE_OWNER_URL: 'postgres://localhost/x' }, 'DATABASE_URL'],
+    ['openai without its key', { LLM_PROVIDER: 'openai' }, 'OPENAI_API_KEY'],
+    ['openrouter without its key', { LLM_PROVIDER: 'openrouter', OPENAI_API_KEY: 'x' }, 'OPENROUTER_API_KEY'],
+  ])('refuses %s', (_what, env, name) => {
+    expect(namesOf(() => load(env))).toEqual([name]);
+  });
+
+  it('takes what belongs together', () => {
+    load({ TLS_CERT_FILE: 'a', TLS_KEY_FILE: 'b' });
+    load({ DATABASE_OWNER_URL: 'postgres://owner@localhost/x', DATABASE_URL: 'postgresql://app@localhost/x' });
+    load({ LLM_PROVIDER: 'openai', OPENAI_API_KEY: 'x', OPENAI_BASE_URL: 'http://localhost:11434/v1' });
+    load({ LLM_PROVIDER: 'openrouter', OPENROUTER_API_KEY: 'x' });
+  });
+});
+
+describe('production', () => {
+  it('starts when it has all it needs, and makes no secrets', () => {
+    expect(production()).toMatchObject({ nodeEnv: 'production', jwtSecret: STRONG, llmProvider: 'offline' });
+    expect(existsSync(join(dir, 'data'))).toBe(false);
+  });
+
+  it.each<[string, Env]>([
+    ['JWT_SECRET', { JWT_SECRET: undefined }],
+    ['JWT_SECRET', { JWT_SECRET: 'secret' }],
+    ['JWT_SECRET', { JWT_SECRET: 'change-me'.padEnd(40, '-') }],
+    ['PASSWORD_PEPPER', { PASSWORD_PEPPER: undefined }],
+    ['PASSWORD_PEPPER', { PASSWORD_PEPPER: '' }],
+    ['PASSWORD_PEPPER', { PASSWORD_PEPPER: '0'.repeat(64) }],
+    ['LLM_PROVIDER', { LLM_PROVIDER: undefined }],
+    ['BCRYPT_COST', { BCRYPT_COST: '9' }],
+    ['DATABASE_URL', { DATABASE_URL: undefined }],
+  ])('refuses to start and names %s for %j', (name, env) => {
+    expect(namesOf(() => production(env))).toEqual([name]);
+  });
+
+  it('names all that is missing when nothing is set', () => {
+    expect(new Set(namesOf(() => loadConfig({ NODE_ENV: 'production' })))).toEqual(
+      new Set(['JWT_SECRET', 'PASSWORD_PEPPER', 'LLM_PROVIDER', 'DATABASE_URL']),
+    );
+  });
+});
+
+describe('secrets that nobody set', () => {
+  const file = (name: string): string => join(dir, 'data', 'secrets', name);
+
+  it('are made once, strong, another each, and kept for the next start', () => {
+    const [first, second] = [load(), load()];
+    expect(first.jwtSecret).toMatch(/^[\w-]{64}$/);
+    expect(first.passwordPepper).toMatch(/^[\w-]{64}$/);
+    expect(first.jwtSecret).not.toBe(first.passwordPepper);
+    expect([second.jwtSecret, second.passwordPepper]).toEqual([first.jwtSecret, first.passwordPepper]);
+    expect(readFileSync(file('jwt-secret'), 'utf8')).toBe(first.jwtSecret);
+  });
+
+  it('can be read by their owner alone', () => {
+    load();
+    expect(statSync(join(dir, 'data', 'secrets')).mode & 0o777).toBe(0o700);
+    for (const name of ['jwt-secret', 'password-pepper']) expect(statSync(file(name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('are another in another data directory', () => {
+    expect(load().jwtSecret).not.toBe(load({ DATA_DIR: join(dir, 'other') }).jwtSecret);
+  });
+
+  it('give way to those that are set, and are then not made', () => {
+    expect(load({ JWT_SECRET: STRONG }).jwtSecret).toBe(STRONG);
+    expect(existsSync(file('jwt-secret'))).toBe(false);
+    expect(existsSync(file('password-pepper'))).toBe(true);
+  });
+
+  it.each(['', '\n', 'short', 'x'.repeat(64)])('are refused by their file when it holds %j', (damaged) => {
+    mkdirSync(join(dir, 'data', 'secrets'), { recursive: true });
+    writeFileSync(file('jwt-secret'), damaged);
+    const problems = problemsOf(() => load());
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(file('jwt-secret'));
+    expect(load({ JWT_SECRET: STRONG }).jwtSecret).toBe(STRONG);
+  });
+});

@@ -1,0 +1,42 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { newId } from '../../kernel/ids.js';
+import { toProblem } from './problem.js';
+
+// What is refused here has not met the hooks that set headers, nor Nest's filter.
+
+/** For Fastify's `frameworkErrors`: an address that the router can not read. */
+export function refuseAddress(_error: unknown, request: Pick<FastifyRequest, 'id' | 'url'>, reply: unknown): void {
+  const error = new AppError('malformed_request');
+  const instance = request.url.split('?', 1)[0] as string;
+  void (reply as FastifyReply)
+    .status(error.definition.status)
+    .headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    .type('application/problem+json')
+    .send(JSON.stringify(toProblem(error, { instance, requestId: request.id })));
+}
+
+/** For Fastify's `clientErrorHandler`: bytes that the HTTP parser can not read, or that came too slowly. */
+export function refuseBytes(failure: Error & { readonly code?: string }, socket: Socket): void {
+  if (failure.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const error = new AppError(failure.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'malformed_request');
+  const { status } = error.definition;
+  const requestId = newId();
+  const { instance: _unknown, ...problem } = toProblem(error, { instance: '', requestId });
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'content-type: application/problem+json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'cache-control: no-store',
+      'x-content-type-options: nosniff',
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

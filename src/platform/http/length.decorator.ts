@@ -1,0 +1,28 @@
+import { registerDecorator } from 'class-validator';
+
+/**
+ * Bounds the length of a text in Unicode code points, as PostgreSQL's length() counts them. class-validator's own rule
+ * leaves variation selectors out of its count, so it lets texts through that a column then refuses.
+ */
+export function Length(min: number, max = Number.POSITIVE_INFINITY, { each = false } = {}): PropertyDecorator {
+  const range = max === Number.POSITIVE_INFINITY ? `${min} characters or more` : `${min} to ${max} characters`;
+  return (target, propertyName) =>
+    registerDecorator({
+      name: 'length',
+      target: target.constructor,
+      propertyName: propertyName as string,
+      options: { each },
+      validator: {
+        validate: (value: unknown) => typeof value === 'string' && isWithin(value, min, max),
+        defaultMessage: () => `must have ${range}`,
+      },
+    });
+}
+
+function isWithin(text: string, min: number, max: number): boolean {
+  // A code point has one or two units: only texts near a limit need to be counted.
+  if (text.length < min || text.length > 2 * max) return false;
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count >= min && count <= max;
+}

@@ -1,0 +1,119 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Changes one built file; a change that finds nothing to change is a mistake of this list. */
+function patch(file, from, to) {
+  return (program) => {
+    const path = join(program, 'dist/src', file);
+    const before = readFileSync(path, 'utf8');
+    const after = before.replaceAll(from, to);
+    if (after === before) throw new Error(`nothing in ${file} matches ${from}`);
+    writeFileSync(path, after);
+  };
+}
+
+const CHAT = 'modules/chat/';
+
+/**
+ * The system broken on purpose, one promise at a time: `--break <name>` must end red, by one of the invariants in `red`.
+ * `program` changes the copy of the built server, `database` the schema.
+ */
+export const MUTANTS = {
+  'settle-without-claim': {
+    program: patch(
+      `${CHAT}turn-statements.js`,
+      /and message_id = \$2 and claim_id = \$3/g,
+      'and message_id = $2 and $3::uuid is not null',
+    ),
+    red: ['theLastAttemptSettles', 'everyTurnEndsOnce', 'clientsSawWhatIsStored', 'oneModelAnswerPerAttempt'],
+    plan: { freeze: 12, kill: 2 },
+  },
+  'no-unique-index': {
+    database: 'drop index uq_turns_running',
+    red: ['oneTurnOfASessionRuns'],
+  },
+  'no-flush': {
+    program: patch(`${CHAT}turn-keeper.job.js`, /if \(behind\.length === 0\)\s*return;/, 'return;'),
+    red: ['followersAreFedInTime'],
+  },
+  'flush-loses-text': {
+    program: patch(`${CHAT}turn-keeper.job.js`, 'live.textFrom(savedLength)', 'live.textFrom(savedLength + 1)'),
+    red: ['clientsSawWhatIsStored', 'resumingLeavesNoGap'],
+  },
+  'no-takeover': {
+    program: patch(`${CHAT}claim-statements.js`, 'where is_running and lease_until <= now()', 'where false'),
+    red: ['nothingIsStuck'],
+  },
+  'no-renewal': {
+    program: patch(
+      `${CHAT}claim-statements.js`,
+      'where owner = $1 and is_running\nreturning',
+      'where owner = $1 and $2 > 0 and false\nreturning',
+    ),
+    red: [
+      'nothingIsStuck',
+      'oneTurnOfASessionRuns',
+      'clientsSawWhatIsStored',
+      'oneModelAnswerPerAttempt',
+      'theLastAttemptSettles',
+    ],
+  },
+  'forgetful-queue': {
+    program: patch(`${CHAT}claim-statements.js`, 'order by seq limit 1', 'order by seq desc limit 1'),
+    red: ['turnsOfASessionAreRunInOrder'],
+  },
+  'no-stranded-sweep': {
+    program: patch(`${CHAT}claim-statements.js`, 'where not w.is_running and not exists', 'where false and not exists'),
+    red: ['nothingIsStuck'],
+  },
+  'deaf-to-stops': {
+    program: patch(
+      `${CHAT}claim-statements.js`,
+      'stop_requested_at = coalesce(stop_requested_at, now())',
+      'owner = owner',
+    ),
+    red: ['stopStops'],
+  },
+  'disconnect-cancels': {
+    program: patch(
+      `${CHAT}turn-stream.js`,
+      'return turn.follow(pump);',
+      "const leave = turn.follow(pump); return () => { leave(); turn.abort.abort(Object.assign(Object.create(globalThis.TurnAbort.prototype), { why: 'stop' })); };",
+    ),
+    also: patch(
+      `${CHAT}live-turn.js`,
+      'export class LiveTurn',
+      'globalThis.TurnAbort = TurnAbort;\nexport class LiveTurn',
+    ),
+    red: ['disconnectIsNotCancel'],
+  },
+  'two-ends': {
+    program: patch(
+      `${CHAT}turn-stream.js`,
+      /if \(turn\.settled !== null\)\s*send\(END, \.\.\.terminalEvent\(turn\.settled\)\);/,
+      'if (turn.settled !== null) { send(END, ...terminalEvent(turn.settled)); send(END, ...terminalEvent(turn.settled)); }',
+    ),
+    red: ['everyStreamEndsOnce'],
+  },
+  'resume-one-off': {
+    program: patch(
+      `${CHAT}turn-stream.js`,
+      'offset += text.length;',
+      'offset += text.length + (seen === null ? 0 : 1);',
+    ),
+    red: ['resumingLeavesNoGap', 'clientsSawWhatIsStored'],
+  },
+  'no-keys': {
+    program: patch('platform/idempotency/idempotency-key.js', 'if (key === undefined)', 'if (true)'),
+    red: ['oneAnswerPerSubmit'],
+  },
+  'commits-in-memory': {
+    database: 'alter system set synchronous_commit = off; select pg_reload_conf()',
+    red: ['noQuestionIsLost', 'everyTurnEndsOnce'],
+    plan: { restart: 8, kill: 2 },
+  },
+  'provider-text-in-log': {
+    program: patch(`${CHAT}model-call.js`, 'this.log.debug(', 'this.log.warn('),
+    red: ['providerTextStaysInside'],
+  },
+};

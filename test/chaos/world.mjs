@@ -1,0 +1,47 @@
+import { FLUSH_MS, LEASE_MS, LLM_RETRIES, SWEEP_MS } from './cluster.mjs';
+import { CANARY } from './upstream.mjs';
+
+/** What the invariants may take for granted about time. A busy machine is slow, so the slack is wide. */
+export const LIMITS = {
+  leaseMs: LEASE_MS,
+  llmRetries: LLM_RETRIES,
+  /** Beyond a lease, until a process has noticed that it lost its claim. */
+  slackMs: LEASE_MS / 3 + 1500,
+  /** A turn whose process died: its lease, the look of another process, and the way to the model. */
+  idleMs: 3 * LEASE_MS + SWEEP_MS + 2500,
+  /** From a word of the model to a follower at another process. */
+  feedMs: 3 * FLUSH_MS + 1500,
+};
+
+/** Everything the invariants look at, as plain data. */
+export async function collect({ cluster, upstream, client, driver }) {
+  const ms = (column) => `(extract(epoch from ${column}) * 1000)::float8`;
+  const messages = await cluster.query(
+    `select id, session_id as "sessionId", parent_id as "parentId", seq, role, content, status, attempt, model,
+       error_code as "errorCode", ${ms('created_at')} as "createdAt", ${ms('completed_at')} as "completedAt" from messages`,
+  );
+  const sessions = await cluster.query('select id, last_seq as "lastSeq" from chat_sessions');
+  const turns = await cluster.query(
+    'select message_id as "messageId", is_running as "isRunning", owner, attempt, lease_until as "leaseUntil", request from turns',
+  );
+  const chunks = await cluster.query('select message_id as "messageId" from turn_chunks');
+  const submits = driver.submits.map(({ place: _place, ...submit }) => submit);
+  return {
+    limits: LIMITS,
+    canary: CANARY,
+    messages,
+    sessions,
+    turns,
+    chunks,
+    submits,
+    journal: upstream.journal,
+    kills: cluster.kills,
+    starts: cluster.starts,
+    outages: cluster.outages,
+    deaths: cluster.deaths,
+    logFaults: cluster.logFaults,
+    leaks: client.leaks,
+    hangs: client.hangs,
+    unexpected: client.unexpected,
+  };
+}

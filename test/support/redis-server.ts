@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { eventually } from './server-process.js';
+
+/** What to do when it is missing. */
+export const INSTALL_REDIS = 'apt-get install -y redis-server';
+
+/** A real Redis on a port of its own, that keeps nothing. */
+export class RedisServer {
+  private child: ChildProcess;
+
+  private constructor(
+    private readonly dir: string,
+    readonly port: number,
+  ) {}
+
+  static isInstalled(): boolean {
+    return spawnSync('redis-server', ['--version']).status === 0;
+  }
+
+  /** With a port, but not running yet. */
+  static async prepare(): Promise<RedisServer> {
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const { port } = probe.address() as AddressInfo;
+    probe.close();
+    await once(probe, 'close');
+    return new RedisServer(mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'redis-')), port);
+  }
+
+  static async start(): Promise<RedisServer> {
+    const server = await RedisServer.prepare();
+    await server.start();
+    return server;
+  }
+
+  /** For REDIS_URL. */
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it, also anew and empty after a `kill`, and waits until it answers. */
+  async start(): Promise<void> {
+    const options = { port: this.port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: this.dir, daemonize: 'no' };
+    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const child = spawn('redis-server', args, { cwd: this.dir, stdio: 'ignore' });
+    process.once('exit', () => child.kill('SIGKILL'));
+    this.child = child;
+    await eventually(
+      async () => (await this.ask((redis) => redis.ping()).catch(() => '')) === 'PONG',
+      () => 'redis-server does not answer',
+    );
+  }
+
+  /** Runs commands on a connection of their own. */
+  async ask<T>(question: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(this.url, { lazyConnect: true, retryStrategy: () => null });
+    redis.on('error', () => undefined);
+    try {
+      await redis.connect();
+      return await question(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** It keeps its connections and answers nothing. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  /** Ends it at once; what it had is gone. */
+  async kill(): Promise<void> {
+    if (this.child?.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}

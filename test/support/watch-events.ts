@@ -1,0 +1,31 @@
+import type { Test } from 'supertest';
+import { parseEvents, type ReceivedEvent, textOf } from './read-events.js';
+
+/** A stream that is looked at while it comes. */
+export interface Watched {
+  /** The events so far. */
+  events(): ReceivedEvent[];
+  /** The text so far. */
+  text(): string;
+  /** All events, once the stream has ended. */
+  readonly whole: Promise<ReceivedEvent[]>;
+}
+
+/** Begins to read a stream. */
+export function watchEvents(test: Test): Watched {
+  let raw = '';
+  // Only whole events count: the last one may still be on its way.
+  const events = (): ReceivedEvent[] => parseEvents(raw.slice(0, raw.lastIndexOf('\n\n') + 2));
+  const whole = test
+    .buffer(true)
+    .parse((res, done) => {
+      res.setEncoding('utf8');
+      res.on('data', (chunk: string) => (raw += chunk));
+      res.on('end', () => done(null, raw));
+    })
+    .then(({ status }) => {
+      expect(status).toBe(200);
+      return events();
+    });
+  return { events, text: () => textOf(events()), whole };
+}
