@@ -86,6 +86,11 @@ async function secure(app: NestFastifyApplication, config: AppConfig): Promise<v
     .getInstance()
     .addHook('onRequest', (request, reply, done) => {
       void reply.headers(fixed).header('x-request-id', request.id);
+      // Many clients name a media type even when they send nothing: that is no broken JSON.
+      const { headers } = request;
+      if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) {
+        delete headers['content-type'];
+      }
       done();
     });
   if (config.corsOrigins.length === 0) return;
@@ -93,6 +98,7 @@ async function secure(app: NestFastifyApplication, config: AppConfig): Promise<v
     origin: config.corsOrigins,
     credentials: false,
     maxAge: 600,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: [
       'X-Request-Id',
       'ETag',

@@ -149,9 +149,11 @@ export class Cluster {
     slot.child = child;
     const { process: name } = slot;
     const failures = [];
+    slot.tail = [];
     let listens;
     const listening = new Promise((done) => (listens = done));
     createInterface({ input: child.stdout }).on('line', (line) => {
+      slot.tail = [...slot.tail.slice(-4), line.slice(0, 300)];
       const [, address] = READY.exec(line) ?? [];
       if (address !== undefined) {
         slot.url = address;
@@ -174,7 +176,16 @@ export class Cluster {
         done();
       });
     });
-    await Promise.race([listening, sleep(START_LIMIT_MS, undefined, { ref: false })]);
+    const isHanging = await Promise.race([listening, sleep(START_LIMIT_MS, true, { ref: false })]);
+    if (isHanging !== true || slot.child !== child) return;
+    this.deaths.push({
+      process: name,
+      at: Date.now(),
+      said: `not ready ${START_LIMIT_MS} ms after its start`,
+      tail: slot.tail,
+    });
+    // Its end brings the supervisor.
+    child.kill('SIGKILL');
   }
 
   /** kill -9, and the process is back `afterMs` later. Returns false when there is nothing to kill. */
@@ -253,6 +264,8 @@ export class Cluster {
     const isConstraint = /violates (unique|foreign key|check|not-null)|duplicate key/.test(line);
     if (!isLoud && !isConstraint) return;
     // The database being away is what is being tried; that its absence is told is right.
+    if (line.includes('"ExceptionHandler"') && this.slots.every((slot) => slot.process !== name || slot.url === null))
+      return;
     if (isLoud && !isConstraint && /database_unavailable|not available|Connection terminated|ECONNREFUSED/.test(line))
       return;
     this.logFaults.push({ process: name, kind: isConstraint ? 'constraint' : 'error', line: line.slice(0, 600) });

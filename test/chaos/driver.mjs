@@ -83,7 +83,14 @@ export class Driver {
       // A copy: the slot may be another process by the time of the request.
       if (all.length > 0) return { ...rng.pick(all) };
     }
-    throw new Error('no instance was ready for a long time');
+    const slots = this.cluster.slots.map(({ process, url, child, isWanted, tail }) => ({
+      process,
+      url,
+      pid: child?.pid,
+      isWanted,
+      tail,
+    }));
+    throw new Error(`no instance was ready for a long time: ${JSON.stringify(slots, null, 1)}`);
   }
 
   #submit(rng, place, more = {}) {

@@ -87,6 +87,18 @@ describe('sessions', () => {
     expect(await storedRows()).toEqual(before);
   });
 
+  it.each<[string, Record<string, unknown>, string]>([
+    ['a NUL in the name of the model', { model: 'a\0b' }, '/model'],
+    ['half a surrogate pair in it', { model: 'a\ud800' }, '/model'],
+    ['a name that is longer than it looks', { model: '\u2764\ufe0f'.repeat(200) }, '/model'],
+    ['a NUL in a stop', { params: { stop: ['\0'] } }, '/params/stop'],
+  ])('take no turn that could not be stored, with %s', async (_what, fields, pointer) => {
+    const before = await storedRows();
+    const turn = { project_id: project.id, message: 'Hi', ...fields };
+    expectProblem(await ada.post('/chat', turn), 'validation_failed', [pointer]);
+    expect(await storedRows()).toEqual(before);
+  });
+
   it('are renamed, archived, pinned and marked one by one, and what is absent stays', async () => {
     let session = await make({ title: 'Old', metadata: { a: 1 } });
     for (const change of [

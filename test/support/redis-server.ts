@@ -58,7 +58,7 @@ export class RedisServer {
 
   /** Runs commands on a connection of their own. */
   async ask<T>(question: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis(this.url, { lazyConnect: true, retryStrategy: () => null });
+    const redis = new Redis(this.url, { lazyConnect: true, disconnectTimeout: 100, retryStrategy: () => null });
     redis.on('error', () => undefined);
     try {
       await redis.connect();

@@ -7,11 +7,12 @@ import {
   IsOptional,
   IsString,
   IsUUID,
-  Length,
   MaxLength,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { Length } from '../../platform/http/length.decorator.js';
+import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import type { ContentPart } from '../llm/public/llm-provider.js';
 import { ModelParams } from '../projects/public/model-params.dto.js';
 import { CONFLICT_POLICIES, type ConflictPolicy } from '../projects/public/turn-policy.js';
@@ -40,6 +41,7 @@ export class AnswerOptions {
   @IsOptional()
   @IsString()
   @Length(1, 200)
+  @IsStorableText()
   model?: string | null;
 
   @ApiPropertyOptional({ type: ModelParams, description: "Go over the project's, one by one." })
