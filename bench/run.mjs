@@ -4,9 +4,10 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { circumstances } from './harness.mjs';
+import { streams } from './scenarios/streams.mjs';
 import { turns } from './scenarios/turns.mjs';
 
-const SCENARIOS = [turns];
+const SCENARIOS = [turns, streams];
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
 const OPTIONS = {
@@ -94,7 +95,7 @@ try {
   const { chosen, help, options } = parse();
   if (help) process.stdout.write(usage());
   for (const scenario of help ? [] : chosen) {
-    const name = options.stream ? `${scenario.name}-stream` : scenario.name;
+    const name = options.stream && scenario === turns ? `${scenario.name}-stream` : scenario.name;
     const { results, text } = await scenario.run(options);
     const file = store(name, { scenario: name, date: new Date().toISOString(), ...circumstances(), options, results });
     process.stdout.write(`\n${name}\n\n${text}\n${file}\n`);

@@ -53,6 +53,11 @@ export class Driver {
     }
   }
 
+  /** Turns that have certainly begun. */
+  get turns() {
+    return this.submits.filter(({ answerId }) => answerId !== null).length;
+  }
+
   /** Until `stop`; resolves when every client has come to the end of its scenario. */
   async run() {
     await Promise.all(Array.from({ length: this.clients }, (_, i) => this.#work(i)));

@@ -347,7 +347,8 @@ export const INVARIANTS = {
 
   // 9: as long as one instance lives, no turn is nobody's for long.
   nobodyWaitsForNothing(world) {
-    return idleTimes(world).filter(({ idleMs }) => idleMs > world.limits.idleMs);
+    const { idleMs: most, neverMs } = world.limits;
+    return idleTimes(world).filter(({ idleMs, wholeMs }) => idleMs > most || wholeMs > neverMs);
   },
 
   // 5: what runs at one instance is followed at another while it runs, not afterwards.
@@ -433,7 +434,8 @@ export function idleTimes(world) {
       let from = Math.max(readyAt, row.createdAt);
       const note = (to, next) => {
         const idleMs = to - from - outageMs(world, undefined, from, to);
-        if (idleMs > 0) found.push({ session, submit: submit.n, message: row.id, idleMs, before: next, from });
+        if (idleMs > 0)
+          found.push({ session, submit: submit.n, message: row.id, idleMs, wholeMs: to - from, before: next, from });
       };
       for (const entry of asked) {
         note(entry.startedAt, `request ${entry.ordinal}`);

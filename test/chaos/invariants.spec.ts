@@ -24,7 +24,7 @@ function goodWorld(): World {
     at,
   });
   return {
-    limits: { leaseMs: 1500, llmRetries: 1, slackMs: 500, idleMs: 5000, feedMs: 1000 },
+    limits: { leaseMs: 1500, llmRetries: 1, slackMs: 500, idleMs: 5000, neverMs: 30_000, feedMs: 1000 },
     canary: 'XCANARYX',
     sessions: [{ id: 's', lastSeq: 5 }],
     messages: [

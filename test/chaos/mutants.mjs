@@ -116,13 +116,4 @@ export const MUTANTS = {
     program: patch(`${CHAT}model-call.js`, 'this.log.debug(', 'this.log.warn('),
     red: ['providerTextStaysInside'],
   },
-  'scratch-listen': {
-    program: patch(
-      'platform/database/pg-pool.js',
-      'return dataSource.driver.master;',
-      "const p = dataSource.driver.master; if (!p.__x) { p.__x = 1; p.on('connect', (c) => c.on('error', () => {})); } return p;",
-    ),
-    red: ['nothingIsStuck'],
-    plan: { kill: 0, restart: 0, roll: 0, freeze: 0, cut: 40 },
-  },
 };

@@ -116,9 +116,9 @@ async function underLoad(startedAt) {
     if (Date.now() - told > 30_000) {
       told = Date.now();
       const s = Math.round((told - startedAt) / 1000);
-      print(`  ${s} s: ${driver.submits.length} turns, ${kills} kills, ${restarts} restarts`);
+      print(`  ${s} s: ${driver.turns} turns, ${kills} kills, ${restarts} restarts`);
     }
-    const isEnough = leastTurns > 0 && driver.submits.length >= leastTurns;
+    const isEnough = leastTurns > 0 && driver.turns >= leastTurns;
     if (isEnough && kills >= plan.kill && restarts >= plan.restart) return;
   }
 }
@@ -159,7 +159,8 @@ function report(world, { loadMs, quietMs }) {
   const answers = world.messages.filter(({ role }) => role === 'assistant');
   const byStatus = (status) => answers.filter((row) => row.status === status).length;
   const table = {
-    turns: world.submits.length,
+    turns: answers.length,
+    requests: world.submits.length,
     'answers: completed / stopped / failed / interrupted': ['completed', 'stopped', 'failed', 'interrupted']
       .map(byStatus)
       .join(' / '),

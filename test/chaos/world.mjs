@@ -9,6 +9,8 @@ export const LIMITS = {
   slackMs: LEASE_MS / 3 + 1500,
   /** A turn whose process died: its lease, the look of another process, and the way to the model. */
   idleMs: 3 * LEASE_MS + SWEEP_MS + 2500,
+  /** Whatever was broken meanwhile: nothing of it lasts so long. */
+  neverMs: 30_000,
   /** From a word of the model to a follower at another process. */
   feedMs: 3 * FLUSH_MS + 1500,
 };

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { createHmac, generateKeyPairSync, randomBytes, sign as signWith } from 'node:crypto';
 import request, { type Response, type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
@@ -465,6 +466,19 @@ describe('an access token', () => {
     ['nothing but dots', () => '..'],
   ])('is refused with %s', async (_what, token) => {
     expectUnauthenticated(await me(token()));
+  });
+
+  it('is refused once it has expired, though it was accepted before', async () => {
+    const end = Number(genuine.exp) * 1000;
+    const clock = jest.spyOn(Date, 'now');
+    try {
+      clock.mockReturnValue(end - 1000);
+      for (let i = 0; i < 2; i++) await me(ada.accessToken).expect(200);
+      clock.mockReturnValue(end);
+      for (let i = 0; i < 2; i++) expectUnauthenticated(await me(ada.accessToken));
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it.each<[string, () => string]>([

@@ -1,11 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { Cursors } from './cursors.js';
+import { ErrorsPageController } from './errors-page.controller.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RouteTable } from './route-table.js';
 
 @Global()
 @Module({
+  controllers: [ErrorsPageController],
   providers: [Clock, Cursors, ProblemFilter, RouteTable],
   exports: [Clock, Cursors, ProblemFilter, RouteTable],
 })

@@ -1,0 +1,137 @@
+/**
+ * Many open streams on one instance: every frame must arrive, and an open stream may cost only so much memory. Each client
+ * posts one turn in a session of its own and reads it to its end; the model writes five tokens a second.
+ */
+import { randomBytes } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { loadPlan, makeDataset } from '../dataset.mjs';
+import { cpuMs, Harness, importDist, rssMb, table } from '../harness.mjs';
+import { parley } from '../peers.mjs';
+
+const STREAMS = 2000;
+const TOKENS = 100;
+const TOKENS_PER_SECOND = 5;
+/** Opened over this time: all at once would measure the rush at the door. */
+const RAMP_MS = 8000;
+const USERS = 100;
+const TEXT = Array(TOKENS).fill('word').join(' ');
+
+export const streams = {
+  name: 'streams',
+  summary: `${STREAMS} open streams at ${TOKENS_PER_SECOND} tokens a second on one instance`,
+  run: (options) => Harness.run(options, (harness) => measure(harness, options)),
+};
+
+async function measure(harness, options) {
+  const dataset = makeDataset({ seed: options.seed, users: USERS });
+  const model = await harness.startServer('mock model', fileURLToPath(new URL('../mock-model.mjs', import.meta.url)), {
+    args: ['--tokens', String(TOKENS), '--tokens-per-second', String(TOKENS_PER_SECOND)],
+  });
+  const secrets = { jwtSecret: randomBytes(36).toString('base64'), passwordPepper: randomBytes(36).toString('base64') };
+  const { KeyRing } = await importDist('src/platform/crypto/key-ring.js');
+  const accessKey = new KeyRing(secrets).accessToken.export();
+  const databaseUrl = await harness.createDatabase('bench_streams');
+  const context = { ...options, ...secrets, accessKey, databaseUrl, modelUrl: model.url, dataset };
+  const server = await parley().start(harness, context);
+  const { sessions } = loadPlan(dataset, accessKey, TEXT);
+  const { hostname, port } = new URL(server.url);
+  const agent = new Agent({ maxSockets: Infinity });
+  const open = (index) => follow({ hostname, port, agent }, sessions[index % sessions.length]);
+
+  // Its compiler and pools get ready first, so that only the streams are in the difference.
+  await Promise.all(Array.from({ length: 50 }, (_, index) => open(index)));
+  await sleep(2000);
+  const [rssBefore, cpuBefore] = [rssMb(server.pid), cpuMs(server.pid)];
+  const begin = performance.now();
+  const running = [];
+  for (let index = 0; index < STREAMS; index += 1) {
+    running.push(open(index));
+    if (index % 25 === 24) await sleep((RAMP_MS / STREAMS) * 25);
+  }
+  let rssPeak = 0;
+  const watch = setInterval(() => (rssPeak = Math.max(rssPeak, rssMb(server.pid) ?? 0)), 250);
+  const ended = await Promise.all(running);
+  clearInterval(watch);
+  const seconds = (performance.now() - begin) / 1000;
+  agent.destroy();
+  return report(ended, { rssBefore, rssPeak, cpu: cpuMs(server.pid) - cpuBefore, seconds });
+}
+
+/** One turn as a stream: what arrived, and the longest silence between two frames in milliseconds. */
+function follow(target, { token, projectId, messages }) {
+  return new Promise((resolve) => {
+    const seen = { text: '', frames: 0, isWhole: false, longestGapMs: 0, why: 'no answer' };
+    const done = () => resolve({ ...seen, isWhole: seen.isWhole && seen.text === TEXT });
+    const post = request({
+      ...target,
+      method: 'POST',
+      path: '/chat',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    });
+    post.once('error', (error) => {
+      seen.why = error.message;
+      done();
+    });
+    post.once('response', (response) => {
+      seen.why = `ended with status ${response.statusCode}`;
+      let rest = '';
+      let last = performance.now();
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        const now = performance.now();
+        seen.longestGapMs = Math.max(seen.longestGapMs, now - last);
+        last = now;
+        const frames = (rest + chunk).split('\n\n');
+        rest = frames.pop();
+        for (const frame of frames) readFrame(frame, seen);
+      });
+      response.once('close', done);
+    });
+    post.end(JSON.stringify({ project_id: projectId, message: messages[0], stream: true }));
+  });
+}
+
+function readFrame(frame, seen) {
+  const event = /^event: (.+)$/m.exec(frame)?.[1];
+  if (event === 'message.delta') {
+    seen.frames += 1;
+    seen.text += JSON.parse(/^data: (.+)$/m.exec(frame)[1]).text;
+  }
+  if (event === 'turn.completed') seen.isWhole = true;
+  if (event === 'turn.failed') seen.why = /"code":"(\w+)"/.exec(frame)?.[1];
+}
+
+function report(ended, { rssBefore, rssPeak, cpu, seconds }) {
+  const whole = ended.filter(({ isWhole }) => isWhole).length;
+  const frames = ended.reduce((sum, stream) => sum + stream.frames, 0);
+  const gaps = ended.map(({ longestGapMs }) => longestGapMs).sort((a, b) => a - b);
+  const results = {
+    streams: ended.length,
+    whole,
+    frames,
+    kbPerStream: ((rssPeak - rssBefore) * 1024) / ended.length,
+    cpuMsPerStream: cpu / ended.length,
+    longestGapP50Ms: gaps[Math.floor(gaps.length / 2)],
+    longestGapP99Ms: gaps[Math.floor(gaps.length * 0.99)],
+    rssBeforeMb: rssBefore,
+    rssPeakMb: rssPeak,
+    seconds,
+  };
+  if (whole !== ended.length) {
+    const reasons = new Set(ended.filter(({ isWhole }) => !isWhole).map(({ why }) => why));
+    throw new Error(`${ended.length - whole} of ${ended.length} streams were not whole: ${[...reasons].join(', ')}`);
+  }
+  const row = [
+    `${whole} of ${ended.length}`,
+    String(frames),
+    results.kbPerStream.toFixed(0),
+    results.cpuMsPerStream.toFixed(1),
+    results.longestGapP50Ms.toFixed(0),
+    results.longestGapP99Ms.toFixed(0),
+    rssPeak.toFixed(0),
+  ];
+  const header = ['whole streams', 'deltas', 'KB/stream', 'CPU ms/stream', 'longest gap p50', 'p99 ms', 'RSS peak MB'];
+  return { results, text: table(header, [row]) };
+}
