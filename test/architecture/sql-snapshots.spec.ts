@@ -248,7 +248,7 @@ const RECIPES: [
       requestStop: [() => claims.requestStop({ userId }, id)],
       claimNext: [() => claims.claimNext({ userId }, id)],
       claimWaiting: [() => claims.claimWaiting({ userId }, id)],
-      renew: [() => claims.renew()],
+      renew: [() => claims.renew([id])],
       release: [() => claims.release()],
       claimExpired: [() => claims.claimExpired(20)],
       findStranded: [() => claims.findStranded(20)],

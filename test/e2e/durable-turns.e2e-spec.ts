@@ -61,6 +61,30 @@ describe('a turn among several instances', () => {
     });
   });
 
+  it('is not kept alive by an instance that never learnt of its claim', async () => {
+    const gate = t.model.hold('Known');
+    const known = (await begin()).assistant_message.id;
+    await gate.reached;
+    const lost = t.model.hold();
+    const unknown = (await begin()).assistant_message.id;
+    await lost.reached;
+    // As if the answer to OPEN had been lost with its connection: the claim stands, and nobody here runs it.
+    await t.database.query(
+      `update turns set claim_id = gen_random_uuid(), lease_until = now() + interval '500 milliseconds' where message_id = $1`,
+      [unknown],
+    );
+    const leaseOf = async (id: string): Promise<Date | undefined> =>
+      (await t.database.query<{ lease_until: Date }>('select lease_until from turns where message_id = $1', [id]))[0]
+        ?.lease_until;
+    const before = { known: await leaseOf(known), unknown: await leaseOf(unknown) };
+    await t.app.get(TurnKeeperJob).renew();
+    expect((await leaseOf(known))?.getTime()).toBeGreaterThan(before.known?.getTime() as number);
+    expect(await leaseOf(unknown)).toEqual(before.unknown);
+    gate.release();
+    lost.release();
+    await expectSoon(async () => expect((await message(unknown)).status).toBe('completed'));
+  });
+
   it('is given up after three attempts', async () => {
     const asked = t.model.requests.length;
     t.model.always((_request, answer) => answer.closed);

@@ -71,11 +71,13 @@ select t.attempt, t.owner, coalesce((
 from turns t where t.user_id = $1 and t.message_id = $2`,
 };
 
-// From here on across tenants, by SystemScope. $1 owner, $2 lease in milliseconds.
+// From here on across tenants, by SystemScope. $1 owner, $2 lease in milliseconds, $3 claims. Only claims that the instance
+// knows it has: one whose answer got lost on the way must run out, or it would be kept alive by an owner that never runs it.
 export const RENEW_LEASES = {
   name: 'turns_renew_leases',
   text: `
-update turns set lease_until = now() + $2 * interval '1 millisecond' where owner = $1 and is_running
+update turns set lease_until = now() + $2 * interval '1 millisecond'
+where owner = $1 and claim_id = any($3::uuid[]) and is_running
 returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested"`,
 };
 

@@ -75,9 +75,9 @@ export class TurnClaims {
     return (claimed?.rows[0] as ClaimedTurn | undefined) ?? null;
   }
 
-  /** Says that this instance lives; the answer is every claim it still holds. */
-  async renew(): Promise<Lease[]> {
-    const values = [this.owner, this.config.turnLeaseMs];
+  /** Says that this instance lives and runs these claims; the answer is those of them that it still holds. */
+  async renew(claimIds: readonly string[]): Promise<Lease[]> {
+    const values = [this.owner, this.config.turnLeaseMs, claimIds];
     return (await this.system.query('renew the leases of this instance', { ...sql.RENEW_LEASES, values }))
       .rows as Lease[];
   }

@@ -53,7 +53,8 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   async renew(): Promise<void> {
     const mine = this.runner.running();
     if (mine.length === 0) return;
-    const leases = new Map((await this.claims.renew()).map((lease) => [lease.messageId, lease]));
+    const held = await this.claims.renew(mine.map(({ turn }) => turn.claimId));
+    const leases = new Map(held.map((lease) => [lease.messageId, lease]));
     for (const { turn, live } of mine) {
       const lease = leases.get(turn.answer.id);
       // A turn without a lease may also have settled just now; then nobody listens to this any more.

@@ -112,7 +112,7 @@ export class AppConfig {
   @Variable('Database', 'Milliseconds after which PostgreSQL cancels a statement.')
   @IsInt()
   @Min(100)
-  databaseStatementTimeoutMs: number = 10_000;
+  databaseStatementTimeoutMs: number = 7000;
 
   @Variable('Database', 'Hours for which a repeated Idempotency-Key gets its first answer again.')
   @IsInt()

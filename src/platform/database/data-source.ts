@@ -40,7 +40,7 @@ export function appDataSource(config: AppConfig, entities: Entities, onIdleError
       statement_timeout: config.databaseStatementTimeoutMs,
       idle_in_transaction_session_timeout: config.databaseStatementTimeoutMs,
       // Client-side net under the server's own timeout: a dead connection must not hold its caller for ever.
-      query_timeout: config.databaseStatementTimeoutMs + 2000,
+      query_timeout: config.databaseStatementTimeoutMs + 1000,
       idleTimeoutMillis: 30_000,
       maxLifetimeSeconds: 1800,
     },

@@ -33,7 +33,8 @@ commit;
 
 -- TurnClaims.renew
 begin; set local role parley_system;
-update turns set lease_until = now() + $2 * interval '1 millisecond' where owner = $1 and is_running
+update turns set lease_until = now() + $2 * interval '1 millisecond'
+where owner = $1 and claim_id = any($3::uuid[]) and is_running
 returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested";
 commit;
 
