@@ -20,8 +20,8 @@ export const LEASE_MS = 1500;
 export const SWEEP_MS = 200;
 export const FLUSH_MS = 100;
 export const LLM_RETRIES = 1;
-/** After this a query that nobody answers is given up by the driver (statement timeout and 2 seconds). */
-export const QUERY_LIMIT_MS = 5000;
+/** After this a query that nobody answers is given up by the driver (statement timeout and a second). */
+export const QUERY_LIMIT_MS = 4000;
 
 /**
  * One PostgreSQL that writes through to disk, and instances of the built server around it, each behind a proxy of its own.
@@ -125,7 +125,7 @@ export class Cluster {
         DOCS_ENABLED: 'false',
         DATABASE_URL: database.href,
         DATABASE_CONNECT_TIMEOUT_MS: '2000',
-        DATABASE_STATEMENT_TIMEOUT_MS: String(QUERY_LIMIT_MS - 2000),
+        DATABASE_STATEMENT_TIMEOUT_MS: String(QUERY_LIMIT_MS - 1000),
         MIGRATE_ON_START: 'false',
         JWT_SECRET: 'chaos-jwt-secret-0123456789-abcdefghijkl',
         JWT_ACCESS_TTL_SECONDS: '86400',

@@ -3,7 +3,7 @@ import { Rng } from './rng.mjs';
 import { modelOf } from './submit-of.mjs';
 import { KINDS } from './upstream.mjs';
 
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 30_000;
 const TERMINAL = new Set(['turn.completed', 'turn.stopped', 'turn.failed']);
 /** Refusals after which the same request may be sent again. */
 const PASSING = new Set(['database_unavailable', 'shutting_down', 'turn_interrupted', 'idempotency_key_in_use']);
@@ -28,6 +28,7 @@ export class Driver {
   submits = [];
   #scenarios = 0;
   #isOver = false;
+  #givesUpAt = Infinity;
 
   constructor({ seed, cluster, client, clients }) {
     Object.assign(this, { seed, cluster, client, clients });
@@ -65,6 +66,7 @@ export class Driver {
 
   stop() {
     this.#isOver = true;
+    this.#givesUpAt = Date.now() + PATIENCE_MS;
   }
 
   async #work(worker) {
@@ -162,7 +164,7 @@ export class Driver {
         return true;
       }
       if (got.status !== undefined && !PASSING.has(got.code)) return false;
-      if (key === undefined || Date.now() > deadline) return false;
+      if (key === undefined || Date.now() > Math.min(deadline, this.#givesUpAt)) return false;
     }
   }
 
@@ -224,7 +226,7 @@ export class Driver {
         follower.outcome = 'unknown';
         return follower;
       }
-      if (Date.now() > deadline) {
+      if (Date.now() > Math.min(deadline, this.#givesUpAt)) {
         follower.outcome = 'gave-up';
         return follower;
       }
@@ -261,7 +263,8 @@ export class Driver {
         stop.endedAt = Date.now();
         return stop;
       }
-      if ((got.status !== undefined && !PASSING.has(got.code)) || Date.now() > deadline) return stop;
+      if ((got.status !== undefined && !PASSING.has(got.code)) || Date.now() > Math.min(deadline, this.#givesUpAt))
+        return stop;
     }
   }
 

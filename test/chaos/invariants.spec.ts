@@ -187,6 +187,7 @@ const BREAKS: Break[] = [
   ['stopStops', 'a stop was never answered', (w) => (w.submits[1]!.stops[0].message = null)],
   ['stopStops', 'a stop was answered while it ran', (w) => (w.submits[1]!.stops[0].message.status = 'streaming')],
   ['stopStops', 'the model went on', (w) => (asked(w, 2).endedAt = 12_000)],
+  ['stopStops', 'it was answered when all was said', (w) => (w.submits[1]!.stops[0].requests[0].at = 5000)],
   ['stopStops', 'the model was asked anew', (w) => w.journal.push({ ...asked(w, 2), ordinal: 1, startedAt: 9000 })],
   [
     'theNextSendIsAccepted',
@@ -196,6 +197,7 @@ const BREAKS: Break[] = [
   ['disconnectIsNotCancel', 'nobody asked for the stop', (w) => (w.submits[1]!.stops = [])],
   ['turnsOfASessionAreRunInOrder', 'a later one was run first', (w) => (asked(w, 2).startedAt = 50)],
   ['oneTurnOfASessionRuns', 'two turns ran at once', (w) => (asked(w, 2).startedAt = 1000)],
+  ['oneTurnOfASessionRuns', 'one began just before the other had ended', (w) => (asked(w, 2).startedAt = 5950)],
   ['oneTurnOfASessionRuns', 'two attempts ran at once', (w) => (asked(w, 0).endedAt = 8000)],
   [
     'nobodyWaitsForNothing',

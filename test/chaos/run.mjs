@@ -20,7 +20,7 @@ import { MUTANTS } from './mutants.mjs';
 import { Upstream } from './upstream.mjs';
 import { collect } from './world.mjs';
 
-const QUIET_LIMIT_MS = 60_000;
+const QUIET_LIMIT_MS = 30_000;
 const EXAMPLES = 3;
 
 const { values } = parseArgs({

@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { expectSoon } from '../support/expect-soon.js';
@@ -17,6 +18,15 @@ const CAN_NOT_BE_USED = /Redis can not be used/g;
 
 /** No text is saved, and nobody looks by itself, in the time of a test. */
 const NEVER_MS = 60_000;
+
+/** The next answer of the model, as soon as it is asked; it says what the test says. */
+const scripted = ({ model }: TestApp): Promise<ModelAnswer> =>
+  new Promise((resolve) =>
+    model.next((_request, answer) => {
+      resolve(answer);
+      return answer.closed;
+    }),
+  );
 
 const withRedis = RedisServer.isInstalled()
   ? describe
@@ -66,12 +76,7 @@ describe('a turn that is followed from elsewhere', () => {
       user = here,
       fields: Record<string, unknown> = {},
     ): Promise<{ id: string; sessionId: string; model: ModelAnswer }> => {
-      const asked = new Promise<ModelAnswer>((resolve) =>
-        t.model.next((_request, answer) => {
-          resolve(answer);
-          return answer.closed;
-        }),
-      );
+      const asked = scripted(t);
       const request = { project_id: project.id, message: 'Go', background: true, ...fields };
       const { assistant_message, session_id } = (await user.post('/chat', request).expect(202)).body as TurnBody;
       return { id: assistant_message.id, sessionId: session_id, model: await asked };
@@ -111,7 +116,32 @@ describe('a turn that is followed from elsewhere', () => {
       await expectSoon(() => expect(watched.text() === text).toBe(true));
       await expectNothingSaved();
       model.finish();
-      expect(textOf(await watched.whole) === text).toBe(true);
+      const events = await watched.whole;
+      expect(textOf(events) === text).toBe(true);
+      const pieces = events.filter(({ event }) => event === 'message.delta').map(({ data }) => data.text as string);
+      expect(pieces.filter((piece) => !piece.isWellFormed())).toEqual([]);
+    });
+
+    it('believes nothing that is doubled, late, ahead or not understood', async () => {
+      const { id, model } = await begin();
+      const watched = follow(there, id);
+      model.delta('Hello');
+      await expectText(watched, 'Hello');
+      const text = (attempt: number, offset: number, words: string): object => ({
+        ...{ kind: 'text', messageId: id, attempt, offset, text: words },
+      });
+      const said = [
+        ...[text(1, 0, 'Hello'), text(1, 2, 'llo w'), text(1, 50, 'far ahead'), text(0, 0, 'a lost attempt')],
+        ...[{ kind: 'shout', messageId: id }, text(1, -1, 'before'), text(1, 0.5, 'between'), null, 7],
+      ];
+      const inbox = `parley:inbox:${second.get(TurnClaims).owner}`;
+      for (const payload of [JSON.stringify(said), '{', '"end"'])
+        await redis.ask((client) => client.xadd(inbox, '*', 'm', payload));
+      await expectText(watched, 'Hello w');
+      model.delta(' world');
+      await expectText(watched, 'Hello world');
+      model.finish();
+      expect((await watched.whole).map(({ id: event }) => event)).toEqual(['1.0', '1.5', '1.7', '1.11', '1.end']);
     });
 
     it('merges with what the database has, whichever is ahead', async () => {
@@ -132,12 +162,7 @@ describe('a turn that is followed from elsewhere', () => {
 
     it('follows a waiting turn to the instance that comes to run it', async () => {
       const first = await begin(there);
-      const asked = new Promise<ModelAnswer>((resolve) =>
-        t.model.next((_request, answer) => {
-          resolve(answer);
-          return answer.closed;
-        }),
-      );
+      const asked = scripted(t);
       const watched = watchEvents(
         here.post('/chat', { session_id: first.sessionId, message: 'Next', on_conflict: 'queue', stream: true }),
       );
@@ -156,19 +181,14 @@ describe('a turn that is followed from elsewhere', () => {
       const watched = follow(elsewhere, lost.id);
       lost.model.delta('From the first');
       await expectText(watched, 'From the first');
-      const taken = new Promise<ModelAnswer>((resolve) =>
-        t.model.next((_request, answer) => {
-          resolve(answer);
-          return answer.closed;
-        }),
-      );
+      const taken = scripted(t);
       await t.database.query('update turns set lease_until = now() where is_running');
       await second.get(TurnKeeperJob).takeOver();
       const model = await taken;
-      lost.model.delta(', too late');
+      // Until a word of the second attempt is out, the first one's are as good: `turn.restarted` voids them all.
       model.delta('From the second');
       await expectText(watched, 'From the firstFrom the second');
-      lost.model.delta(', much too late');
+      lost.model.delta(', too late');
       model.delta(', to the end');
       await expectText(watched, 'From the firstFrom the second, to the end');
       await expectNothingSaved();
@@ -185,15 +205,22 @@ describe('a turn that is followed from elsewhere', () => {
       await expectText(watched, 'Before');
       await redis.kill();
       model.delta(', meanwhile');
+      const other = await begin();
+      const unheard = follow(elsewhere, other.id);
+      await expectSoon(() => expect(unheard.events()).toHaveLength(1));
+      other.model.delta('Also meanwhile');
       await redis.start();
       await eventually(
         () => watched.text() === 'Before, meanwhile',
         () => watched.text(),
       );
+      await expectText(unheard, 'Also meanwhile');
       model.delta(', after');
       await expectText(watched, 'Before, meanwhile, after');
       await expectNothingSaved();
+      other.model.finish();
       model.finish();
+      await unheard.whole;
       expect((await watched.whole).at(-1)?.event).toBe('turn.completed');
     });
 
@@ -216,20 +243,30 @@ describe('a turn that is followed from elsewhere', () => {
       ['answers no more', async (redis: RedisServer) => redis.freeze()],
     ])('gets everything exactly once when Redis %s in the middle', async (_how, lose) => {
       const redis = await RedisServer.start();
-      const t = await createTestApp({ turnFlushMs: 100, redisUrl: redis.url });
+      const t = await createTestApp({ turnFlushMs: NEVER_MS, redisUrl: redis.url });
       const here = await TestUser.register(t);
       const there = here.at((await t.another()).getHttpServer());
-      const gate = t.model.hold('A beginning', ', and an end');
+      const asked = scripted(t);
       const project = await here.project();
       const request = { project_id: project.id, message: 'Go', background: true };
       const { id } = ((await here.post('/chat', request).expect(202)).body as TurnBody).assistant_message;
-      await gate.reached;
+      const model = await asked;
+      model.delta('A beginning');
       const watched = watchEvents(there.get(`/chat/messages/${id}/events`));
+      const saveAndExpect = (text: string): Promise<void> =>
+        expectSoon(async () => {
+          await t.app.get(TurnKeeperJob).save();
+          expect(watched.text()).toBe(text);
+        });
       await expectSoon(() => expect(watched.text()).toBe('A beginning'));
       await lose(redis);
-      gate.release();
+      // What is saved first begins before the place that was reached, and ends after it.
+      model.delta(', a middle');
+      await saveAndExpect('A beginning, a middle');
+      model.delta(', another');
+      await saveAndExpect('A beginning, a middle, another');
+      model.finish();
       const events = await watched.whole;
-      expect(textOf(events)).toBe('A beginning, and an end');
       expect(events.at(-1)?.event).toBe('turn.completed');
       // Others as well, from the beginning to the end.
       await there.turn({ project_id: project.id });
