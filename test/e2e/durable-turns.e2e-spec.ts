@@ -1,3 +1,4 @@
+import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
@@ -59,6 +60,27 @@ describe('a turn among several instances', () => {
       content: 'As far as it came',
       error: { code: 'turn_interrupted' },
     });
+  });
+
+  it('saves a piece of text once, though the answer to the first time was lost', async () => {
+    const gate = t.model.hold('');
+    const { id } = (await begin()).assistant_message;
+    await gate.reached;
+    const [claim] = await t.database.query<{ claim_id: string }>('select claim_id from turns where message_id = $1', [
+      id,
+    ]);
+    const piece = {
+      userId: here.id,
+      messageId: id,
+      claimId: claim?.claim_id as string,
+      attempt: 1,
+      startOffset: 0,
+      text: 'A piece',
+    };
+    const claims = t.app.get(TurnClaims);
+    expect([await claims.save([piece]), await claims.save([piece])]).toEqual([new Set([id]), new Set([id])]);
+    expect(await savedText(id)).toBe('A piece');
+    gate.release();
   });
 
   it('is not kept alive by an instance that never learnt of its claim', async () => {

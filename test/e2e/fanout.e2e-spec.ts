@@ -5,9 +5,9 @@ import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { expectSoon } from '../support/expect-soon.js';
-import { itIsFollowedAnywhere } from '../support/fanout-suite.js';
+import { itIsFollowedAnywhere, scripted } from '../support/fanout-suite.js';
 import { textOf } from '../support/read-events.js';
-import { INSTALL_REDIS, RedisServer } from '../support/redis-server.js';
+import { describeWithRedis as withRedis, RedisServer } from '../support/redis-server.js';
 import type { ModelAnswer } from '../support/scripted-model.js';
 import { eventually, spawnServer } from '../support/server-process.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
@@ -18,22 +18,6 @@ const CAN_NOT_BE_USED = /Redis can not be used/g;
 
 /** No text is saved, and nobody looks by itself, in the time of a test. */
 const NEVER_MS = 60_000;
-
-/** The next answer of the model, as soon as it is asked; it says what the test says. */
-const scripted = ({ model }: TestApp): Promise<ModelAnswer> =>
-  new Promise((resolve) =>
-    model.next((_request, answer) => {
-      resolve(answer);
-      return answer.closed;
-    }),
-  );
-
-const withRedis = RedisServer.isInstalled()
-  ? describe
-  : (name: string): void =>
-      it(`${name}: not tested, because redis-server is missing`, () => {
-        process.stderr.write(`SKIPPED: a turn that is followed from elsewhere, ${name}. First: ${INSTALL_REDIS}\n`);
-      });
 
 describe('a turn that is followed from elsewhere', () => {
   describe('through the database', () => itIsFollowedAnywhere(() => ({})));
@@ -104,6 +88,7 @@ describe('a turn that is followed from elsewhere', () => {
       await expectText(late, '👋 an alle');
       await expectNothingSaved();
       model.finish();
+      await expectSoon(() => expect(early.events().at(-1)?.event).toBe('turn.completed'));
       expect((await early.whole).map(({ id: event }) => event)).toEqual(['1.0', '1.8', '1.16', '1.end']);
       expect((await late.whole).map(({ id: event }) => event)).toEqual(['1.8', '1.16', '1.end']);
     });

@@ -3,6 +3,7 @@ import type { AppConfig } from '../../src/platform/config/app-config.js';
 import { type MessageBody, TestUser, type TurnBody } from './as-user.js';
 import { expectSoon } from './expect-soon.js';
 import { readEvents, textOf } from './read-events.js';
+import type { ModelAnswer } from './scripted-model.js';
 import { createTestApp, type TestApp } from './test-app.js';
 
 /**
@@ -154,3 +155,12 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>): void 
     expect(events.at(-1)?.event).toBe('turn.completed');
   });
 }
+
+/** The next answer of the model, as soon as it is asked; it says what the test says. */
+export const scripted = ({ model }: TestApp): Promise<ModelAnswer> =>
+  new Promise((resolve) =>
+    model.next((_request, answer) => {
+      resolve(answer);
+      return answer.closed;
+    }),
+  );

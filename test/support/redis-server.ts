@@ -6,9 +6,6 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './server-process.js';
 
-/** What to do when it is missing. */
-export const INSTALL_REDIS = 'apt-get install -y redis-server';
-
 /** A real Redis on a port of its own, that keeps nothing. */
 export class RedisServer {
   private child: ChildProcess;
@@ -85,4 +82,12 @@ export class RedisServer {
     await this.kill();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Tests that need a real Redis; where there is none, one that says what it takes. */
+export function describeWithRedis(name: string, tests: () => void): void {
+  if (RedisServer.isInstalled()) return describe(name, tests);
+  it(`${name}: not tested, because redis-server is missing`, () => {
+    process.stderr.write(`SKIPPED: ${name}. It takes a redis-server: apt-get install -y redis-server\n`);
+  });
 }

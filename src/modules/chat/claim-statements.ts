@@ -117,7 +117,8 @@ limit $1`,
 };
 
 // $1 owner, then arrays: $2 users, $3 answers, $4 claims, $5 attempts, $6 offsets, $7 texts. One write for all running turns
-// of an instance; what belongs to a claim that was lost is not written. Wakes those who follow from other instances.
+// of an instance; what belongs to a claim that was lost is not written, and what was written before (the answer got lost) is
+// not written twice. Wakes those who follow from other instances.
 export const FLUSH = {
   name: 'turns_flush',
   text: `
@@ -132,6 +133,7 @@ with held as (
 ), written as (
   insert into turn_chunks (user_id, message_id, attempt, start_offset, text)
   select user_id, message_id, attempt, start_offset, text from held
+  on conflict do nothing
 )
 select array_agg(message_id) as written, pg_notify('${TURN_CHANNEL}', 'text ' || $1::text) from held`,
 };

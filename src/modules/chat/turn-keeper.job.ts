@@ -67,10 +67,12 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   async save(): Promise<void> {
     const behind = this.runner.running().filter(({ live, savedLength }) => live.length > savedLength);
     if (behind.length === 0) return;
-    const texts = behind.map(toSavedText);
+    for (const running of behind) running.unconfirmed ??= toSavedText(running);
+    const texts = behind.map(({ unconfirmed }) => unconfirmed as SavedText);
     const written = await this.claims.save(texts);
     for (const [index, running] of behind.entries()) {
       const { messageId, startOffset, text } = texts[index] as SavedText;
+      running.unconfirmed = null;
       if (written.has(messageId)) running.savedLength = startOffset + text.length;
     }
   }

@@ -6,7 +6,7 @@ import { TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
-import { ClaimedTurn, TurnClaims } from './turn-claims.js';
+import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
 import type { OpenTurn, Outcome, Settled } from './open-turn.js';
 import { TurnStore } from './turn-store.js';
 
@@ -22,6 +22,8 @@ export interface RunningTurn {
   readonly done: Promise<void>;
   /** How much of the text is safe in the database. */
   savedLength: number;
+  /** What was last sent to be saved, until it is known to be: it is sent again as it was, so that no two pieces overlap. */
+  unconfirmed: SavedText | null;
 }
 
 /**
@@ -53,7 +55,13 @@ export class TurnRunner {
    */
   start(turn: OpenTurn, isTaken = false): LiveTurn {
     const live = new LiveTurn(turn);
-    const running: RunningTurn = { turn, live, done: this.run(turn, live, () => this.forget(running)), savedLength: 0 };
+    const running: RunningTurn = {
+      turn,
+      live,
+      done: this.run(turn, live, () => this.forget(running)),
+      savedLength: 0,
+      unconfirmed: null,
+    };
     this.turns.set(turn.answer.id, running);
     this.fanout.publish(live, isTaken);
     return live;

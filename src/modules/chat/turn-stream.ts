@@ -30,12 +30,14 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   };
   const pump = (): void => {
     if (isBehind) return;
-    if (attempt !== turn.attempt) {
+    // The client has seen more of the turn than this instance knows yet: it must not hear of an older attempt again.
+    if (turn.attempt < attempt && turn.settled === undefined) return;
+    if (attempt !== turn.attempt && turn.settled !== null) {
       ({ attempt } = turn);
       offset = 0;
       send(0, 'turn.restarted', { message_id: messageId, attempt });
     }
-    const text = turn.textFrom(offset);
+    const text = attempt === turn.attempt ? turn.textFrom(offset) : '';
     if (text !== '') {
       offset += text.length;
       send(offset, 'message.delta', { message_id: messageId, text });

@@ -82,6 +82,7 @@ with held as (
 ), written as (
   insert into turn_chunks (user_id, message_id, attempt, start_offset, text)
   select user_id, message_id, attempt, start_offset, text from held
+  on conflict do nothing
 )
 select array_agg(message_id) as written, pg_notify('parley_turns', 'text ' || $1::text) from held;
 commit;
