@@ -3,12 +3,20 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { Redis } from 'ioredis';
 import { eventually } from './server-process.js';
 
+/**
+ * Starts it, says its process id, and waits for the end of its input, which comes with `kill` and with the end of Jest however
+ * that ends: a Jest that is killed leaves no server behind.
+ */
+const KEEPER = 'redis-server "$@" </dev/null >/dev/null 2>&1 & echo $!; read -r _; kill -9 $!; wait $!';
+
 /** A real Redis on a port of its own, that keeps nothing. */
 export class RedisServer {
-  private child: ChildProcess;
+  private keeper: ChildProcess | null = null;
+  private pid: number;
 
   private constructor(
     private readonly dir: string,
@@ -44,9 +52,9 @@ export class RedisServer {
   async start(): Promise<void> {
     const options = { port: this.port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: this.dir, daemonize: 'no' };
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const child = spawn('redis-server', args, { cwd: this.dir, stdio: 'ignore' });
-    process.once('exit', () => child.kill('SIGKILL'));
-    this.child = child;
+    this.keeper = spawn('/bin/sh', ['-c', KEEPER, 'sh', ...args], { cwd: this.dir, stdio: ['pipe', 'pipe', 'ignore'] });
+    const [said] = (await once(this.keeper.stdout as Readable, 'data')) as [Buffer];
+    this.pid = Number(said.toString());
     await eventually(
       async () => (await this.ask((redis) => redis.ping()).catch(() => '')) === 'PONG',
       () => 'redis-server does not answer',
@@ -67,14 +75,15 @@ export class RedisServer {
 
   /** It keeps its connections and answers nothing. */
   freeze(): void {
-    this.child.kill('SIGSTOP');
+    process.kill(this.pid, 'SIGSTOP');
   }
 
   /** Ends it at once; what it had is gone. */
   async kill(): Promise<void> {
-    if (this.child?.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    if (this.keeper === null) return;
+    const exited = once(this.keeper, 'exit');
+    this.keeper.stdin?.end();
+    this.keeper = null;
     await exited;
   }
 
