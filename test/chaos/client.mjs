@@ -6,6 +6,8 @@ import { CANARY } from './upstream.mjs';
 /** Heartbeats come twice a second: a stream that is silent for so long hangs. */
 const SILENCE_LIMIT_MS = 12_000;
 const CALL_LIMIT_MS = 35_000;
+/** Longer than any turn and all that waits before it. */
+const STREAM_LIMIT_MS = 45_000;
 
 /** Speaks to instances as a client does, and writes down what should never come. */
 export class Client {
@@ -51,6 +53,10 @@ export class Client {
     if (error !== undefined) return { ...from, endedAt: Date.now(), how: 'cut', error };
     const isStream = response.headers['content-type']?.startsWith('text/event-stream') === true;
     const done = (how, more = {}) => ({ ...from, endedAt: Date.now(), how, status: response.statusCode, ...more });
+    const limit = setTimeout(() => {
+      this.hangs.push({ process: slot.process, path, method, at: Date.now(), is: 'a stream without end' });
+      request.destroy(new Error('silent'));
+    }, STREAM_LIMIT_MS);
     try {
       response.setEncoding('utf8');
       if (!isStream) {
@@ -76,6 +82,7 @@ export class Client {
     } catch (broken) {
       return done(broken.message === 'silent' ? 'silent' : 'cut', { error: broken.code ?? String(broken) });
     } finally {
+      clearTimeout(limit);
       request.destroy();
     }
   }

@@ -32,6 +32,7 @@ export class Cluster {
   /** Times when the database, or the way to it, was away: for all (`process` null) or for one process. */
   outages = [];
   kills = [];
+  rolls = [];
   starts = [];
   deaths = [];
   logFaults = [];
@@ -207,6 +208,7 @@ export class Cluster {
     const { child } = slot;
     if (child === null || slot.url === null) return false;
     slot.isWanted = false;
+    this.rolls.push({ process: slot.process, at: Date.now() });
     child.kill('SIGTERM');
     // From now on a load balancer sends it nothing new; it still answers for what it has.
     slot.url = null;

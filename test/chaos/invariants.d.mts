@@ -9,6 +9,7 @@ export interface World {
   submits: Row[];
   journal: Row[];
   kills: Row[];
+  rolls: Row[];
   outages: Row[];
   deaths: Row[];
   logFaults: Row[];

@@ -360,6 +360,26 @@ export const INVARIANTS = {
     return idleTimes(world).filter(({ idleMs, wholeMs }) => idleMs > most || wholeMs > neverMs);
   },
 
+  // A busy machine may miss a renewal now and then; more than that is a lease nobody renews.
+  attemptsHaveACause(world) {
+    const { outages } = world;
+    const ends = [...world.kills, ...world.rolls, ...world.deaths];
+    const all = answered(world);
+    const found = all.flatMap(({ submit, row, asked }) => {
+      if (row.attempt === 1 || row.completedAt === null) return [];
+      const ran = new Set(asked.map(({ process }) => process));
+      // An attempt that never came as far as the model ran nobody knows where.
+      const isOurs = (process) => asked.length < row.attempt || process === null || ran.has(process);
+      const isCaused =
+        ends.some(({ process, at }) => isOurs(process) && at >= row.createdAt && at <= row.completedAt) ||
+        outages.some(({ process, from, to, allowMs }) => {
+          return isOurs(process) && from <= row.completedAt && to + allowMs >= row.createdAt;
+        });
+      return isCaused ? [] : [{ submit: submit.n, message: row.id, status: row.status, attempts: row.attempt }];
+    });
+    return found.length > world.limits.strayAttempts * all.length ? found : [];
+  },
+
   // 5: what runs at one instance is followed at another while it runs, not afterwards.
   followersAreFedInTime(world) {
     const asked = groupBy(world.journal, ({ submit }) => submit);

@@ -24,7 +24,15 @@ function goodWorld(): World {
     at,
   });
   return {
-    limits: { leaseMs: 1500, llmRetries: 1, slackMs: 500, idleMs: 5000, neverMs: 30_000, feedMs: 1000 },
+    limits: {
+      leaseMs: 1500,
+      llmRetries: 1,
+      slackMs: 500,
+      idleMs: 5000,
+      neverMs: 30_000,
+      feedMs: 1000,
+      strayAttempts: 0.02,
+    },
     canary: 'XCANARYX',
     sessions: [{ id: 's', lastSeq: 5 }],
     messages: [
@@ -88,6 +96,7 @@ function goodWorld(): World {
       }),
     ],
     kills: [{ process: 'i0g1', at: 2000 }],
+    rolls: [],
     outages: [],
     deaths: [],
     logFaults: [],
@@ -205,6 +214,7 @@ const BREAKS: Break[] = [
     (w) => (asked(w, 1).startedAt = asked(w, 0).endedAt + 5100),
   ],
   ['nobodyWaitsForNothing', 'a finished answer was not stored', (w) => (find(w, 'a3').completedAt = 20_000)],
+  ['attemptsHaveACause', 'a turn was taken from a process that lived', (w) => (w.kills = [])],
   [
     'followersAreFedInTime',
     'a follower saw the text at the end only',

@@ -46,13 +46,7 @@ export const MUTANTS = {
   },
   'no-renewal': {
     program: patch(`${CHAT}claim-statements.js`, /(where owner = \$1 [^\n]*is_running)(?=\nreturning)/, '$1 and false'),
-    red: [
-      'nothingIsStuck',
-      'oneTurnOfASessionRuns',
-      'clientsSawWhatIsStored',
-      'oneModelAnswerPerAttempt',
-      'theLastAttemptSettles',
-    ],
+    red: ['attemptsHaveACause'],
   },
   'forgetful-queue': {
     program: patch(`${CHAT}claim-statements.js`, 'order by seq limit 1', 'order by seq desc limit 1'),

@@ -9,6 +9,8 @@ export const LIMITS = {
   slackMs: LEASE_MS / 3 + 1500,
   /** A turn whose process died: its lease, the look of another process, and the way to the model. */
   idleMs: 3 * LEASE_MS + SWEEP_MS + 2500,
+  /** The share of turns that may lose their process without a reason: a busy machine misses a renewal. */
+  strayAttempts: 0.02,
   /** Whatever was broken meanwhile: nothing of it lasts so long. */
   neverMs: 30_000,
   /** From a word of the model to a follower at another process. */
@@ -38,6 +40,7 @@ export async function collect({ cluster, upstream, client, driver }) {
     submits,
     journal: upstream.journal,
     kills: cluster.kills,
+    rolls: cluster.rolls,
     starts: cluster.starts,
     outages: cluster.outages,
     deaths: cluster.deaths,
