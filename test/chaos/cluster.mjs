@@ -230,6 +230,8 @@ export class Cluster {
 
   /** The immediate stop of PostgreSQL, as after a loss of power; then it recovers from its log. */
   async restartPostgres(downMs) {
+    // It may still be on its way up from the last one.
+    await this.query('select 1');
     const at = Date.now();
     const { pid } = this.postgres;
     for (const { proxy } of this.slots) proxy.refuse(true);

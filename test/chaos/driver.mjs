@@ -77,7 +77,10 @@ export class Driver {
       const user = known?.user ?? this.users[worker % this.users.length];
       const place = known ?? { user, project: rng.pick(user.projects), sessionId: null };
       const scenario = rng.weighted(SCENARIOS);
-      const [first] = await this[`_${scenario}`](rng, place);
+      const [first] = await this[`_${scenario}`](rng, place).catch((error) => {
+        this.client.unexpected.push({ is: error.message });
+        return [];
+      });
       const sessionId = place.sessionId ?? first?.sessionId ?? null;
       if (sessionId !== null && known === null) sessions = [...sessions.slice(-3), { ...place, sessionId }];
     }

@@ -52,8 +52,9 @@ export const MUTANTS = {
     program: patch(`${CHAT}claim-statements.js`, 'order by seq limit 1', 'order by seq desc limit 1'),
     red: ['turnsOfASessionAreRunInOrder'],
   },
-  'no-stranded-sweep': {
+  'queue-without-heirs': {
     program: patch(`${CHAT}claim-statements.js`, 'where not w.is_running and not exists', 'where false and not exists'),
+    also: patch(`${CHAT}turn-runner.js`, 'if (settled.hasNext)', 'if (false)'),
     red: ['nothingIsStuck'],
   },
   'deaf-to-stops': {
@@ -100,7 +101,7 @@ export const MUTANTS = {
   'commits-in-memory': {
     database: 'alter system set synchronous_commit = off; select pg_reload_conf()',
     red: ['noQuestionIsLost', 'everyTurnEndsOnce'],
-    plan: { restart: 8, kill: 2 },
+    plan: { restart: 4, kill: 0, roll: 0, freeze: 0, cut: 0 },
   },
   'provider-text-in-log': {
     program: patch(`${CHAT}model-call.js`, 'this.log.debug(', 'this.log.warn('),

@@ -7,6 +7,8 @@ export default async function teardown() {
   await server?.stop();
   rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   if (janitor === undefined) return;
+  // Nothing else may be left to wait for, and Jest would end here, with code 0, before it has told its result.
+  janitor.ref();
   const gone = once(janitor, 'exit');
   janitor.kill('SIGKILL');
   await gone;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Notifications } from '../../platform/database/notifications.js';
@@ -8,6 +9,8 @@ import { parseNotice, TURN_CHANNEL } from './turn-notices.js';
 import { type RunningTurn, TurnRunner } from './turn-runner.js';
 
 const BATCH = 20;
+/** How long the end of the server waits for takeovers that have begun. */
+const TAKEOVER_WAIT_MS = 2000;
 
 /**
  * Keeps this instance's turns alive and everybody's going: renews leases, saves the text of running answers, takes over
@@ -18,7 +21,10 @@ const BATCH = 20;
 export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(TurnKeeperJob.name);
   private readonly timers = new Set<NodeJS.Timeout>();
+  private isLeaving = false;
   private isStopped = false;
+  /** The takeovers that have begun. */
+  private takeovers: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly claims: TurnClaims,
@@ -39,6 +45,9 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
 
   /** Running answers get a grace period; what is not finished then is saved and handed to the other instances. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.isLeaving = true;
+    // One that is under way could otherwise claim back what is handed over below, for a whole lease.
+    await Promise.race([this.takeovers, sleep(TAKEOVER_WAIT_MS, undefined, { ref: false })]);
     const isDone = await this.runner.drain(this.config.shutdownGraceMs);
     this.isStopped = true;
     for (const timer of this.timers) clearTimeout(timer);
@@ -78,7 +87,14 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   async takeOver(): Promise<void> {
-    if (this.isStopped) return;
+    if (this.isLeaving) return;
+    const takeover = this.takeExpired();
+    // The results are dropped, or each look would keep those of all before it.
+    this.takeovers = Promise.allSettled([this.takeovers, takeover]).then(() => undefined);
+    return takeover;
+  }
+
+  private async takeExpired(): Promise<void> {
     for (const turn of await this.claims.claimExpired(BATCH)) {
       this.log.log({ messageId: turn.messageId, attempt: turn.attempt }, 'Taking over a turn');
       await this.runner.take(turn);
