@@ -19,6 +19,7 @@ const SECRET_KEYS = [
   'secret',
   'databaseUrl',
   'databaseOwnerUrl',
+  'redisUrl',
 ];
 
 /** Everything the server logs is one JSON line of pino, from here on; secrets are cut by key. */
