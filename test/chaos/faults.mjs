@@ -11,7 +11,7 @@ export class Faults {
   #running = new Set();
 
   constructor({ seed, cluster, upstream, plan, durationMs, log }) {
-    Object.assign(this, { cluster, upstream, log });
+    Object.assign(this, { cluster, upstream, plan, log });
     const rng = new Rng(seed, 'faults');
     this.rng = rng;
     /** Evenly spread, each somewhere in its share of the time. */
@@ -34,6 +34,8 @@ export class Faults {
       void done.finally(() => this.#running.delete(done));
     }
     await Promise.all(this.#running);
+    // Where nobody was up to be killed, the kill is made up for.
+    while (!this.#isOver && this.counts.kills < this.plan.kill) await this._kill();
   }
 
   stop() {
