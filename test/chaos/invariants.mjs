@@ -163,7 +163,9 @@ export const INVARIANTS = {
       const facts = { submit: submit.n, message: row.id, status: row.status, stored: row.content.slice(0, 60) };
       if (row.status === 'completed') {
         const isLast = last !== undefined && last.full === row.content && last.end === 'finished';
-        return isLast ? [] : [{ ...facts, last: last?.full.slice(0, 60), lastEnded: last?.end }];
+        return isLast
+          ? []
+          : [{ ...facts, attempts: row.attempt, completedAt: row.completedAt, asked: asked.map(traceOf) }];
       }
       const sources = row.status === 'failed' ? [last] : asked;
       return sources.some((entry) => entry?.sent.startsWith(row.content)) ? [] : [{ ...facts, is: 'said by no one' }];
@@ -515,6 +517,10 @@ function outageMs({ outages }, process, from, to) {
     until = Math.max(until, b);
   }
   return sum;
+}
+
+function traceOf({ ordinal, process, kind, startedAt, endedAt, end, sent }) {
+  return `.${ordinal} ${kind} at ${process} ${startedAt}-${endedAt} ${end}, ${sent.length} said`;
 }
 
 function lastText(events) {

@@ -33,6 +33,8 @@ const { values } = parseArgs({
     turns: { type: 'string', default: '0' },
     kills: { type: 'string' },
     restarts: { type: 'string' },
+    cuts: { type: 'string' },
+    freezes: { type: 'string' },
     break: { type: 'string' },
     out: { type: 'string', default: join(ROOT, 'test/chaos/results') },
     dump: { type: 'string' },
@@ -52,8 +54,8 @@ const plan = {
   kill: Number(values.kills ?? Math.ceil(12 * minutes)),
   restart: Number(values.restarts ?? Math.ceil(1.5 * minutes)),
   roll: Math.max(1, Math.round(minutes / 2)),
-  cut: Math.ceil(4 * minutes),
-  freeze: Math.ceil(3 * minutes),
+  cut: Number(values.cuts ?? Math.ceil(4 * minutes)),
+  freeze: Number(values.freezes ?? Math.ceil(3 * minutes)),
   ...mutant?.plan,
 };
 

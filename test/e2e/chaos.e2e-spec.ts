@@ -21,7 +21,7 @@ describe('chaos', () => {
       ...['--minutes', '1.5', '--turns', '100', '--kills', '3', '--restarts', '1', '--out', out],
     ]);
     if (code !== 0) throw new Error(output);
-    const result = JSON.parse(readFileSync(join(out, `chaos-seed-${SEED}.json`), 'utf8')) as {
+    const result = JSON.parse(readFileSync(join(out, `chaos-seed-${seed}.json`), 'utf8')) as {
       table: Record<string, unknown>;
     };
     expect(result.table).toMatchObject({ lost: 0, doubled: 0, stuck: 0, gaps: 0, 'PostgreSQL restarts': 1 });

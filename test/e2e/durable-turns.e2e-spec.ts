@@ -45,7 +45,7 @@ describe('a turn among several instances', () => {
 
   /** As if the instance that runs the turns had died: its lease is over, though it does not know. */
   const expireLeases = async (): Promise<void> =>
-    void (await t.database.query('update turns set lease_until = now() where is_running'));
+    void (await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where is_running'));
 
   it('keeps the saved text when the project says so', async () => {
     await here.patch(`/projects/${project.id}`, { on_crash: 'keep' }).expect(200);

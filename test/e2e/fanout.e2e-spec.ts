@@ -167,7 +167,7 @@ describe('a turn that is followed from elsewhere', () => {
       lost.model.delta('From the first');
       await expectText(watched, 'From the first');
       const taken = scripted(t);
-      await t.database.query('update turns set lease_until = now() where is_running');
+      await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where is_running');
       await second.get(TurnKeeperJob).takeOver();
       const model = await taken;
       // Until a word of the second attempt is out, the first one's are as good: `turn.restarted` voids them all.

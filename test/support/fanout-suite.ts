@@ -49,7 +49,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>): void 
 
   /** As if the instance that runs the turns had died: its lease is over, though it does not know. */
   const expireLeases = async (): Promise<void> =>
-    void (await t.database.query('update turns set lease_until = now() where is_running'));
+    void (await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where is_running'));
 
   it('makes the text of a running answer safe, and shows it on another instance before the end', async () => {
     const gate = t.model.hold('The beginning', ' and the end');

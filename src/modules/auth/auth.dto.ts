@@ -35,7 +35,7 @@ export class RegisterRequest {
 export class LoginRequest {
   @ApiPropertyOptional({ format: 'email', example: 'ada@example.com', description: 'Or `username`.' })
   @EmailCase()
-  @ValidateIf(({ username }: LoginRequest) => username === undefined)
+  @ValidateIf(({ username, email }: LoginRequest) => username == null || email != null)
   @IsString()
   @MaxLength(254)
   @IsStorableText()

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { LlmError } from '../llm/public/llm-error.js';
 import { LlmProviders } from '../llm/public/llm-providers.js';
 import type { Message } from './message.entity.js';
 import type { OpenTurn } from './open-turn.js';
@@ -43,7 +44,10 @@ export class SessionTitles {
       if (title === '') return;
       await this.unitOfWork.run(answer, () => this.sessions.suggestTitle(answer.userId, answer.sessionId, title));
     } catch (error) {
-      this.log.warn({ sessionId: answer.sessionId, err: error }, 'A session was not named');
+      // A provider's error carries the provider's words.
+      const facts =
+        error instanceof LlmError ? { code: error.code, providerStatus: error.providerStatus } : { err: error };
+      this.log.warn({ sessionId: answer.sessionId, ...facts }, 'A session was not named');
     }
   }
 }

@@ -95,12 +95,26 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async takeExpired(): Promise<void> {
-    for (const turn of await this.claims.claimExpired(BATCH)) {
-      this.log.log({ messageId: turn.messageId, attempt: turn.attempt }, 'Taking over a turn');
-      await this.runner.take(turn);
+    // Our own come first: after a stall it may be our leases that have run out, and nobody has taken them yet.
+    await this.renew();
+    let taken = BATCH;
+    while (taken === BATCH && !this.isLeaving) {
+      const expired = await this.claims.claimExpired(BATCH);
+      taken = expired.length;
+      for (const turn of expired) {
+        const { messageId, attempt } = turn;
+        this.log.log({ messageId, attempt }, 'Taking over a turn');
+        // One that can not be taken must not keep the others of its batch waiting for their leases.
+        await this.runner
+          .take(turn)
+          .catch((error: unknown) => this.log.warn({ messageId, err: error }, 'A turn could not be taken over'));
+      }
     }
-    for (const { userId, sessionId } of await this.claims.findStranded(BATCH))
-      await this.runner.startNext({ userId }, sessionId);
+    for (const { userId, sessionId } of await this.claims.findStranded(BATCH)) {
+      await this.runner
+        .startNext({ userId }, sessionId)
+        .catch((error: unknown) => this.log.warn({ sessionId, err: error }, 'A waiting turn could not be started'));
+    }
   }
 
   private hear(payload: string): void {

@@ -62,6 +62,8 @@ export class TurnRunner {
       savedLength: 0,
       unconfirmed: null,
     };
+    // An earlier attempt of ours that is still at it has lost its claim to this one.
+    this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
     this.turns.set(turn.answer.id, running);
     this.fanout.publish(live, isTaken);
     return live;

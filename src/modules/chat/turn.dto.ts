@@ -63,7 +63,7 @@ export class AnswerOptions {
 @ApiExtraModels(TextPart, ImagePart)
 export class SendMessageRequest extends AnswerOptions {
   @ApiPropertyOptional({ format: 'uuid', description: 'Needed unless session_id is given.' })
-  @ValidateIf(({ session_id, project_id }: SendMessageRequest) => session_id === undefined || project_id !== undefined)
+  @ValidateIf(({ session_id, project_id }: SendMessageRequest) => session_id == null || project_id != null)
   @IsUUID(undefined, { message: 'must be the id of a project; only with session_id it can be left out' })
   project_id?: string;
 

@@ -112,11 +112,12 @@ export class TurnsController {
     @Res() reply: FastifyReply,
     @Headers('Last-Event-ID') lastEventId?: string,
   ): Promise<void> {
-    const last = after ?? lastEventId;
+    // EventSource keeps its address when it comes back, and adds the header: the header is newer.
+    const last = lastEventId ?? after;
     const seen = last === undefined ? undefined : parseEventId(last);
     if (seen === null)
       throw AppError.invalid(
-        after === undefined ? 'Last-Event-ID' : '?after',
+        lastEventId === undefined ? '?after' : 'Last-Event-ID',
         'must be the id of an event of this turn',
       );
     const turn = await this.turns.follow(actor, messageId);

@@ -21,6 +21,7 @@ import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
 const STOP_WAIT_MS = 15_000;
 /** Retries of sends that meet; each meeting lets one of them through. */
 const MAX_RACES = 20;
+const LOOKS_UNNAMED = 2;
 const TITLE_LENGTH = 60;
 
 /** A turn as its sender meets it. */
@@ -46,7 +47,8 @@ export class TurnsService {
   async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
     this.runner.requireOpen();
     const content = await this.measure(request.message);
-    const { session_id: sessionId, project_id: projectId, parent_id: parentId } = request;
+    const { parent_id: parentId } = request;
+    const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
     if (sessionId === undefined && parentId != null) throw AppError.invalid('/parent_id', 'needs session_id');
     const place =
       sessionId === undefined
@@ -134,8 +136,10 @@ export class TurnsService {
       try {
         return await open();
       } catch (error) {
-        const isRace = error instanceof AppError && error.code === 'turn_in_progress' && policy !== 'reject';
-        if (!isRace || attempt === MAX_RACES) throw error;
+        const isRefused = error instanceof AppError && error.code === 'turn_in_progress';
+        // Without a policy of its own the request may mean the project's `reject`: then more looks are for nothing.
+        const looks = policy === null ? LOOKS_UNNAMED : policy === 'reject' ? 0 : MAX_RACES;
+        if (!isRefused || attempt >= looks) throw error;
       }
     }
   }

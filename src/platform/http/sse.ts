@@ -12,13 +12,18 @@ export interface SseEvent {
  * comment keeps proxies from closing a quiet connection.
  */
 export class SseStream {
-  private readonly heartbeat: NodeJS.Timeout;
+  private readonly heartbeat: NodeJS.Timeout | undefined;
   private readonly raw: FastifyReply['raw'];
   private isClosed = false;
 
   constructor(reply: FastifyReply, heartbeatMs: number, onClose: () => void) {
     reply.hijack();
     this.raw = reply.raw;
+    if (this.raw.destroyed) {
+      // The client left before the first byte: `close` has been, and would never come again.
+      this.isClosed = true;
+      return;
+    }
     const headers = {
       ...reply.getHeaders(),
       'content-type': 'text/event-stream; charset=utf-8',

@@ -20,12 +20,17 @@ export function idempotencyKeyOf({ headers, method, routeOptions, url, body }: F
   if (typeof key !== 'string' || !WELL_FORMED.test(key)) {
     throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
   }
-  const requestHash = createHash('sha256')
-    .update(url)
-    .update('\0')
-    .update(JSON.stringify(body ?? null))
-    .digest();
+  const requestHash = createHash('sha256').update(url).update('\0').update(textOf(body)).digest();
   return { route: `${method} ${routeOptions.url ?? ''}`, key, requestHash };
+}
+
+function textOf(body: unknown): string {
+  try {
+    return JSON.stringify(body ?? null);
+  } catch {
+    // Deeper than the stack: no request of ours has such a form.
+    throw AppError.invalid('', 'is nested too deeply');
+  }
 }
 
 // $2 route, $3 key, $4 hash, $5 the answer that a repeat gets. A key that is taken already violates the primary key, and
