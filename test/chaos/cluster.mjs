@@ -109,6 +109,7 @@ export class Cluster {
     slot.generation++;
     slot.process = `i${slot.index}g${slot.generation}`;
     slot.isWanted = true;
+    this.#noteFrozen(slot);
     const database = this.url();
     database.port = slot.proxy.port;
     const startedAt = Date.now();
@@ -253,13 +254,20 @@ export class Cluster {
   }
 
   async freeze(slots, ms, isLost) {
-    const from = Date.now();
-    for (const { proxy } of slots) proxy.freeze();
+    for (const slot of slots) {
+      slot.proxy.freeze();
+      slot.frozenUntil = Date.now() + ms;
+      this.#noteFrozen(slot);
+    }
     await sleep(ms);
     for (const { proxy } of slots) proxy.thaw({ isLost });
-    const to = Date.now();
-    for (const slot of slots)
-      this.outages.push({ kind: 'freeze', process: slot.process, from, to, allowMs: QUERY_LIMIT_MS + 1000 });
+  }
+
+  /** A process that starts behind a frozen proxy is no better off than the one that was there when it froze. */
+  #noteFrozen({ process: name, frozenUntil = 0 }) {
+    const from = Date.now();
+    if (frozenUntil <= from) return;
+    this.outages.push({ kind: 'freeze', process: name, from, to: frozenUntil, allowMs: QUERY_LIMIT_MS + 1000 });
   }
 
   #judge(name, line) {

@@ -162,7 +162,8 @@ export const INVARIANTS = {
       const last = asked.at(-1);
       const facts = { submit: submit.n, message: row.id, status: row.status, stored: row.content.slice(0, 60) };
       if (row.status === 'completed') {
-        const isLast = last !== undefined && last.full === row.content && last.end === 'finished';
+        const isBy = (entry) => entry !== undefined && entry.full === row.content && entry.end === 'finished';
+        const isLast = isBy(last) || isBy(asked.filter((entry) => !isStrayRetry(entry, asked)).at(-1));
         return isLast
           ? []
           : [{ ...facts, attempts: row.attempt, completedAt: row.completedAt, asked: asked.map(traceOf) }];
@@ -517,6 +518,12 @@ function outageMs({ outages }, process, from, to) {
     until = Math.max(until, b);
   }
   return sum;
+}
+
+/** A process that has lost the turn without knowing may ask the model once more; its answer must change nothing. */
+function isStrayRetry({ process, ordinal }, asked) {
+  const before = asked.find((entry) => entry.process === process)?.ordinal ?? ordinal;
+  return asked.some((entry) => entry.process !== process && entry.ordinal > before && entry.ordinal < ordinal);
 }
 
 function traceOf({ ordinal, process, kind, startedAt, endedAt, end, sent }) {

@@ -264,6 +264,15 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.oneTurnOfASessionRuns?.(world)).toEqual([]);
   });
 
+  it('let a process that has lost its turn ask the model once more, but not answer with it', () => {
+    const world = goodWorld();
+    const stray = { ...asked(world, 1), ordinal: 2, process: 'i0g1', full: 'stray', sent: 'stray' };
+    world.journal.push(stray);
+    expect(INVARIANTS.theLastAttemptSettles?.(world)).toEqual([]);
+    Object.assign(stray, { process: 'i2g1' });
+    expect(INVARIANTS.theLastAttemptSettles?.(world)).toHaveLength(1);
+  });
+
   it('tell how long a takeover took', () => {
     expect(takeovers(goodWorld())).toEqual([{ submit: 1, ms: 1500, isDisturbed: false }]);
     expect(idleTimes(goodWorld()).find(({ message }) => message === 'a1')).toMatchObject({ idleMs: 100 });

@@ -18,7 +18,7 @@ describe('chaos', () => {
     const out = mkdtempSync(join(process.env.PARLEY_TEST_DIR ?? '', 'chaos-'));
     const { code, output } = await run([
       ...['--seed', seed],
-      ...['--minutes', '1.5', '--turns', '100', '--kills', '3', '--restarts', '1', '--out', out],
+      ...['--minutes', '0.4', '--turns', '100', '--kills', '3', '--restarts', '1', '--out', out],
     ]);
     if (code !== 0) throw new Error(output);
     const result = JSON.parse(readFileSync(join(out, `chaos-seed-${seed}.json`), 'utf8')) as {
