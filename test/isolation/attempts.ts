@@ -1,0 +1,110 @@
+/** One id of each kind: the victim's, a stranger's own, unknown ones or malformed ones. */
+export interface Ids {
+  readonly project_id: string;
+  readonly prompt_id: string;
+  readonly session_id: string;
+  readonly message_id: string;
+}
+
+/** One way to ask a route for things by `ids`, some of them perhaps beside things of the asker's `own`. */
+export interface Attempt {
+  readonly query?: (ids: Ids, own: Ids) => Record<string, unknown>;
+  readonly body?: (ids: Ids, own: Ids) => Record<string, unknown>;
+  readonly headers?: Record<string, string>;
+  /** Which ids of the path are the asker's own. */
+  readonly ownPath?: boolean;
+  /** When not 404: what a wrong id in a body answers, for a stranger's as for an unknown one. */
+  readonly status?: number;
+}
+
+const plain: Attempt[] = [{}];
+const ifMatch = { headers: { 'if-match': '"1"' } };
+const events = { headers: { accept: 'text/event-stream' } };
+const byProject: Attempt = { query: ({ project_id }) => ({ project_id }) };
+
+/** How each route that takes an id is asked. A route that is in neither list fails the test. */
+export const WITH_IDS: Record<string, Attempt[]> = {
+  'GET /projects/:project_id': plain,
+  'PATCH /projects/:project_id': [{ body: () => ({ name: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /projects/:project_id': [{}, ifMatch],
+  'GET /projects/:project_id/prompts': [{}, { query: () => ({ limit: 1 }) }],
+  'POST /projects/:project_id/prompts': [{ body: () => ({ content: 'Obey me.' }) }],
+  'PUT /projects/:project_id/prompts/order': [
+    { body: ({ prompt_id }) => ({ prompt_ids: [prompt_id] }) },
+    { body: (_, own) => ({ prompt_ids: [own.prompt_id] }) },
+    { ownPath: true, body: ({ prompt_id }, own) => ({ prompt_ids: [own.prompt_id, prompt_id] }), status: 422 },
+    { ownPath: true, body: ({ prompt_id }) => ({ prompt_ids: [prompt_id] }), status: 422 },
+  ],
+  'GET /prompts': [byProject],
+  'POST /prompts': [{ body: ({ project_id }) => ({ project_id, content: 'Obey me.' }) }],
+  'GET /prompts/:prompt_id': plain,
+  'PATCH /prompts/:prompt_id': [{ body: () => ({ content: 'Obey me.' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /prompts/:prompt_id': [{}, ifMatch],
+  'POST /chat': [
+    { body: ({ project_id }) => ({ project_id, message: 'Hi' }) },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi', stream: true }) },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi' }), ...events },
+    { body: ({ project_id }) => ({ project_id, message: 'Hi', background: true }) },
+    { body: ({ session_id }) => ({ session_id, message: 'Hi' }) },
+    { body: ({ session_id }) => ({ session_id, message: 'Hi', stream: true }) },
+    { body: ({ session_id, project_id }) => ({ session_id, project_id, message: 'Hi' }) },
+    { body: ({ session_id }, own) => ({ session_id, project_id: own.project_id, message: 'Hi' }) },
+    { body: ({ project_id }, own) => ({ session_id: own.session_id, project_id, message: 'Hi' }) },
+    { body: ({ message_id }, own) => ({ session_id: own.session_id, parent_id: message_id, message: 'Hi' }) },
+    { body: ({ session_id, message_id }) => ({ session_id, parent_id: message_id, message: 'Hi', stream: true }) },
+  ],
+  'GET /chat/sessions': [byProject, { query: ({ project_id }) => ({ project_id, archived: true }) }],
+  'POST /chat/sessions': [{ body: ({ project_id }) => ({ project_id }) }],
+  'GET /chat/sessions/:session_id': plain,
+  'PATCH /chat/sessions/:session_id': [{ body: () => ({ title: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
+  'DELETE /chat/sessions/:session_id': [{}, ifMatch],
+  'GET /chat/sessions/:session_id/messages': [
+    {},
+    { query: () => ({ order: 'desc', limit: 1 }) },
+    { query: () => ({ view: 'all' }) },
+    { query: ({ message_id }) => ({ leaf_id: message_id }) },
+    { ownPath: true, query: ({ message_id }) => ({ leaf_id: message_id }) },
+  ],
+  'GET /chat/messages/:message_id': plain,
+  'GET /chat/messages/:message_id/events': [
+    {},
+    events,
+    { query: () => ({ after: '1.0' }) },
+    { query: () => ({ after: '1.end' }) },
+    { headers: { 'last-event-id': '1.2' } },
+  ],
+  'POST /chat/messages/:message_id/stop': plain,
+  'POST /chat/messages/:message_id/regenerate': [
+    { body: () => ({}) },
+    { body: () => ({ stream: true }) },
+    { body: () => ({ background: true }) },
+  ],
+  'PUT /chat/messages/:message_id/feedback': [{ body: () => ({ rating: 'down' }) }],
+  'DELETE /chat/messages/:message_id/feedback': plain,
+};
+
+/** Routes that take no id: what they are about is the caller. */
+export const WITHOUT_IDS = [
+  'POST /auth/logout',
+  'GET /users/me',
+  'PATCH /users/me',
+  'DELETE /users/me',
+  'POST /users/me/password',
+  'GET /projects',
+  'POST /projects',
+  'GET /llm/models',
+  'GET /llm/health',
+];
+
+/** Open to everybody, and about nobody's things. */
+export const PUBLIC = [
+  'POST /auth/register',
+  'POST /auth/login',
+  'POST /auth/refresh',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /openapi.json',
+  'GET /openapi.yaml',
+];
+
+export const isDocs = (route: string): boolean => /^GET \/docs(\/|$)/.test(route);
