@@ -21,6 +21,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/users/users\\.repository\\.ts$', // sign-in by e-mail: nobody is signed in yet
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
+  '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
 ];
 
 /** What starts: everything else must be reachable from here. */

@@ -13,6 +13,7 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
+import { RevocationsModule } from './platform/revocations/revocations.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -27,6 +28,7 @@ export class AppModule {
         DatabaseModule.with(ENTITIES),
         HttpModule,
         IdempotencyModule,
+        RevocationsModule,
         TokensModule,
         HealthModule,
         UsersModule,

@@ -14,6 +14,7 @@ import { UsersRepository } from '../../src/modules/users/users.repository.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { IdempotencyRepository } from '../../src/platform/idempotency/idempotency.repository.js';
+import { RevocationsRepository } from '../../src/platform/revocations/revocations.repository.js';
 import { TestUser } from '../support/as-user.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
@@ -73,7 +74,13 @@ class Wire {
 
 beforeAll(async () => {
   // Nothing happens by itself while statements are counted.
-  t = await createTestApp({ databasePoolSize: 3, turnLeaseMs: 600_000, turnSweepMs: 600_000, turnFlushMs: 60_000 });
+  t = await createTestApp({
+    databasePoolSize: 3,
+    turnLeaseMs: 600_000,
+    turnSweepMs: 600_000,
+    turnFlushMs: 60_000,
+    revocationPollMs: 600_000,
+  });
   wire = new Wire(t.app);
   ada = await TestUser.register(t);
   project = await ada.project();
@@ -221,6 +228,16 @@ const RECIPES: [
     }),
   ],
   [
+    RevocationsRepository,
+    'revocations',
+    (revocations: RevocationsRepository, userId) => ({
+      // Rolled back: what is told by its commit would show in the statements of others.
+      put: [() => revocations.put(userId, [id], true, 60).then(() => Promise.reject(new Error('not really')))],
+      readSince: [() => revocations.readSince('0')],
+      sweep: [() => revocations.sweep()],
+    }),
+  ],
+  [
     TurnStore,
     'turn-store',
     (store: TurnStore, userId) => {
@@ -270,6 +287,12 @@ const IN_A_UNIT_OF_WORK = new Set<unknown>([
   MessagesRepository,
 ]);
 
+/** Methods of the others that are part of their caller's transaction. */
+const IN_A_CALLERS_UNIT_OF_WORK = new Map<unknown, string[]>([
+  [IdempotencyRepository, ['lock', 'find', 'insert']],
+  [RevocationsRepository, ['put']],
+]);
+
 /** TypeORM writes one line; the clauses of each statement begin a line here, so that a diff shows what has changed. */
 function readable(statement: string): string {
   const text = statement.replace(/'[0-9a-f]{8}-[0-9a-f-]{27}'/g, `'<tenant>'`).trim();
@@ -303,7 +326,7 @@ describe('the SQL of a repository', () => {
       for (const [method, calls] of Object.entries(recipe(t.app.get(type) as never, actor.userId))) {
         for (const call of calls) {
           const isBare = !IN_A_UNIT_OF_WORK.has(type) || method === 'findCredentials';
-          const isNested = type === IdempotencyRepository && ['lock', 'find', 'insert'].includes(method);
+          const isNested = IN_A_CALLERS_UNIT_OF_WORK.get(type)?.includes(method) === true;
           const { statements } = await wire.during(async () => {
             // What a call answers, or that it fails for want of rows, is not the question here.
             await (isBare && !isNested ? call() : unitOfWork.run(actor, call)).catch(() => undefined);

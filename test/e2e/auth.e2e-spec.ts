@@ -382,13 +382,33 @@ describe('refreshing', () => {
 });
 
 describe('signing out', () => {
-  it('ends the family of this sign-in and no other, and can be said twice', async () => {
+  it('ends the family of this sign-in and no other', async () => {
     const ada = await TestUser.register(t);
     const other = (await login(ada.email, PASSWORD)).body as SignedIn;
     await ada.post('/auth/logout').expect(204);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
-    await ada.post('/auth/logout').expect(204);
+    expectUnauthenticated(await ada.post('/auth/logout'));
     await refresh(other.refresh_token).expect(200);
+    await me(other.access_token).expect(200);
+  });
+
+  it('ends the access token that is still good too', async () => {
+    const ada = await TestUser.register(t);
+    await me(ada.accessToken).expect(200);
+    await ada.post('/auth/logout').expect(204);
+    expectUnauthenticated(await me(ada.accessToken));
+  });
+
+  it('ends nothing when the end of the access token can not be written', async () => {
+    const ada = await TestUser.register(t);
+    await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
+    try {
+      expectProblem(await ada.post('/auth/logout'), 'internal_error');
+    } finally {
+      await t.database.query('alter table revocations drop constraint ck_test');
+    }
+    await me(ada.accessToken).expect(200);
+    await refresh(ada.refreshToken).expect(200);
   });
 
   it('ends a child that was made by a refresh as well', async () => {

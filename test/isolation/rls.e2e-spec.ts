@@ -15,6 +15,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   messages: { SELECT: ['id', 'status', 'user_id'], UPDATE: ['status'] },
   turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'is_running', 'lease_until', 'owner'] },
   turn_chunks: { INSERT: 'all' },
+  revocations: { SELECT: 'all', DELETE: 'all' },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
 };
 
@@ -199,6 +200,8 @@ const POINTS_NOWHERE = [
   'turns.claim_id', // made up for each claim
   'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
   'idempotency_keys.message_id', // a key outlives what it made: its repeat then finds nothing
+  'revocations.user_id', // the mark of a deleted account outlives it
+  'revocations.subject_id', // a user, a sign-in or an API key
 ];
 
 describe('the schema', () => {

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import type { Actor } from '../../kernel/actor.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 
 /** The header type of access tokens (RFC 9068): no other kind of token can pass for one. */
@@ -27,7 +26,7 @@ export class AccessTokens {
     return this.config.jwtAccessTtlSeconds;
   }
 
-  issue({ userId, signInId }: Actor): Promise<string> {
+  issue(userId: string, signInId: string): Promise<string> {
     const claims: AccessTokenClaims = { sub: userId, sid: signInId };
     return this.jwt.signAsync(claims, {
       algorithm: ACCESS_TOKEN_ALGORITHM,

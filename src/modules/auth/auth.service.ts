@@ -8,6 +8,7 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Revocations } from '../../platform/revocations/revocations.js';
 import { UserDirectory } from '../users/public/user-directory.js';
 import { AccessTokens } from './access-tokens.js';
 import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
@@ -28,6 +29,7 @@ export class AuthService {
     private readonly signIns: SignInsRepository,
     private readonly passwords: PasswordHasher,
     private readonly accessTokens: AccessTokens,
+    private readonly revocations: Revocations,
     private readonly clock: Clock,
     private readonly config: AppConfig,
     keys: KeyRing,
@@ -63,7 +65,9 @@ export class AuthService {
   }
 
   async logout(actor: Actor): Promise<void> {
-    await this.unitOfWork.run(actor, () => this.signIns.revoke(actor.userId, actor.signInId));
+    const { userId, signInId } = actor;
+    if (signInId === null) return;
+    await this.unitOfWork.run(actor, () => this.endSignIn(userId, signInId));
   }
 
   /** Ends every other sign-in of the user; this one goes on. */
@@ -74,7 +78,7 @@ export class AuthService {
     const passwordHash = await this.passwords.hash(request.new_password);
     await this.unitOfWork.run(actor, async () => {
       await this.users.setPasswordHash(actor.userId, passwordHash);
-      await this.signIns.revokeOthers(actor.userId, actor.signInId);
+      await this.revocations.revoke(actor, await this.signIns.revokeOthers(actor.userId, actor.signInId));
     });
   }
 
@@ -94,8 +98,14 @@ export class AuthService {
       token.generation === now.generation - 1 &&
       now.lastUsedAt.getTime() > nowMs - REFRESH_GRACE_MS;
     if (isLostAnswer) return this.issue(now);
-    await this.signIns.revoke(token.userId, token.signInId);
+    await this.endSignIn(token.userId, token.signInId);
     return null;
+  }
+
+  /** Ends a sign-in with all its tokens, the access tokens that are still good too. */
+  private async endSignIn(userId: string, signInId: string): Promise<void> {
+    await this.signIns.revoke(userId, signInId);
+    await this.revocations.revoke({ userId }, [signInId]);
   }
 
   private async signIn(userId: string, userAgent: string | null): Promise<SignedIn> {
@@ -107,7 +117,7 @@ export class AuthService {
   private async issue(signIn: Pick<SignIn, 'userId' | 'id' | 'seed' | 'generation'>): Promise<SignedIn> {
     return {
       user: await this.users.get(signIn.userId),
-      access_token: await this.accessTokens.issue({ userId: signIn.userId, signInId: signIn.id }),
+      access_token: await this.accessTokens.issue(signIn.userId, signIn.id),
       refresh_token: this.refreshTokens.issue(signIn),
       token_type: 'bearer',
       expires_in: this.accessTokens.ttlSeconds,

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
+import { Revocations } from '../../platform/revocations/revocations.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 /** Guards every route of the application; `@Public()` is the only way around it. */
@@ -13,6 +14,7 @@ export class JwtGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
     private readonly verified: VerifiedTokens,
+    private readonly revocations: Revocations,
   ) {
     super();
   }
@@ -29,13 +31,14 @@ export class JwtGuard extends AuthGuard('jwt') {
     const { authorization } = request.headers;
     const actor = authorization === undefined ? undefined : this.verified.find(authorization);
     if (actor === undefined) return super.canActivate(context);
-    request.user = actor;
+    request.user = this.handleRequest(null, actor);
     return true;
   }
 
-  override handleRequest<T>(_error: unknown, actor: T | false): T {
+  override handleRequest<T = Actor>(_error: unknown, actor: T | false): T {
     // Why a token was refused helps only those who forge tokens.
-    if (actor === false || actor == null) throw new AppError('unauthenticated');
+    if (actor === false || actor == null || this.revocations.isRevoked(actor as unknown as Actor))
+      throw new AppError('unauthenticated');
     return actor;
   }
 }

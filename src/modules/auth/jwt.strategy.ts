@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { ExtractJwt, type SecretOrKeyProvider, Strategy } from 'passport-jwt';
-import type { Actor } from '../../kernel/actor.js';
+import { type Actor, signedIn } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
@@ -34,7 +34,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   validate({ headers }: FastifyRequest, { sub, sid, exp }: Partial<AccessTokenClaims>): Actor | false {
     // The library checks `exp` only where there is one; RFC 9068 requires it.
     if (!isId(sub) || !isId(sid) || typeof exp !== 'number') return false;
-    const actor = { userId: sub, signInId: sid };
+    const actor = signedIn(sub, sid);
     if (headers.authorization !== undefined) this.verified.remember(headers.authorization, actor, exp * 1000);
     return actor;
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull, Not } from 'typeorm';
+import { IsNull } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SignIn } from './sign-in.entity.js';
 
@@ -30,9 +30,16 @@ export class SignInsRepository {
     await this.unitOfWork.repository(SignIn).update({ userId, id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
   }
 
-  async revokeOthers(userId: string, keepId: string): Promise<void> {
-    await this.unitOfWork
-      .repository(SignIn)
-      .update({ userId, id: Not(keepId), revokedAt: IsNull() }, { revokedAt: () => 'now()' });
+  /** Ends all but one; the answer is those that had not ended before. */
+  async revokeOthers(userId: string, keepId: string | null): Promise<string[]> {
+    const revoked = await this.unitOfWork.query<{ id: string }>(
+      `
+with ended as (
+  update sign_ins set revoked_at = now() where user_id = $1 and id is distinct from $2 and revoked_at is null returning id
+)
+select id from ended`,
+      [userId, keepId],
+    );
+    return revoked.map(({ id }) => id);
   }
 }

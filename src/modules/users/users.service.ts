@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Revocations } from '../../platform/revocations/revocations.js';
 import type { User } from './user.entity.js';
 import type { UpdateUserRequest } from './user.dto.js';
 import { UsersRepository } from './users.repository.js';
@@ -11,6 +12,7 @@ export class UsersService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly users: UsersRepository,
+    private readonly revocations: Revocations,
   ) {}
 
   getMe(actor: Actor): Promise<User> {
@@ -24,12 +26,15 @@ export class UsersService {
     });
   }
 
-  /** Everything that belongs to the user goes with the row, by the foreign keys. */
+  /** Everything that belongs to the user goes with the row, by the foreign keys; the tokens that are still good end here. */
   async removeMe(actor: Actor): Promise<void> {
-    await this.unitOfWork.run(actor, () => this.users.remove(actor.userId));
+    await this.unitOfWork.run(actor, async () => {
+      await this.users.remove(actor.userId);
+      await this.revocations.revoke(actor, [actor.userId]);
+    });
   }
 
-  /** A token outlives its account by some minutes; then it is a token of nobody. */
+  /** Another instance may take the token of a deleted account for some seconds more: a token of nobody. */
   private async get({ userId }: Actor): Promise<User> {
     const user = await this.users.find(userId);
     if (user === null) throw new AppError('unauthenticated');

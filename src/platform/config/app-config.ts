@@ -161,6 +161,14 @@ export class AppConfig {
   @Max(86_400)
   jwtAccessTtlSeconds: number = 900;
 
+  @Variable(
+    'Sign-in',
+    'Milliseconds between looks for sign-ins, API keys and users whose access has ended: for at most that long another instance still takes their tokens when its notice got lost.',
+  )
+  @IsInt()
+  @Min(100)
+  revocationPollMs: number = 2000;
+
   @Variable('Sign-in', 'Seconds a sign-in lives without being refreshed.')
   @IsInt()
   @Min(60)

@@ -20,7 +20,8 @@ SET "revoked_at" = now()
 WHERE ("user_id" = $1 AND "id" = $2 AND "revoked_at" IS NULL);
 
 -- SignInsRepository.revokeOthers
-UPDATE "sign_ins"
-SET "revoked_at" = now()
-WHERE ("user_id" = $1 AND "id" != $2 AND "revoked_at" IS NULL);
+with ended as (
+  update sign_ins set revoked_at = now() where user_id = $1 and id is distinct from $2 and revoked_at is null returning id
+)
+select id from ended;
 
