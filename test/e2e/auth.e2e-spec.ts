@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { createHmac, generateKeyPairSync, randomBytes, sign as signWith } from 'node:crypto';
 import request, { type Response, type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
+import { PasswordHasher } from '../../src/platform/crypto/password-hasher.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';
 import { expectProblem } from '../support/expect-problem.js';
@@ -103,6 +104,24 @@ describe('registering', () => {
     expect(await countOf('from users')).toBe(before);
   });
 
+  it.each([
+    ['one of the most common passwords', 'Password1', 'is one of the most common passwords'],
+    ['the own address in other letters', 'LOVELACE.ada1815', 'must not be made of the e-mail address'],
+  ])('refuses %s with its place, makes no account and hashes nothing', async (_what, password, reason) => {
+    const email = `lovelace.ada@${someEmail()}`.replace(/@(.+)@/, '@$1.');
+    const answer = await post('/auth/register', { email, password });
+    expectProblem(answer, 'validation_failed', ['/password']);
+    expect(answer.text).toContain(reason);
+    expect(await countOf('from users where email = $1', [email])).toBe(0);
+  });
+
+  it('does not ask the password of an old account, only that of a new one', async () => {
+    const ada = await TestUser.register(t);
+    const hash = await t.app.get(PasswordHasher).hash('password1');
+    await t.database.query('update users set password_hash = $2 where id = $1', [ada.id, hash]);
+    await login(ada.email, 'password1').expect(200);
+  });
+
   it('takes a name of 200 characters as PostgreSQL counts them, however they are composed', async () => {
     const emoji = '\u2764\ufe0f';
     const register = (display_name: string): Test =>
@@ -176,6 +195,24 @@ describe('passwords', () => {
       await post('/auth/register', { email, password: chosen }).expect(201);
       await login(email, typed as string).expect(200);
     }
+  });
+
+  it('wait in a line that has an end: beyond it sign-ins are answered 503 and told when to come back', async () => {
+    const busy = (await t.another({ bcryptCost: 10, passwordQueue: 2 })).getHttpServer();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () =>
+        request(busy).post('/auth/login').send({ email: someEmail(), password: PASSWORD }),
+      ),
+    );
+    const refused = answers.filter(({ status }) => status === 503);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const answer of refused) {
+      expectProblem(answer, 'overloaded');
+      expect(answer.headers['retry-after']).toBe('2');
+    }
+    const heard = answers.filter(({ status }) => status !== 503);
+    expect(heard.length).toBeGreaterThanOrEqual(2);
+    for (const answer of heard) expectProblem(answer, 'invalid_credentials');
   });
 
   it('tell upper case from lower case and keep their spaces', async () => {

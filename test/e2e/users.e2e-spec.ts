@@ -116,6 +116,7 @@ describe('changing the password', () => {
 
   it.each<[string, Record<string, unknown>, string]>([
     ['a new one of 7 characters', { new_password: 'short12' }, '/new_password'],
+    ['a new one that everybody has', { new_password: 'Password123' }, '/new_password'],
     ['a new one of 257 characters', { new_password: 'x'.repeat(257) }, '/new_password'],
     ['no new one', { new_password: undefined }, '/new_password'],
     ['no current one', { current_password: undefined }, '/current_password'],

@@ -29,6 +29,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     passwordPepper: 'a test pepper that is long enough to be taken',
     bcryptCost: 4,
     workerThreads: 1,
+    passwordQueue: 1000,
     llmProvider: 'openai',
     openaiApiKey: 'sk-test-canary',
     openaiBaseUrl: model.url,

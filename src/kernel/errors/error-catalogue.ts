@@ -44,6 +44,7 @@ export const ERROR_CATALOGUE = {
   },
   provider_disconnected: { status: 502, level: 'warn', title: 'The model provider ended the answer early' },
   database_unavailable: { status: 503, level: 'error', title: 'The database is not available' },
+  overloaded: { status: 503, level: 'warn', title: 'The server has too much to do at the moment' },
   shutting_down: { status: 503, level: 'info', title: 'This instance is shutting down' },
   provider_credit_exhausted: { status: 503, level: 'error', title: 'The credit at the model provider is used up' },
   provider_rate_limited: { status: 503, level: 'warn', title: 'The model provider limits our rate' },

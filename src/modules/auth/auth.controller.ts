@@ -24,7 +24,7 @@ export class AuthController {
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
-  @ApiProblems('email_taken', 'validation_failed')
+  @ApiProblems('email_taken', 'validation_failed', 'overloaded')
   register(@Body() body: RegisterRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
     return this.auth.register(body, userAgent);
   }
@@ -35,7 +35,7 @@ export class AuthController {
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
   @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
   @ApiOkResponse({ type: SignedIn })
-  @ApiProblems('invalid_credentials', 'validation_failed')
+  @ApiProblems('invalid_credentials', 'validation_failed', 'overloaded')
   login(@Body() body: LoginRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
     return this.auth.login((body.email ?? body.username) as string, body.password, userAgent);
   }
@@ -64,7 +64,7 @@ export class AuthController {
   @HttpCode(204)
   @ApiOperation({ operationId: 'changePassword', summary: 'Change the password and end all other sign-ins' })
   @ApiNoContentResponse()
-  @ApiProblems('unauthenticated', 'validation_failed')
+  @ApiProblems('unauthenticated', 'validation_failed', 'overloaded')
   changePassword(@CurrentActor() actor: Actor, @Body() body: ChangePasswordRequest): Promise<void> {
     return this.auth.changePassword(actor, body);
   }

@@ -9,7 +9,14 @@ import { User } from '../users/public/user.dto.js';
 const EmailCase = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim().toLowerCase() : value));
 
-const password = { minLength: 8, maxLength: 256, format: 'password', example: 'correct horse battery' };
+const password = {
+  minLength: 8,
+  maxLength: 256,
+  format: 'password',
+  example: 'correct horse battery',
+  description:
+    'Any characters, nothing has to be mixed; 12 or more are advised. The most common passwords, and parts of the e-mail address, are refused.',
+};
 
 export class RegisterRequest {
   @ApiProperty({ format: 'email', maxLength: 254, example: 'ada@example.com' })

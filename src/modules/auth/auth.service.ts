@@ -7,6 +7,7 @@ import { newId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { requireGoodPassword } from '../../platform/crypto/password-rules.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { UserDirectory } from '../users/public/user-directory.js';
@@ -38,6 +39,7 @@ export class AuthService {
   }
 
   async register(request: RegisterRequest, userAgent: string | null): Promise<SignedIn> {
+    requireGoodPassword('/password', request.password, request.email);
     const passwordHash = await this.passwords.hash(request.password);
     const id = newId();
     return this.unitOfWork.run({ userId: id }, async () => {
@@ -72,9 +74,10 @@ export class AuthService {
 
   /** Ends every other sign-in of the user; this one goes on. */
   async changePassword(actor: Actor, request: ChangePasswordRequest): Promise<void> {
-    const current = await this.unitOfWork.run(actor, () => this.users.findPasswordHash(actor.userId));
-    const isRight = await this.passwords.verify(request.current_password, current);
-    if (!isRight) throw AppError.invalid('/current_password', 'is not the current password');
+    const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
+    const isRight = await this.passwords.verify(request.current_password, account?.passwordHash ?? null);
+    if (account === null || !isRight) throw AppError.invalid('/current_password', 'is not the current password');
+    requireGoodPassword('/new_password', request.new_password, account.email);
     const passwordHash = await this.passwords.hash(request.new_password);
     await this.unitOfWork.run(actor, async () => {
       await this.users.setPasswordHash(actor.userId, passwordHash);

@@ -195,6 +195,12 @@ export class AppConfig {
   @Max(16)
   workerThreads: number = 2;
 
+  @Variable('Sign-in', 'Most passwords that wait for a worker thread; while there are more, sign-ins are answered 503.')
+  @IsInt()
+  @Min(1)
+  @Max(10_000)
+  passwordQueue: number = 32;
+
   // Model provider
   @Variable(
     'Model provider',

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { AppConfig } from '../config/app-config.js';
 import { KeyRing } from './key-ring.js';
 
@@ -29,23 +30,32 @@ export class PasswordHasher implements OnApplicationShutdown {
     });
   }
 
-  async hash(password: string): Promise<string> {
-    return (await this.workers.run({
-      verb: 'hash',
-      text: this.keyed(password),
-      cost: this.config.bcryptCost,
-    })) as string;
+  /** Throws `overloaded` when too many wait already. */
+  hash(password: string): Promise<string> {
+    return this.run({ verb: 'hash', text: this.keyed(password), cost: this.config.bcryptCost });
   }
 
-  /** Whether the password belongs to the hash. Without a hash it takes as long and is false, so time tells nothing. */
+  /**
+   * Whether the password belongs to the hash. Without a hash it takes as long and is false, so time tells nothing.
+   * Throws `overloaded` when too many wait already.
+   */
   async verify(password: string, hash: string | null): Promise<boolean> {
-    const job = { verb: 'compare', text: this.keyed(password), hash: hash ?? this.decoy };
-    const isMatch = (await this.workers.run(job)) as boolean;
+    const isMatch = await this.run<boolean>({
+      verb: 'compare',
+      text: this.keyed(password),
+      hash: hash ?? this.decoy,
+    });
     return isMatch && hash !== null;
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.workers.close({ force: true });
+  }
+
+  /** Passwords are dear to check: a line without an end would keep everybody waiting for those who have given up. */
+  private async run<T>(job: object): Promise<T> {
+    if (this.workers.queueSize >= this.config.passwordQueue) throw new AppError('overloaded', { retryAfterSeconds: 2 });
+    return (await this.workers.run(job)) as T;
   }
 
   private keyed(password: string): string {

@@ -5,6 +5,9 @@ import type { User } from './user.dto.js';
 
 export type { Credentials };
 
+/** The part of a user that sign-in works with; never to be shown. */
+export type Account = Pick<UserRow, 'email' | 'passwordHash'>;
+
 /** Who exists, and by what secret: what sign-in needs to know of users. All but `findCredentials` run in a unit of work. */
 @Injectable()
 export class UserDirectory {
@@ -22,9 +25,9 @@ export class UserDirectory {
     return presentUser(user);
   }
 
-  /** The hash to check a password of the signed-in user against; null when the account is gone. */
-  async findPasswordHash(userId: string): Promise<string | null> {
-    return (await this.users.find(userId))?.passwordHash ?? null;
+  /** What a password or a token from a mail is checked against; null when the account is gone. */
+  findAccount(userId: string): Promise<Account | null> {
+    return this.users.find(userId);
   }
 
   async setPasswordHash(userId: string, passwordHash: string): Promise<void> {

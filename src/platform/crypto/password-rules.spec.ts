@@ -1,0 +1,42 @@
+import { commonPasswordCount, passwordProblem } from './password-rules.js';
+
+const EMAIL = 'ada.lovelace@engine.example.com';
+
+describe('the rules for new passwords', () => {
+  it('know more than the 3,000 most common ones that are long enough', () => {
+    expect(commonPasswordCount()).toBeGreaterThan(3000);
+  });
+
+  it.each(['password', 'iloveyou', 'qwerty123', '1q2w3e4r', '123456789'])('refuse %s', (password) => {
+    expect(passwordProblem(password, EMAIL)).toMatch(/common/);
+  });
+
+  it('refuse a common one in any case and in any spelling of the same letters', () => {
+    for (const password of ['PassWord', 'ＰＡＳＳＷＯＲＤ', 'sunshine１']) {
+      expect(passwordProblem(password, EMAIL)).toMatch(/common/);
+    }
+  });
+
+  it.each([
+    'ada.lovelace@engine.example.com',
+    'Ada.Lovelace',
+    'ada.lovelace1815',
+    'engine.example.com',
+    '!!engine!!',
+    'example2026',
+    'Parley2026',
+  ])('refuse %s for its owner', (password) => {
+    expect(passwordProblem(password, EMAIL)).toMatch(/e-mail/);
+  });
+
+  it.each(['correct horse battery', 'ada.lovelace wrote it', 'aaaaaaab9', '        ', '99887766554', 'пароль и ключ'])(
+    'take %s: nothing has to be mixed',
+    (password) => {
+      expect(passwordProblem(password, EMAIL)).toBeNull();
+    },
+  );
+
+  it('take what only another address is made of', () => {
+    expect(passwordProblem('ada.lovelace1815', 'eve@example.com')).toBeNull();
+  });
+});

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { AppError } from '../../kernel/errors/app-error.js';
+
+/**
+ * The most common passwords of 8 characters and more, in lower case: of the 20,000 that leaked most often, collected by
+ * Royce Williams and shipped with Django (BSD-3-Clause, see the licence beside the list).
+ */
+const LIST = new URL('./common-passwords.txt', import.meta.url);
+/** The name of the product is nobody's secret either. */
+const PRODUCT = 'parley';
+
+let common: ReadonlySet<string> | undefined;
+
+/** How many passwords the list refuses. */
+export function commonPasswordCount(): number {
+  return commonPasswords().size;
+}
+
+/**
+ * Why a new password must not be taken, or null. Case and spelling of the same letter do not make it another one: both
+ * sides are compared in lower case and in NFKC. There are no rules of composition (NIST SP 800-63B): they make
+ * passwords worse. Length is the business of the request.
+ */
+export function passwordProblem(password: string, email: string): string | null {
+  const folded = fold(password);
+  if (commonPasswords().has(folded)) return 'is one of the most common passwords';
+  const own = new Set([PRODUCT, ...partsOf(fold(email))].flatMap((part) => [part, bare(part)]));
+  own.delete('');
+  return own.has(folded) || own.has(bare(folded))
+    ? 'must not be made of the e-mail address or the name of this product'
+    : null;
+}
+
+/** Throws `validation_failed` at the pointer for a new password that must not be taken. */
+export function requireGoodPassword(pointer: string, password: string, email: string): void {
+  const problem = passwordProblem(password, email);
+  if (problem !== null) throw AppError.invalid(pointer, problem);
+}
+
+function commonPasswords(): ReadonlySet<string> {
+  common ??= new Set(readFileSync(LIST, 'utf8').split('\n').filter(Boolean).map(fold));
+  return common;
+}
+
+function fold(text: string): string {
+  return text.normalize('NFKC').toLowerCase();
+}
+
+/** `ada@mail.example.com`: the whole, `ada`, `mail.example.com`, `mail`, `example`, `com`. */
+function partsOf(email: string): string[] {
+  const at = email.lastIndexOf('@');
+  const domain = email.slice(at + 1);
+  return [email, email.slice(0, Math.max(at, 0)), domain, ...domain.split('.')];
+}
+
+/** Without the digits and signs at both ends: `ada1984!` is a guess at `ada`. */
+function bare(text: string): string {
+  return text.replace(/^\P{L}+/u, '').replace(/\P{L}+$/u, '');
+}
