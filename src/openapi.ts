@@ -1,9 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Scope } from './kernel/actor.js';
+import { ERROR_CATALOGUE } from './kernel/errors/error-catalogue.js';
 import type { AppConfig } from './platform/config/app-config.js';
 import { Problem } from './platform/http/problem.js';
 import { TURN_EVENT_MODELS, turnEventSchema } from './modules/chat/public/turn-event.dto.js';
 import { PROBLEM_JSON } from './platform/http/api-problems.decorator.js';
+import { SCOPES_EXTENSION } from './platform/http/scope.decorator.js';
 
 /** One tag a module, in the order in which a newcomer meets them. */
 const TAGS = {
@@ -32,6 +35,12 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       'password',
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
+    .addSecurity('api_key', {
+      type: 'http',
+      scheme: 'bearer',
+      description:
+        'An API key (`prk_…`) where a token goes, on routes that name a scope: `chat` (hold conversations), `read`, `manage` (make, change, remove).',
+    })
     .addSecurityRequirements('bearer')
     .addSecurityRequirements('password');
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
@@ -51,7 +60,7 @@ const idempotencyKey = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
-/** What the platform does for any route: it asks for a token, keeps writes from happening twice, and reports errors. */
+/** What the platform does for any route: it asks for a token or a key with the right scope, keeps writes from happening twice, and reports errors. */
 function addCommonParts({ paths }: OpenAPIObject): void {
   const content = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
   for (const [method, operation] of Object.values(paths).flatMap((path) =>
@@ -60,13 +69,18 @@ function addCommonParts({ paths }: OpenAPIObject): void {
     operation.responses.default = { description: 'Any other error; `code` says which.', content };
     // An open route knows nobody, whose token or key it could be.
     if (operation.security?.length === 0) continue;
+    const scopes = operation[SCOPES_EXTENSION];
+    if (scopes !== undefined) operation.security = [{ bearer: [] }, { password: [] }, { api_key: scopes }];
+    const refusal = scopes === undefined ? 'sign_in_required' : 'insufficient_scope';
+    operation.responses['403'] ??= { description: `\`${refusal}\`: ${ERROR_CATALOGUE[refusal].title}.`, content };
     operation.responses['401'] ??= { description: '`unauthenticated`: A valid access token is needed.', content };
     if (method !== 'get') operation.parameters.push(idempotencyKey);
   }
 }
 
 interface Operation {
-  readonly security?: unknown[];
+  security?: unknown[];
+  readonly [SCOPES_EXTENSION]?: readonly Scope[];
   readonly parameters: unknown[];
   readonly responses: Record<string, unknown>;
 }

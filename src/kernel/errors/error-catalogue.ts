@@ -9,6 +9,8 @@ export const ERROR_CATALOGUE = {
   unauthenticated: { status: 401, level: 'info', title: 'A valid access token is needed' },
   invalid_credentials: { status: 401, level: 'info', title: 'E-mail or password is wrong' },
   invalid_refresh_token: { status: 401, level: 'info', title: 'The refresh token is not valid any more' },
+  sign_in_required: { status: 403, level: 'info', title: 'This needs a sign-in; no API key may do it' },
+  insufficient_scope: { status: 403, level: 'info', title: 'The API key has not the scope for this' },
   not_found: { status: 404, level: 'info', title: 'Not found' },
   method_not_allowed: { status: 405, level: 'info', title: 'The route does not answer this method' },
   not_acceptable: { status: 406, level: 'info', title: 'No acceptable representation' },

@@ -2,9 +2,10 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import type { Actor } from '../../kernel/actor.js';
+import type { Actor, Scope } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
+import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
@@ -31,14 +32,26 @@ export class JwtGuard extends AuthGuard('jwt') {
     const { authorization } = request.headers;
     const actor = authorization === undefined ? undefined : this.verified.find(authorization);
     if (actor === undefined) return super.canActivate(context);
-    request.user = this.handleRequest(null, actor);
+    request.user = this.admit(actor, context);
     return true;
   }
 
-  override handleRequest<T = Actor>(_error: unknown, actor: T | false): T {
+  override handleRequest<T = Actor>(_error: unknown, actor: T | false, _info: unknown, context: ExecutionContext): T {
     // Why a token was refused helps only those who forge tokens.
-    if (actor === false || actor == null || this.revocations.isRevoked(actor as unknown as Actor))
-      throw new AppError('unauthenticated');
+    if (actor === false || actor == null) throw new AppError('unauthenticated');
+    return this.admit(actor as unknown as Actor, context) as T;
+  }
+
+  private admit(actor: Actor, context: ExecutionContext): Actor {
+    if (this.revocations.isRevoked(actor)) throw new AppError('unauthenticated');
+    if (actor.apiKeyId !== null) this.requireScope(actor, context);
     return actor;
+  }
+
+  private requireScope({ scopes }: Actor, context: ExecutionContext): void {
+    const needed = this.reflector.get<readonly Scope[] | undefined>(ROUTE_SCOPES, context.getHandler());
+    if (needed === undefined) throw new AppError('sign_in_required');
+    if (needed.some((scope) => scopes.includes(scope))) return;
+    throw new AppError('insufficient_scope', { detail: `The API key needs the scope ${needed.join(' or ')}.` });
   }
 }

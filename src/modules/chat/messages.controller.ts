@@ -6,6 +6,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
 import { presentMessage } from './message.presenter.js';
 import { type MessageInPlace, MessagesService } from './messages.service.js';
@@ -20,6 +21,7 @@ export class MessagesController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Scope('read')
   @Get('sessions/:session_id/messages')
   @ApiIds('session_id')
   @ApiOperation({
@@ -39,6 +41,7 @@ export class MessagesController {
     return this.cursors.page(scope, query, rows, ({ message }) => [message.seq], presentNode);
   }
 
+  @Scope('read', 'chat')
   @Get('messages/:message_id')
   @ApiIds('message_id')
   @ApiOperation({ operationId: 'getMessage', summary: 'One message' })
@@ -47,6 +50,7 @@ export class MessagesController {
     return presentMessage(await this.messages.get(actor, id));
   }
 
+  @Scope('chat')
   @Put('messages/:message_id/feedback')
   @ApiIds('message_id')
   @ApiOperation({ operationId: 'rateMessage', summary: 'Say whether an answer was good' })
@@ -60,6 +64,7 @@ export class MessagesController {
     return presentMessage(await this.messages.rate(actor, id, body));
   }
 
+  @Scope('chat')
   @Delete('messages/:message_id/feedback')
   @HttpCode(204)
   @ApiIds('message_id')

@@ -15,6 +15,7 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import type { ChatSession as ChatSessionRow } from './chat-session.entity.js';
 import {
   ChatSession,
@@ -40,6 +41,7 @@ export class SessionsController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Scope('read')
   @Get()
   @ApiOperation({ operationId: 'listSessions', summary: 'Sessions of a project, newest activity first' })
   @ApiOkResponse({ type: ChatSessionPage })
@@ -52,6 +54,7 @@ export class SessionsController {
     return this.cursors.page(scope, query, rows, (row) => [row.lastActiveAt.toISOString(), row.id], presentSession);
   }
 
+  @Scope('chat', 'manage')
   @Post()
   @ApiOperation({ operationId: 'createSession', summary: 'Make an empty session' })
   @ApiCreatedResponse({ type: ChatSession })
@@ -64,6 +67,7 @@ export class SessionsController {
     return present(await this.sessions.create(actor, body), reply);
   }
 
+  @Scope('read')
   @Get(':session_id')
   @ApiIds('session_id')
   @ApiOperation({ operationId: 'getSession', summary: 'One session' })
@@ -76,6 +80,7 @@ export class SessionsController {
     return present(await this.sessions.get(actor, id), reply);
   }
 
+  @Scope('manage')
   @Patch(':session_id')
   @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
@@ -92,6 +97,7 @@ export class SessionsController {
     return present(await this.sessions.update(actor, id, ifMatch, body), reply);
   }
 
+  @Scope('manage')
   @Delete(':session_id')
   @HttpCode(204)
   @ApiIds('session_id')

@@ -18,6 +18,7 @@ import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
 import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SseStream } from '../../platform/http/sse.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import { presentMessage } from './message.presenter.js';
 import { Message } from './public/message.dto.js';
@@ -45,6 +46,7 @@ export class TurnsController {
     private readonly config: AppConfig,
   ) {}
 
+  @Scope('chat')
   @Post()
   @OwnIdempotency()
   @HttpCode(200)
@@ -64,6 +66,7 @@ export class TurnsController {
     await this.answer(actor, await this.turns.send(actor, body, idempotencyKeyOf(request)), body, request, reply);
   }
 
+  @Scope('chat')
   @Post('messages/:message_id/regenerate')
   @OwnIdempotency()
   @HttpCode(200)
@@ -91,6 +94,7 @@ export class TurnsController {
     );
   }
 
+  @Scope('read', 'chat')
   @Get('messages/:message_id/events')
   @ApiIds('message_id')
   @ApiHeader({
@@ -126,6 +130,7 @@ export class TurnsController {
     this.stream(turn, reply, seen ?? null);
   }
 
+  @Scope('chat')
   @Post('messages/:message_id/stop')
   @OwnIdempotency()
   @HttpCode(200)

@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import { LlmHealth, LlmModelPage } from './llm.dto.js';
 import { LlmService } from './llm.service.js';
 
@@ -9,6 +10,7 @@ import { LlmService } from './llm.service.js';
 export class LlmController {
   constructor(private readonly service: LlmService) {}
 
+  @Scope('read', 'chat')
   @Get('models')
   @ApiOperation({ operationId: 'listModels', summary: 'The models that the default provider offers' })
   @ApiOkResponse({ type: LlmModelPage })
@@ -28,6 +30,7 @@ export class LlmController {
     return this.service.listModels();
   }
 
+  @Scope('read', 'chat')
   @Get('health')
   @ApiOperation({ operationId: 'checkLlmHealth', summary: 'Whether the default provider can be reached' })
   @ApiOkResponse({ type: LlmHealth })

@@ -15,6 +15,7 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import { CreateProjectRequest, Project, ProjectPage, UpdateProjectRequest } from './project.dto.js';
 import type { Project as ProjectRow } from './project.entity.js';
 import { ProjectsService } from './projects.service.js';
@@ -28,6 +29,7 @@ export class ProjectsController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Scope('read')
   @Get()
   @ApiOperation({ operationId: 'listProjects', summary: 'Projects, newest first' })
   @ApiOkResponse({ type: ProjectPage })
@@ -39,6 +41,7 @@ export class ProjectsController {
     return this.cursors.page(scope, query, rows, ({ id }) => [id], presentProject);
   }
 
+  @Scope('manage')
   @Post()
   @ApiOperation({ operationId: 'createProject', summary: 'Make a project' })
   @ApiCreatedResponse({ type: Project })
@@ -51,6 +54,7 @@ export class ProjectsController {
     return present(await this.projects.create(actor, body), reply);
   }
 
+  @Scope('read')
   @Get(':project_id')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'getProject', summary: 'One project' })
@@ -64,6 +68,7 @@ export class ProjectsController {
     return present(await this.projects.get(actor, id), reply);
   }
 
+  @Scope('manage')
   @Patch(':project_id')
   @ApiIds('project_id')
   @ApiHeader({
@@ -84,6 +89,7 @@ export class ProjectsController {
     return present(await this.projects.update(actor, id, ifMatch, body), reply);
   }
 
+  @Scope('manage')
   @Delete(':project_id')
   @HttpCode(204)
   @ApiIds('project_id')

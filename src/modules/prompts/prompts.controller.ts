@@ -15,6 +15,7 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
 import {
   CreatePromptByIdRequest,
   CreatePromptRequest,
@@ -42,6 +43,7 @@ export class PromptsController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Scope('read')
   @Get('projects/:project_id/prompts')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'listProjectPrompts', summary: "A project's prompts, in order" })
@@ -55,6 +57,7 @@ export class PromptsController {
     return this.page(actor, projectId, query);
   }
 
+  @Scope('read')
   @Get('prompts')
   @ApiOperation({ operationId: 'listPrompts', summary: "A project's prompts, in order" })
   @ApiOkResponse({ type: PromptPage })
@@ -63,6 +66,7 @@ export class PromptsController {
     return this.page(actor, query.project_id, query);
   }
 
+  @Scope('manage')
   @Post('projects/:project_id/prompts')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'createProjectPrompt', summary: 'Add a prompt as the last one' })
@@ -77,6 +81,7 @@ export class PromptsController {
     return present(await this.prompts.create(actor, projectId, body), reply);
   }
 
+  @Scope('manage')
   @Post('prompts')
   @ApiOperation({ operationId: 'createPrompt', summary: 'Add a prompt to a project as the last one' })
   @ApiCreatedResponse({ type: Prompt })
@@ -89,6 +94,7 @@ export class PromptsController {
     return present(await this.prompts.create(actor, body.project_id, body), reply);
   }
 
+  @Scope('manage')
   @Put('projects/:project_id/prompts/order')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'orderPrompts', summary: "Put all of a project's prompts in order" })
@@ -103,6 +109,7 @@ export class PromptsController {
     return { data: rows.map(presentPrompt), next_cursor: null };
   }
 
+  @Scope('read')
   @Get('prompts/:prompt_id')
   @ApiIds('prompt_id')
   @ApiOperation({ operationId: 'getPrompt', summary: 'One prompt' })
@@ -115,6 +122,7 @@ export class PromptsController {
     return present(await this.prompts.get(actor, id), reply);
   }
 
+  @Scope('manage')
   @Patch('prompts/:prompt_id')
   @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
@@ -131,6 +139,7 @@ export class PromptsController {
     return present(await this.prompts.update(actor, id, ifMatch, body), reply);
   }
 
+  @Scope('manage')
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
   @ApiIds('prompt_id')
