@@ -22,6 +22,8 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
+  '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users
+  '^src/cli/audit\\.command\\.ts$', // verifying, without the web framework that would make it
 ];
 
 /** What starts: everything else must be reachable from here. */

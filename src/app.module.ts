@@ -6,6 +6,7 @@ import { LlmModule } from './modules/llm/llm.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
 import { PromptsModule } from './modules/prompts/prompts.module.js';
 import { UsersModule } from './modules/users/users.module.js';
+import { AuditModule } from './platform/audit/audit.module.js';
 import type { AppConfig } from './platform/config/app-config.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
@@ -29,6 +30,7 @@ export class AppModule {
         HttpModule,
         IdempotencyModule,
         RevocationsModule,
+        AuditModule,
         TokensModule,
         HealthModule,
         UsersModule,

@@ -6,6 +6,7 @@ import { type Environment, Interrupted, UsageError } from './command.js';
 const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
 
   migrate           bring the database to the newest migration
+  audit verify      hash the audit log of every user anew; code 1 when one was changed
   demo              play a first chat and print it
     --url <address>   against this server; without it the one that runs here, else one of its own
     --keep            keep the demo's account instead of deleting it
@@ -26,6 +27,11 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
   migrate: async (args, env) => {
     read(args, {});
     await (await import('./migrate.command.js')).migrateCommand(env);
+  },
+  audit: async ([verb, ...args], env) => {
+    if (verb !== 'verify') throw new UsageError('audit: verify is all it can do.');
+    read(args, {});
+    await (await import('./audit.command.js')).auditVerifyCommand(env);
   },
   demo: async (args, env) => {
     const options = read(args, DEMO);

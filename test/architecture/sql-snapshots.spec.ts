@@ -13,6 +13,7 @@ import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.
 import { UsersRepository } from '../../src/modules/users/users.repository.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
 import { IdempotencyRepository } from '../../src/platform/idempotency/idempotency.repository.js';
 import { RevocationsRepository } from '../../src/platform/revocations/revocations.repository.js';
 import { TestUser } from '../support/as-user.js';
@@ -96,6 +97,10 @@ const request = { model: null, params: {} };
 const options = { policy: null, key: null };
 const at = { lastActiveAt: '2026-01-01T00:00:00.000Z', id: newId() };
 const id = newId();
+const entryOf = (userId: string) => ({
+  ...{ userId, id, at: new Date(0), actorKind: 'user' as const, actorId: null },
+  ...{ action: 'account.registered' as const, subjectId: null, facts: {} },
+});
 
 /** Ways to call each method so that it shows all the SQL it has; a method that is not here fails the test. */
 const RECIPES: [
@@ -238,6 +243,16 @@ const RECIPES: [
     }),
   ],
   [
+    AuditRepository,
+    'audit',
+    (audit: AuditRepository, userId) => ({
+      append: [() => audit.append(entryOf(userId))],
+      list: [() => audit.list(userId, null, 21)],
+      walk: [() => audit.walk({ userId, seq: 1 }, 1000)],
+      findEmptied: [() => audit.findEmptied()],
+    }),
+  ],
+  [
     TurnStore,
     'turn-store',
     (store: TurnStore, userId) => {
@@ -291,6 +306,7 @@ const IN_A_UNIT_OF_WORK = new Set<unknown>([
 const IN_A_CALLERS_UNIT_OF_WORK = new Map<unknown, string[]>([
   [IdempotencyRepository, ['lock', 'find', 'insert']],
   [RevocationsRepository, ['put']],
+  [AuditRepository, ['append', 'list']],
 ]);
 
 /** TypeORM writes one line; the clauses of each statement begin a line here, so that a diff shows what has changed. */

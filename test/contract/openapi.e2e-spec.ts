@@ -185,6 +185,7 @@ describe('the answers of the server', () => {
   it('to users about themselves', async () => {
     const user = await User.register(t);
     await checked(user.get('/users/me'), 200);
+    await checked(user.get('/users/me/audit-events?limit=1'), 200);
     await checked(user.patch('/users/me', { display_name: 'Bea' }), 200);
     await checked(user.patch('/users/me', { display_name: '' }), 422);
     await checked(user.post('/users/me/password', { current_password: PASSWORD, new_password: 'another one' }), 204);

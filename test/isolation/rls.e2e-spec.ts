@@ -9,6 +9,9 @@ type Row = Record<string, unknown>;
 /** Tables that belong to no user: what the application may do with them. */
 const SHARED: Record<string, string[]> = { schema_migrations: ['SELECT'] };
 
+/** Tables of users of which the application may not change and delete rows; to their own users they show them. */
+const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
+
 /** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
   users: { SELECT: ['email', 'id', 'password_hash'] },
@@ -16,6 +19,8 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'is_running', 'lease_until', 'owner'] },
   turn_chunks: { INSERT: 'all' },
   revocations: { SELECT: 'all', DELETE: 'all' },
+  audit_events: { SELECT: 'all' },
+  audit_heads: { SELECT: 'all' },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
 };
 
@@ -23,6 +28,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
 const VALUES: Record<string, () => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
   messages: () => ({ role: 'assistant', status: 'pending' }),
+  audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
 };
 
 // Jest collects its tests before it runs any, so the tables have to be known first.
@@ -108,6 +114,11 @@ describe.each(tenantTables)('rows of $name', (table) => {
     const mine = tenant === null ? [] : [{ owner: tenant }];
     expect(await app(tenant, `select ${owner} as owner from ${name}`)).toEqual(mine);
     expect(await app(tenant, `select 1 from ${name} where ${owner} = $1`, [victim])).toEqual([]);
+    if (ADDED_TO_ONLY.includes(name)) {
+      for (const sql of [`update ${name} set ${owner} = ${owner}`, `delete from ${name}`])
+        await expect(app(tenant, sql)).rejects.toMatchObject({ code: '42501' });
+      return;
+    }
     expect(await app(tenant, `update ${name} set ${owner} = ${owner} returning ${owner} as owner`)).toEqual(mine);
     expect(await app(tenant, `delete from ${name} where ${owner} = $1 returning 1`, [victim])).toEqual([]);
     expect(await app(tenant, `delete from ${name} returning ${owner} as owner`)).toEqual(mine);
@@ -199,6 +210,10 @@ async function leadingColumns({ table, columns }: ForeignKey & { table: string }
 const POINTS_NOWHERE = [
   'turns.claim_id', // made up for each claim
   'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
+  'audit_events.user_id', // the log outlives the account,
+  'audit_events.actor_id', // who did it
+  'audit_events.subject_id', // and what it was done to
+  'audit_heads.user_id',
   'idempotency_keys.message_id', // a key outlives what it made: its repeat then finds nothing
   'revocations.user_id', // the mark of a deleted account outlives it
   'revocations.subject_id', // a user, a sign-in or an API key
@@ -280,7 +295,7 @@ describe('the roles', () => {
       // TRUNCATE knows no policies, REFERENCES and TRIGGER see rows of others.
       expect({ name, may: await privileges('parley_app', name) }).toEqual({
         name,
-        may: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+        may: ['SELECT', 'INSERT', ...(ADDED_TO_ONLY.includes(name) ? [] : ['UPDATE', 'DELETE'])],
       });
     }
     const [{ can } = {}] = await database.query<{ can: boolean }>(

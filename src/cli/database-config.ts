@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import type { AppConfig } from '../platform/config/app-config.js';
+import { loadConfig } from '../platform/config/load-config.js';
+import { variableDefinitions } from '../platform/config/variable.decorator.js';
+import type { Environment } from './command.js';
+
+/**
+ * The settings of a command that only works on the database: such a job gets the addresses of the database and no other
+ * secret, so nothing else is asked for.
+ */
+export function databaseConfig(env: Environment): AppConfig {
+  const needed = variableDefinitions().filter(({ group, name }) => group === 'Database' || name === 'DATA_DIR');
+  const unused = randomBytes(48).toString('base64url');
+  const config = loadConfig({
+    ...Object.fromEntries(needed.map(({ name }) => [name, env[name]])),
+    JWT_SECRET: unused,
+    PASSWORD_PEPPER: unused,
+  });
+  if (env.NODE_ENV === 'production' && config.databaseUrl === undefined) {
+    throw new Error('DATABASE_URL: production needs a database of its own');
+  }
+  return config;
+}

@@ -1,0 +1,20 @@
+/**
+ * Everything the audit log can say, once. An action is part of the public contract: it may get a new line here, never
+ * another meaning. What is in quotes after a dash are the facts that come with it; the subject is what `subject_id` names.
+ */
+export const AUDIT_ACTIONS = {
+  'account.registered': 'The account was made.',
+  'account.profile_changed': 'The profile was changed — `fields`: which.',
+  'account.password_changed': 'The password was changed; all other sign-ins ended.',
+  'account.deleted': 'The account was deleted with everything that belonged to it, but for this log.',
+  'sign_in.created': 'Somebody signed in. Subject: the sign-in.',
+  'sign_in.failed': 'Somebody tried to sign in and was refused — `reason`: why.',
+  'sign_in.ended': 'Signed out. Subject: the sign-in.',
+  'sign_in.refresh_reused': 'A used refresh token came back, so the sign-in ended. Subject: the sign-in.',
+  'project.created': 'Subject: the project.',
+  'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
+  'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',
+  'session.deleted': 'Deleted with its messages. Subject: the session.',
+} as const satisfies Record<`${string}.${string}`, string>;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
