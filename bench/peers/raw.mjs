@@ -12,7 +12,7 @@ import { Pool } from 'undici';
 
 const env = process.env;
 const dist = pathToFileURL(`${env.PARLEY_DIST}/`);
-const { OPEN_IN_SESSION, READ_CONTEXT, CLOSE } = await import(
+const { LOCK_SESSION, OPEN_IN_SESSION, READ_CONTEXT, CLOSE } = await import(
   new URL('src/modules/chat/turn-statements.js', dist).href
 );
 const { isId, newId } = await import(new URL('src/kernel/ids.js', dist).href);
@@ -21,6 +21,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_MESSAGE_CHARS = 100_000;
 const LEASE_MS = 30_000;
 const HISTORY = Number(env.HISTORY_MESSAGES);
+const CONTEXT_TOKENS = 16_000;
 const OWNER = newId();
 
 class Refusal extends Error {
@@ -177,9 +178,10 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   // The order of the values is that of turn-statements.ts; PostgreSQL refuses a wrong number of them.
   const claim = [userId, projectId, answerId, claimId, OWNER, LEASE_MS, REQUEST, null];
   const question = [questionId, message, null, estimateTokens(message)];
-  const [, opened, context] = await transaction(userId, [
+  const [, , opened, context] = await transaction(userId, [
+    { ...LOCK_SESSION, values: [userId, sessionId] },
     { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, false, null] },
-    { ...READ_CONTEXT, values: [userId, questionId, HISTORY] },
+    { ...READ_CONTEXT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS] },
   ]);
   const place = opened.rows[0];
   if (place === undefined) throw new Refusal(404, 'no such project or session');

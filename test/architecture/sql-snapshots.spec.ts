@@ -258,7 +258,7 @@ const RECIPES: [
     (store: TurnStore, userId) => {
       const given = { content: 'x', parts: null, tokens: 1, title: 'x' };
       const session = { sessionId: id, projectId: null, parentId: undefined };
-      const claimed = { userId, messageId: id, claimId: id, attempt: 2, request, isStopRequested: false };
+      const claimed = { userId, messageId: id, claimId: id, attempt: 2, request, crashes: 0, isStopRequested: false };
       return {
         open: [
           () => store.open({ userId }, { projectId: id }, given, request, { policy: 'queue', key }),
@@ -268,6 +268,8 @@ const RECIPES: [
         reopen: [() => store.reopen(claimed)],
         close: [() => store.close({ claimId: id, answer: { userId, id } } as never, {} as never)],
         findMessage: [() => store.findMessage({ userId }, id)],
+        findSettled: [() => store.findSettled({ answer: { userId, id }, attempt: 1 } as never)],
+        releaseKey: [() => store.releaseKey({ userId }, key)],
         findTurn: [() => store.findTurn({ userId }, id)],
         readProgress: [() => store.readProgress({ userId }, id, { attempt: 1, offset: 0 })],
       };
@@ -291,7 +293,7 @@ const RECIPES: [
 ];
 
 /** Private methods: what they send is seen with those that call them. */
-const HELPERS = ['run', 'runWithKey', 'claim', 'readContext'];
+const HELPERS = ['run', 'runGuarded', 'claim', 'readContext'];
 
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   UsersRepository,

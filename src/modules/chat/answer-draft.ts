@@ -4,6 +4,8 @@ import type { FinishReason, LlmEvent, LlmUsage } from '../llm/public/llm-provide
 import type { MessageStatus } from './message.entity.js';
 import type { Outcome } from './open-turn.js';
 
+const MAX_NAME = 200;
+
 /** Collects what a provider sends into the columns of an answer. */
 export class AnswerDraft {
   provider: ProviderName | null = null;
@@ -24,8 +26,9 @@ export class AnswerDraft {
     if (event.type === 'text-delta') return this.add(event.text);
     if (event.type === 'usage') this.usage = event.usage;
     if (event.type === 'finish') {
-      this.finish = event;
-      this.model = event.model ?? this.model;
+      const { reason, generationId, model } = event;
+      this.finish = { reason, generationId: generationId === null ? null : toName(generationId) };
+      if (model !== null) this.model = toName(model);
     }
     return '';
   }
@@ -75,4 +78,9 @@ export class AnswerDraft {
     if (text !== '') this.pieces.push(text);
     return text;
   }
+}
+
+/** A provider's own name of something, in a form and length that can be stored. */
+function toName(text: string): string {
+  return text.replaceAll('\0', '').slice(0, MAX_NAME).toWellFormed();
 }

@@ -15,7 +15,7 @@ select is_running as "isRunning", pg_notify('${TURN_CHANNEL}', 'stop ' || owner)
 };
 
 const CLAIMED = `
-  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,
   t.stop_requested_at is not null as "isStopRequested"`;
 
 // $2 session, $3 claim, $4 owner, $5 lease: the first that waits there. The unique index refuses it while another runs,
@@ -81,14 +81,15 @@ where owner = $1 and claim_id = any($3::uuid[]) and is_running
 returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested"`,
 };
 
-// $1 owner. Wakes the other instances.
+// $1 owner. A lease that never began tells a turn that is handed over from one whose instance has died. Wakes the other
+// instances, for what was running and for what waits behind a turn that has ended here since it was asked to stop.
 export const RELEASE_LEASES = {
   name: 'turns_release_leases',
   text: `
 with released as (
-  update turns set lease_until = now() where owner = $1 and is_running returning message_id
+  update turns set lease_until = '-infinity' where owner = $1 and is_running returning message_id
 )
-select pg_notify('${TURN_CHANNEL}', 'free ' || count(*)) from released having count(*) > 0`,
+select pg_notify('${TURN_CHANNEL}', 'free ' || count(*)) from released`,
 };
 
 // $1 new owner, $2 lease in milliseconds, $3 how many at most.
@@ -96,11 +97,13 @@ export const CLAIM_EXPIRED = {
   name: 'turns_claim_expired',
   text: `
 with expired as materialized (
-  select user_id, message_id from turns where is_running and lease_until <= now()
+  select user_id, message_id, lease_until from turns where is_running and lease_until <= now()
   order by lease_until limit $3 for update skip locked
 )
 update turns t
-set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1, lease_until = now() + $2 * interval '1 millisecond'
+set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1,
+    crashes = t.crashes + case when expired.lease_until > '-infinity' then 1 else 0 end,
+    lease_until = now() + $2 * interval '1 millisecond'
 from expired
 where t.user_id = expired.user_id and t.message_id = expired.message_id
 returning ${CLAIMED}`,

@@ -38,27 +38,44 @@ export class ModelCall {
   }
 
   /** The outcome of a turn that is settled without asking the model again: what was saved of it is its answer. */
-  async cut({ savedText }: OpenTurn, status: 'stopped' | 'interrupted'): Promise<Outcome> {
+  async cut(turn: OpenTurn, status: 'stopped' | 'interrupted'): Promise<Outcome> {
     const draft = new AnswerDraft();
-    draft.take({ type: 'text-delta', text: savedText ?? '' });
+    const { savedText } = turn;
+    if (savedText !== null) {
+      // Somebody has asked the model for this text, and it has its price.
+      this.address(turn, draft);
+      draft.estimatedInputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
+      draft.take({ type: 'text-delta', text: savedText });
+    }
     return draft.outcome(status, status === 'stopped' ? null : 'turn_interrupted', await this.tokens.count(draft.text));
   }
 
   private async answer(turn: OpenTurn, live: LiveTurn, draft: AnswerDraft): Promise<void> {
-    const { project, request } = turn;
-    const provider = this.providers.find(project.provider);
-    if (provider === null) throw new AppError('provider_not_configured');
-    draft.provider = provider.name;
-    draft.model = request.model ?? project.model ?? provider.defaultModel;
+    const asked = this.address(turn, draft);
+    if (asked === null) throw new AppError('provider_not_configured');
     const context = this.context(turn);
     draft.estimatedInputTokens = context.inputTokens;
-    await this.read(
-      provider,
-      context,
-      { model: draft.model, params: { ...project.params, ...request.params } },
-      live,
-      draft,
-    );
+    const params = { ...turn.project.params, ...turn.request.params };
+    await this.read(asked.provider, context, { model: asked.model, params }, live, draft);
+  }
+
+  /** Whom the turn asks, noted in the draft; null when the server does not know that provider. */
+  private address({ project, request }: OpenTurn, draft: AnswerDraft): { provider: LlmProvider; model: string } | null {
+    const provider = this.providers.find(project.provider);
+    if (provider === null) return null;
+    const model = request.model ?? project.model ?? provider.defaultModel;
+    draft.provider = provider.name;
+    draft.model = model;
+    return { provider, model };
+  }
+
+  /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
+  private contextOrNull(turn: OpenTurn): Context | null {
+    try {
+      return this.context(turn);
+    } catch {
+      return null;
+    }
   }
 
   private async read(

@@ -30,9 +30,12 @@ export class SessionTitles {
   async name({ question, project }: OpenTurn, answer: Message): Promise<void> {
     const { titleModel } = this.config;
     if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
+    // The model of that name is the default provider's; what is said to another stays with that one.
+    const provider = this.providers.default;
+    if (project.provider !== null && project.provider !== provider.name) return;
     const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
     try {
-      const { text } = await (this.providers.find(project.provider) ?? this.providers.default).generate(
+      const { text } = await provider.generate(
         [
           { role: 'system', content: INSTRUCTION },
           { role: 'user', content: excerpt.toWellFormed() },

@@ -14,6 +14,8 @@ export interface ClaimedTurn {
   readonly messageId: string;
   readonly claimId: string;
   readonly attempt: number;
+  /** How many instances have died with it. */
+  readonly crashes: number;
   readonly request: TurnRequest;
   readonly isStopRequested: boolean;
 }

@@ -3,7 +3,7 @@ import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationB
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Notifications } from '../../platform/database/notifications.js';
 import { TurnAbort } from './live-turn.js';
-import { type SavedText, TurnClaims } from './turn-claims.js';
+import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import { parseNotice, TURN_CHANNEL } from './turn-notices.js';
 import { type RunningTurn, TurnRunner } from './turn-runner.js';
@@ -23,6 +23,8 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   private readonly timers = new Set<NodeJS.Timeout>();
   private isLeaving = false;
   private isStopped = false;
+  /** Claims that have been taken over and do not run yet: they must not run out meanwhile. */
+  private readonly taking = new Set<string>();
   /** The takeovers that have begun. */
   private takeovers: Promise<unknown> = Promise.resolve();
 
@@ -52,17 +54,20 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     this.isStopped = true;
     for (const timer of this.timers) clearTimeout(timer);
     this.mirrors.close();
-    if (isDone) return;
-    await this.save().catch(() => undefined);
-    await this.runner.abandon();
+    if (!isDone) {
+      await this.save().catch(() => undefined);
+      await this.runner.abandon();
+    }
+    // Also when nothing runs: a claim whose answer got lost is ours too, and turns may wait behind one that has ended.
     await this.claims.release().catch((error: unknown) => this.log.warn({ err: error }, 'Leases were not handed back'));
   }
 
   /** Also learns what others asked of our turns: stops, and takeovers that we have not noticed. */
   async renew(): Promise<void> {
     const mine = this.runner.running();
-    if (mine.length === 0) return;
-    const held = await this.claims.renew(mine.map(({ turn }) => turn.claimId));
+    const claimIds = [...mine.map(({ turn }) => turn.claimId), ...this.taking];
+    if (claimIds.length === 0) return;
+    const held = await this.claims.renew(claimIds);
     const leases = new Map(held.map((lease) => [lease.messageId, lease]));
     for (const { turn, live } of mine) {
       const lease = leases.get(turn.answer.id);
@@ -101,19 +106,26 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     while (taken === BATCH && !this.isLeaving) {
       const expired = await this.claims.claimExpired(BATCH);
       taken = expired.length;
-      for (const turn of expired) {
-        const { messageId, attempt } = turn;
-        this.log.log({ messageId, attempt }, 'Taking over a turn');
-        // One that can not be taken must not keep the others of its batch waiting for their leases.
-        await this.runner
-          .take(turn)
-          .catch((error: unknown) => this.log.warn({ messageId, err: error }, 'A turn could not be taken over'));
-      }
+      for (const { claimId } of expired) this.taking.add(claimId);
+      for (const turn of expired) await this.take(turn);
     }
     for (const { userId, sessionId } of await this.claims.findStranded(BATCH)) {
       await this.runner
         .startNext({ userId }, sessionId)
         .catch((error: unknown) => this.log.warn({ sessionId, err: error }, 'A waiting turn could not be started'));
+    }
+  }
+
+  private async take(turn: ClaimedTurn): Promise<void> {
+    const { messageId, claimId, attempt } = turn;
+    this.log.log({ messageId, attempt }, 'Taking over a turn');
+    try {
+      await this.runner.take(turn);
+    } catch (error) {
+      // One that can not be taken must not keep the others of its batch waiting.
+      this.log.warn({ messageId, err: error }, 'A turn could not be taken over');
+    } finally {
+      this.taking.delete(claimId);
     }
   }
 

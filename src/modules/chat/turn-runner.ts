@@ -13,8 +13,8 @@ import { TurnStore } from './turn-store.js';
 /** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
 const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];
 
-/** How often a turn is run before it is given up: a request that kills instances must not kill them for ever. */
-const MAX_ATTEMPTS = 3;
+/** How many instances may die with a turn before it is given up: a request that kills them must not do so for ever. */
+const MAX_CRASHES = 3;
 
 export interface RunningTurn {
   readonly turn: OpenTurn;
@@ -34,6 +34,8 @@ export interface RunningTurn {
 export class TurnRunner {
   private readonly log = new Logger(TurnRunner.name);
   private readonly turns = new Map<string, RunningTurn>();
+  /** What is about to bring turns to this instance. */
+  private readonly claiming = new Set<Promise<unknown>>();
   private isDraining = false;
 
   constructor(
@@ -44,9 +46,19 @@ export class TurnRunner {
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
   ) {}
 
-  /** Throws `shutting_down` once this instance has been asked to stop: nobody may claim a turn for it any more. */
-  requireOpen(): void {
+  /**
+   * Does work that claims turns for this instance; its end waits for that. Throws `shutting_down` once it was asked to
+   * stop: then nobody may claim for it any more.
+   */
+  async claim<T>(work: () => Promise<T>): Promise<T> {
     if (this.isDraining) throw new AppError('shutting_down', { retryAfterSeconds: 1 });
+    const claiming = work();
+    this.claiming.add(claiming);
+    try {
+      return await claiming;
+    } finally {
+      this.claiming.delete(claiming);
+    }
   }
 
   /**
@@ -76,15 +88,19 @@ export class TurnRunner {
     const { attempt, savedText, project } = turn;
     const isKept = attempt > 1 && savedText !== null && project.onCrash === 'keep';
     if (claimed.isStopRequested) await this.settle(turn, await this.model.cut(turn, 'stopped'));
-    else if (isKept || attempt > MAX_ATTEMPTS) await this.settle(turn, await this.model.cut(turn, 'interrupted'));
+    else if (isKept || claimed.crashes >= MAX_CRASHES)
+      await this.settle(turn, await this.model.cut(turn, 'interrupted'));
     else this.start(turn, true);
   }
 
   /** Runs the next turn that waits in a session, if no other runs there. */
   async startNext(actor: Pick<Actor, 'userId'>, sessionId: string): Promise<void> {
+    // Another instance hears of it when this one hands over what it has.
     if (this.isDraining) return;
-    const next = await this.claims.claimNext(actor, sessionId);
-    if (next !== null) await this.take(next);
+    await this.claim(async () => {
+      const next = await this.claims.claimNext(actor, sessionId);
+      if (next !== null) await this.take(next);
+    });
   }
 
   /** The turn, when this instance runs it. */
@@ -99,8 +115,14 @@ export class TurnRunner {
   /** Takes no more turns, and waits for the running ones; false when some were still running after the grace period. */
   async drain(graceMs: number): Promise<boolean> {
     this.isDraining = true;
-    const all = Promise.all(this.running().map(({ done }) => done)).then(() => true);
-    return Promise.race([all, sleep(graceMs, false, { ref: false })]);
+    return Promise.race([this.idle(), sleep(graceMs, false, { ref: false })]);
+  }
+
+  private async idle(): Promise<true> {
+    while (this.turns.size > 0 || this.claiming.size > 0) {
+      await Promise.allSettled([...this.claiming, ...this.running().map(({ done }) => done)]);
+    }
+    return true;
   }
 
   /** Leaves all running turns as they are, for another instance to take. */
@@ -140,17 +162,19 @@ export class TurnRunner {
 
   /** Tries until the database takes the answer, another instance has taken the turn, or it is hopeless. */
   private async close(turn: OpenTurn, outcome: Outcome, live: LiveTurn | undefined): Promise<Settled | null> {
-    for (const delayMs of CLOSE_RETRY_MS) {
+    for (let tries = 0; ; tries++) {
       try {
-        return await this.store.close(turn, outcome);
+        const isLost = tries > 0 && live !== undefined && TurnAbort.isLost(live.abort.signal);
+        const settled = isLost ? null : await this.store.close(turn, outcome);
+        return settled ?? (tries > 0 ? await this.store.findSettled(turn) : null);
       } catch (error) {
-        if (!(error instanceof AppError && error.code === 'database_unavailable')) throw error;
+        const delayMs = CLOSE_RETRY_MS[tries];
+        const isWorthATry = error instanceof AppError && error.code === 'database_unavailable';
+        if (!isWorthATry || delayMs === undefined) throw error;
         this.log.warn({ messageId: turn.answer.id, delayMs }, 'The database did not take an answer; trying again');
         await sleep(delayMs);
-        if (live !== undefined && TurnAbort.isLost(live.abort.signal)) return null;
       }
     }
-    return this.store.close(turn, outcome);
   }
 
   /** The sweep does it later when it fails now. */

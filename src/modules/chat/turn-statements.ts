@@ -36,9 +36,25 @@ const OPENED = `
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash"`;
 
-// Runs alongside whatever runs in the session only under 'reject', where the unique index then refuses it.
+// True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.
 const IS_RUNNING = `
-  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id))`;
+  case when not exists (select 1 from turns t where t.user_id = $1 and t.session_id = s.id) then true
+    when coalesce($8, p.on_conflict) <> 'reject' then false end`;
+
+// $2 session. Sent ahead of what opens a turn there, which then has a snapshot from after the wait: it sees what the turn
+// that it waited for has left, and decides by that whether it runs, waits or is refused.
+export const LOCK_SESSION = {
+  name: 'turn_lock_session',
+  text: `select from chat_sessions where user_id = $1 and id = $2 for update`,
+};
+
+// The same for $2 a message of the session.
+export const LOCK_SESSION_OF = {
+  name: 'turn_lock_session_of',
+  text: `
+select from chat_sessions
+where user_id = $1 and id = (select session_id from messages where user_id = $1 and id = $2) for update`,
+};
 
 // $2 project, $3 answer, $4 claim, $5 owner, $6 lease, $7 request, $8 policy or null, $9 question, $10 content, $11 parts,
 // $12 tokens, $13 session, $14 title. In a new session there is nobody to wait for, whatever the policy says.
@@ -58,22 +74,17 @@ with project as (
 select ${OPENED}, null as interrupted from session s, project p`,
 };
 
-// As above; $15 whether the client named a parent, $16 that parent or null for the beginning.
-// The session's row is locked before its tip is read: who waited for another turn must see what that one left.
+// As above, behind LOCK_SESSION; $15 whether the client named a parent, $16 that parent or null for the beginning.
 export const OPEN_IN_SESSION = {
   name: 'turn_open_in_session',
   text: `
-with locked as (
-  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy
+with place as (
+  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy, ${IS_RUNNING} as is_running,
+    case when $15 then $16::uuid else s.last_message_id end as parent_id
   from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
   where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
-  for update of s
-), place as (
-  select l.id, l.last_message_id, l.policy, ${IS_RUNNING} as is_running,
-    case when $15 then $16::uuid else l.last_message_id end as parent_id
-  from locked l
-  where not $15 or $16::uuid is null or exists (
-    select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = l.id and m.role = 'assistant')
+    and (not $15 or $16::uuid is null or exists (
+      select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = s.id and m.role = 'assistant'))
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
@@ -87,21 +98,17 @@ select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interru
 from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
 };
 
-// $2 the message to answer anew: an answer or its question.
+// $2 the message to answer anew, an answer or its question; behind LOCK_SESSION_OF.
 export const OPEN_SIBLING = {
   name: 'turn_open_sibling',
   text: `
-with named as (
-  select case when role = 'user' then id else parent_id end as question_id, session_id
-  from messages where user_id = $1 and id = $2
-), locked as (
-  select s.id, n.question_id, coalesce($8, p.on_conflict) as policy
-  from named n
-  join chat_sessions s on s.user_id = $1 and s.id = n.session_id
+with place as (
+  select s.id, case when m.role = 'user' then m.id else m.parent_id end as question_id,
+    coalesce($8, p.on_conflict) as policy, ${IS_RUNNING} as is_running
+  from messages m
+  join chat_sessions s on s.user_id = $1 and s.id = m.session_id
   join projects p on p.user_id = $1 and p.id = s.project_id
-  for update of s
-), place as (
-  select l.*, ${IS_RUNNING} as is_running from locked l
+  where m.user_id = $1 and m.id = $2
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
@@ -123,21 +130,26 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched`;
+select role, content, parts, content_tokens, place from counted where total <= $4`;
 
-// $2 question, $3 most messages of history: the prompts, and what was said before the question. It runs after OPEN has the
-// session's lock, with a snapshot of its own, so it sees every turn that came before. Only a branched session is walked
-// from child to parent; otherwise the path is a range of the index. `place` orders: prompts upwards, history newest first.
+// $2 question, $3 most messages of history, $4 most tokens of them: the prompts, and what was said before the question. It
+// runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
+// branched session is walked from child to parent; otherwise the path is a range of the index. Long messages lie outside
+// the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first.
 export const READ_CONTEXT = { name: 'turn_read_context', text: CONTEXT.replace('QUESTION_ID', '$2') };
 
 // The same for $2 an answer.
@@ -176,4 +188,13 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end`,
+};
+
+// $2 route, $3 key: unless it stands for a turn.
+export const RELEASE_KEY = {
+  name: 'turn_release_key',
+  text: `
+delete from idempotency_keys k
+where k.user_id = $1 and k.route = $2 and k.key = $3
+  and not exists (select 1 from messages m where m.user_id = $1 and m.id = k.message_id)`,
 };

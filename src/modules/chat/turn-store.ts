@@ -51,6 +51,7 @@ export class TurnStore {
     const { content, parts, tokens, title } = given;
     const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
     const asked = [questionId, content, parts === null ? null : JSON.stringify(parts), tokens];
+    const lock = 'sessionId' in place ? { ...sql.LOCK_SESSION, values: [userId, place.sessionId] } : null;
     const open =
       'sessionId' in place
         ? {
@@ -59,7 +60,7 @@ export class TurnStore {
           }
         : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
     const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId)];
-    const [opened, context] = await this.runWithKey(userId, key, answerId, statements);
+    const [opened, context] = await this.runGuarded(userId, key, answerId, lock, statements);
     const row = single<OpenedRow>(opened);
     const question: Message = {
       ...emptyMessage(userId, questionId, row),
@@ -83,7 +84,8 @@ export class TurnStore {
     { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
     const [answerId, claimId] = [newId(), newId()];
-    const [opened, asked, context] = await this.runWithKey(userId, key, answerId, [
+    const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
+    const [opened, asked, context] = await this.runGuarded(userId, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId),
@@ -138,6 +140,14 @@ export class TurnStore {
     return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
   }
 
+  /** The end of this very attempt, when a `close` whose answer got lost had written it; null when there is none. */
+  async findSettled({ answer, attempt }: OpenTurn): Promise<Settled | null> {
+    const message = await this.findMessage(answer, answer.id);
+    if (message?.completedAt == null || message.attempt !== attempt) return null;
+    // Whether another waits is not known any more; to look costs little.
+    return { answer: message, hasNext: true };
+  }
+
   async findMessage({ userId }: Tenant, id: string): Promise<Message | null> {
     const [found] = await this.run(userId, [{ ...sql.READ_MESSAGE, values: [userId, id, false] }]);
     return (found?.rows[0] as Message | undefined) ?? null;
@@ -172,19 +182,28 @@ export class TurnStore {
     };
   }
 
+  /** Gives a key back under which nothing was opened. */
+  async releaseKey({ userId }: Tenant, { route, key }: IdempotencyKey): Promise<void> {
+    await this.run(userId, [{ ...sql.RELEASE_KEY, values: [userId, route, key] }]);
+  }
+
   private run(userId: string, statements: readonly Statement[]): Promise<QueryResult[]> {
     return this.pipeline.run({ userId }, statements);
   }
 
-  /** The key comes first: when it is taken, nothing of the rest happens, in the same round trip. */
-  private async runWithKey(
+  /**
+   * The key comes first: when it is taken, nothing of the rest happens, in the same round trip. Then the session's lock;
+   * the statements behind it see what the turn that it waited for has left.
+   */
+  private async runGuarded(
     userId: string,
     key: IdempotencyKey | null,
     answerId: string,
+    lock: Statement | null,
     statements: Statement[],
   ): Promise<QueryResult[]> {
-    if (key === null) return this.run(userId, statements);
-    return (await this.run(userId, [claimForTurn(userId, key, answerId), ...statements])).slice(1);
+    const guards = [...(key === null ? [] : [claimForTurn(userId, key, answerId)]), ...(lock === null ? [] : [lock])];
+    return (await this.run(userId, [...guards, ...statements])).slice(guards.length);
   }
 
   private claim(
@@ -208,6 +227,6 @@ export class TurnStore {
   }
 
   private readContext(statement: { name: string; text: string }, userId: string, messageId: string): Statement {
-    return { ...statement, values: [userId, messageId, this.config.historyMessages] };
+    return { ...statement, values: [userId, messageId, this.config.historyMessages, this.config.contextTokens] };
   }
 }

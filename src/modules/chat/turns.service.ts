@@ -19,9 +19,6 @@ import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
 
 /** How long a stop waits for its end; then it answers with the message as it is. */
 const STOP_WAIT_MS = 15_000;
-/** Retries of sends that meet; each meeting lets one of them through. */
-const MAX_RACES = 20;
-const LOOKS_UNNAMED = 2;
 const TITLE_LENGTH = 60;
 
 /** A turn as its sender meets it. */
@@ -45,7 +42,6 @@ export class TurnsService {
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
   async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
-    this.runner.requireOpen();
     const content = await this.measure(request.message);
     const { parent_id: parentId } = request;
     const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
@@ -65,7 +61,6 @@ export class TurnsService {
     request: AnswerOptions,
     key: IdempotencyKey | null,
   ): Promise<BegunTurn> {
-    this.runner.requireOpen();
     const options = { policy: request.on_conflict ?? null, key };
     return this.begin(actor, options, () => this.store.openSibling(actor, messageId, toTurnRequest(request), options));
   }
@@ -109,9 +104,13 @@ export class TurnsService {
   /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
   private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
     try {
-      const turn = await this.openPatiently(open, options);
-      return { turn: await this.set(actor, turn), isReplay: false };
+      const turn = await this.runner.claim(async () => this.set(actor, await open()));
+      return { turn, isReplay: false };
     } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
+        // Nothing was written, so the key is free to be used when what it names is there.
+        await this.store.releaseKey(actor, options.key);
+      }
       const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
       if (!isRepeat || options.key === null) throw error;
       const kept = await this.keys.findKept(actor.userId, options.key);
@@ -128,20 +127,6 @@ export class TurnsService {
     // What it waited for may have ended between its look and its place in the queue.
     await this.runner.startNext(actor, turn.answer.sessionId);
     return this.runner.find(turn.answer.id) ?? live;
-  }
-
-  /** Two that come at once each see nobody to wait for; who loses looks again, and then sees the other. */
-  private async openPatiently(open: () => Promise<OpenTurn>, { policy }: OpenOptions): Promise<OpenTurn> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await open();
-      } catch (error) {
-        const isRefused = error instanceof AppError && error.code === 'turn_in_progress';
-        // Without a policy of its own the request may mean the project's `reject`: then more looks are for nothing.
-        const looks = policy === null ? LOOKS_UNNAMED : policy === 'reject' ? 0 : MAX_RACES;
-        if (!isRefused || attempt >= looks) throw error;
-      }
-    }
   }
 
   private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {

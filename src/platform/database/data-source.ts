@@ -1,6 +1,7 @@
 import type { DataSourceOptions, MixedList } from 'typeorm';
 import { DataSource } from 'typeorm';
 import { Init1763900000000 } from '../../../migrations/1763900000000-init.js';
+import { TurnCrashes1763950000000 } from '../../../migrations/1763950000000-turn-crashes.js';
 import { Revocations1764000000000 } from '../../../migrations/1764000000000-revocations.js';
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
 import type { AppConfig } from '../config/app-config.js';
@@ -10,12 +11,7 @@ export const APP_ROLE = 'parley_app';
 /** The role of the few jobs that look across tenants. */
 export const SYSTEM_ROLE = 'parley_system';
 /** All migrations, oldest first. */
-export const MIGRATIONS = [
-  Init1763900000000,
-  // From here on one line each.
-  Revocations1764000000000,
-  Audit1764100000000,
-];
+export const MIGRATIONS = [Init1763900000000, TurnCrashes1763950000000, Revocations1764000000000, Audit1764100000000];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
 type Entities = MixedList<new () => unknown>;

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   uq_users_email: 'email_taken',
   uq_turns_running: 'turn_in_progress',
+  ck_turns_admitted: 'turn_in_progress',
   pk_idempotency_keys: 'idempotency_key_in_use',
   // The parent vanished between the check and the write.
   fk_sign_ins_user_id: 'unauthenticated',

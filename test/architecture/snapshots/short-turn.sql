@@ -37,17 +37,21 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched;
+select role, content, parts, content_tokens, place from counted where total <= $4;
 
 commit;
 

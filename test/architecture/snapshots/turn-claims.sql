@@ -19,7 +19,7 @@ set is_running = true, claim_id = $3, owner = $4, lease_until = now() + $5 * int
 from next
 where t.user_id = $1 and t.message_id = next.message_id
 returning 
-  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,
   t.stop_requested_at is not null as "isStopRequested";
 commit;
 
@@ -27,7 +27,7 @@ commit;
 begin; set local app.user_id = '<tenant>';
 update turns t set claim_id = $3 where t.user_id = $1 and t.message_id = $2 and not t.is_running
 returning 
-  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,
   t.stop_requested_at is not null as "isStopRequested";
 commit;
 
@@ -41,23 +41,25 @@ commit;
 -- TurnClaims.release
 begin; set local role parley_system;
 with released as (
-  update turns set lease_until = now() where owner = $1 and is_running returning message_id
+  update turns set lease_until = '-infinity' where owner = $1 and is_running returning message_id
 )
-select pg_notify('parley_turns', 'free ' || count(*)) from released having count(*) > 0;
+select pg_notify('parley_turns', 'free ' || count(*)) from released;
 commit;
 
 -- TurnClaims.claimExpired
 begin; set local role parley_system;
 with expired as materialized (
-  select user_id, message_id from turns where is_running and lease_until <= now()
+  select user_id, message_id, lease_until from turns where is_running and lease_until <= now()
   order by lease_until limit $3 for update skip locked
 )
 update turns t
-set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1, lease_until = now() + $2 * interval '1 millisecond'
+set claim_id = gen_random_uuid(), owner = $1, attempt = t.attempt + 1,
+    crashes = t.crashes + case when expired.lease_until > '-infinity' then 1 else 0 end,
+    lease_until = now() + $2 * interval '1 millisecond'
 from expired
 where t.user_id = expired.user_id and t.message_id = expired.message_id
 returning 
-  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.request,
+  t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,
   t.stop_requested_at is not null as "isStopRequested";
 commit;
 

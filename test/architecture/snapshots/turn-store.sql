@@ -37,33 +37,35 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched;
+select role, content, parts, content_tokens, place from counted where total <= $4;
 commit;
 
 -- TurnStore.open
 begin; set local app.user_id = '<tenant>';
-with locked as (
-  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy
+select from chat_sessions where user_id = $1 and id = $2 for update;
+with place as (
+  select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy, 
+  case when not exists (select 1 from turns t where t.user_id = $1 and t.session_id = s.id) then true
+    when coalesce($8, p.on_conflict) <> 'reject' then false end as is_running,
+    case when $15 then $16::uuid else s.last_message_id end as parent_id
   from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
   where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
-  for update of s
-), place as (
-  select l.id, l.last_message_id, l.policy, 
-  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id)) as is_running,
-    case when $15 then $16::uuid else l.last_message_id end as parent_id
-  from locked l
-  where not $15 or $16::uuid is null or exists (
-    select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = l.id and m.role = 'assistant')
+    and (not $15 or $16::uuid is null or exists (
+      select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = s.id and m.role = 'assistant'))
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
@@ -106,33 +108,36 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched;
+select role, content, parts, content_tokens, place from counted where total <= $4;
 commit;
 
 -- TurnStore.openSibling
 begin; set local app.user_id = '<tenant>';
-with named as (
-  select case when role = 'user' then id else parent_id end as question_id, session_id
-  from messages where user_id = $1 and id = $2
-), locked as (
-  select s.id, n.question_id, coalesce($8, p.on_conflict) as policy
-  from named n
-  join chat_sessions s on s.user_id = $1 and s.id = n.session_id
+select from chat_sessions
+where user_id = $1 and id = (select session_id from messages where user_id = $1 and id = $2) for update;
+with place as (
+  select s.id, case when m.role = 'user' then m.id else m.parent_id end as question_id,
+    coalesce($8, p.on_conflict) as policy, 
+  case when not exists (select 1 from turns t where t.user_id = $1 and t.session_id = s.id) then true
+    when coalesce($8, p.on_conflict) <> 'reject' then false end as is_running
+  from messages m
+  join chat_sessions s on s.user_id = $1 and s.id = m.session_id
   join projects p on p.user_id = $1 and p.id = s.project_id
-  for update of s
-), place as (
-  select l.*, 
-  (l.policy = 'reject' or not exists (select 1 from turns t where t.user_id = $1 and t.session_id = l.id)) as is_running from locked l
+  where m.user_id = $1 and m.id = $2
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
@@ -176,17 +181,21 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched;
+select role, content, parts, content_tokens, place from counted where total <= $4;
 commit;
 
 -- TurnStore.reopen
@@ -218,17 +227,21 @@ with recursive session as (
   where s.is_branched and $3 > 0
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
+), history as (
+  select role, content, parts, content_tokens, depth as place from path
+  union all
+  select h.* from session s cross join lateral (
+    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
+    order by m.seq desc limit $3
+  ) h where not s.is_branched
+), counted as (
+  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
 )
 select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 union all
-select role, content, parts, content_tokens, depth from path
-union all
-select h.* from session s cross join lateral (
-  select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
-  where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-  order by m.seq desc limit $3
-) h where not s.is_branched;
+select role, content, parts, content_tokens, place from counted where total <= $4;
 commit;
 
 -- TurnStore.close
@@ -256,6 +269,25 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+commit;
+
+-- TurnStore.findSettled
+begin; set local app.user_id = '<tenant>';
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+  content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
+  generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
+  cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
+  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+from messages
+where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
+commit;
+
+-- TurnStore.releaseKey
+begin; set local app.user_id = '<tenant>';
+delete from idempotency_keys k
+where k.user_id = $1 and k.route = $2 and k.key = $3
+  and not exists (select 1 from messages m where m.user_id = $1 and m.id = k.message_id);
 commit;
 
 -- TurnStore.findTurn

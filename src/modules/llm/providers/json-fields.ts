@@ -23,7 +23,9 @@ export function textOrNull(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** A whole number from 0 up, or null: providers have sent floats, strings and -1. */
+const MAX_COUNT = 2_147_483_647;
+
+/** A whole number from 0 up that a 32-bit column takes, or null: providers have sent floats, strings and -1. */
 export function countOrNull(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT ? value : null;
 }

@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { newId } from '../../src/kernel/ids.js';
+import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
+import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
+import { readEvents } from '../support/read-events.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+describe('a turn in the moment when something else happens', () => {
+  let t: TestApp;
+  let ada: TestUser;
+  let project: { id: string };
+  /** A connection of its own, that holds what the server wants to have. */
+  let other: pg.Client;
+
+  beforeAll(async () => {
+    t = await createTestApp({ turnFlushMs: 30, turnSweepMs: 600_000, databasePoolSize: 8 });
+    ada = await TestUser.register(t);
+    other = new pg.Client({ connectionString: t.database.url });
+    await other.connect();
+  });
+  beforeEach(async () => {
+    project = await ada.project({ on_conflict: 'queue' });
+  });
+  afterAll(async () => {
+    await other.end();
+    await t.close();
+  });
+
+  const begin = async (fields: Record<string, unknown>): Promise<TurnBody> =>
+    (await ada.post('/chat', { message: 'Go', background: true, ...fields }).expect(202)).body as TurnBody;
+  const message = async (id: string): Promise<MessageBody> =>
+    (await ada.get(`/chat/messages/${id}`).expect(200)).body as MessageBody;
+  const settled = (id: string): Promise<MessageBody> =>
+    expectSoon(async () => {
+      const found = await message(id);
+      expect(found.completed_at).not.toBeNull();
+      return found;
+    });
+  /** Until so many of the server's transactions wait for a lock. */
+  const waiters = (count: number): Promise<unknown> =>
+    expectSoon(async () =>
+      expect(
+        await t.database.query(
+          `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        ),
+      ).toHaveLength(count),
+    );
+
+  it('is not overtaken by one that came later, though what both waited for ended in between', async () => {
+    const gate = t.model.hold('First');
+    const { session_id, assistant_message: first } = await begin({ project_id: project.id, message: 'One' });
+    await gate.reached;
+    await other.query('begin');
+    await other.query('select from chat_sessions where id = $1 for update', [session_id]);
+    const second = begin({ session_id, message: 'Two' });
+    await waiters(1);
+    gate.release();
+    await settled(first.id);
+    const third = begin({ session_id, message: 'Three' });
+    await waiters(2);
+    await other.query('commit');
+    await settled((await second).assistant_message.id);
+    await settled((await third).assistant_message.id);
+    expect(t.model.requests.at(-1)?.messages.map(({ content }) => content)).toEqual([
+      'One',
+      'First',
+      'Two',
+      'You said: Two',
+      'Three',
+    ]);
+  });
+
+  it('is refused while others wait, also when none runs just now', async () => {
+    const gate = t.model.hold();
+    const { session_id, assistant_message: first } = await begin({ project_id: project.id });
+    await gate.reached;
+    const { assistant_message: waiting } = await begin({ session_id, message: 'Waiting' });
+    // As between the end of one turn and the beginning of the next.
+    await t.database.query('delete from turns where message_id = $1', [first.id]);
+    expectProblem(await ada.post('/chat', { session_id, message: 'Jump', on_conflict: 'reject' }), 'turn_in_progress');
+    await t.app.get(TurnKeeperJob).takeOver();
+    expect((await settled(waiting.id)).status).toBe('completed');
+    gate.release();
+  });
+
+  it('that was not opened leaves its key free', async () => {
+    const key = { 'idempotency-key': newId() };
+    expectProblem(await ada.post('/chat', { project_id: newId(), message: 'Nowhere' }).set(key), 'not_found');
+    await ada.post('/chat', { project_id: project.id, message: 'Here' }).set(key).expect(200);
+  });
+
+  it('may be handed over as often as instances go down, and is given up only when they die with it', async () => {
+    const second = await t.another();
+    const lost = Array.from({ length: 5 }, () => t.model.hold());
+    const { id } = (await begin({ project_id: project.id })).assistant_message;
+    for (const gate of lost) {
+      await gate.reached;
+      await t.database.query(
+        `update turns set lease_until = '-infinity', owner = gen_random_uuid() where message_id = $1`,
+        [id],
+      );
+      await second.get(TurnKeeperJob).takeOver();
+    }
+    expect(await settled(id)).toMatchObject({ status: 'completed' });
+    await second.close();
+  });
+
+  it('that was taken over keeps its lease until it runs', async () => {
+    const second = await t.another({ turnLeaseMs: 600 });
+    const lost = t.model.hold();
+    const { id } = (await begin({ project_id: project.id })).assistant_message;
+    await lost.reached;
+    await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where message_id = $1', [
+      id,
+    ]);
+    // What the second instance has to read before it can go on.
+    await other.query('begin; lock table prompts in access exclusive mode');
+    const takeover = second.get(TurnKeeperJob).takeOver();
+    await waiters(1);
+    await sleep(1500);
+    expect(
+      await t.database.query('select attempt from turns where message_id = $1 and lease_until > now()', [id]),
+    ).toEqual([{ attempt: 2 }]);
+    await other.query('commit');
+    await takeover;
+    expect((await settled(id)).status).toBe('completed');
+    await second.close();
+  });
+
+  it('that was cut off says what it asked and what that took', async () => {
+    await ada.patch(`/projects/${project.id}`, { on_crash: 'keep' }).expect(200);
+    const lost = t.model.hold('As far as it came');
+    const { id } = (await begin({ project_id: project.id })).assistant_message;
+    await lost.reached;
+    await expectSoon(async () =>
+      expect(await t.database.query('select 1 from turn_chunks where message_id = $1', [id])).toHaveLength(1),
+    );
+    await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where message_id = $1', [
+      id,
+    ]);
+    await t.app.get(TurnKeeperJob).takeOver();
+    expect(await settled(id)).toMatchObject({
+      status: 'interrupted',
+      content: 'As far as it came',
+      provider: 'openai',
+      model: 'scripted',
+      usage: { output_tokens: 5, estimated: true },
+    });
+  });
+
+  it('reads no more history than the model may get', async () => {
+    const { session_id } = await ada.turn({ project_id: project.id, message: 'Old and long '.repeat(100) });
+    await ada.turn({ session_id, message: 'Young' });
+    const small = await t.another({ contextTokens: 100 });
+    const content = { content: 'New', parts: null, tokens: 1, title: '' };
+    const place = { sessionId: session_id, projectId: null, parentId: undefined };
+    const turn = await small
+      .get(TurnStore)
+      .open({ userId: ada.id }, place, content, { model: null, params: {} }, { policy: null, key: null });
+    expect(turn.history.map(({ message: { content } }) => content)).toEqual(['You said: Young', 'Young']);
+    await small.close();
+  });
+
+  it('that was being opened when its instance was told to go is still answered there', async () => {
+    const leaving = await t.another({ shutdownGraceMs: 5000 });
+    const { session_id } = await ada.turn({ project_id: project.id });
+    await other.query('begin');
+    await other.query('select from chat_sessions where id = $1 for update', [session_id]);
+    const answer = ada
+      .at(leaving.getHttpServer())
+      .post('/chat', { session_id, message: 'Last' })
+      .then((response) => response);
+    await waiters(1);
+    const closing = leaving.close();
+    await sleep(100);
+    await other.query('commit');
+    expect(await answer).toMatchObject({ status: 200, body: { assistant_message: { content: 'You said: Last' } } });
+    await closing;
+  });
+
+  it('that lost the answer to its own end tells that end all the same', async () => {
+    const wire = await TcpProxy.start(t.database.url);
+    const behind = await t.another({ databaseUrl: wire.url });
+    const gate = t.model.hold('All of ', 'it');
+    const events = readEvents(
+      ada.at(behind.getHttpServer()).post('/chat', { project_id: project.id, message: 'Go', stream: true }),
+    );
+    await gate.reached;
+    wire.forget();
+    wire.hold();
+    gate.release();
+    await expectSoon(() => expect(wire.sent).toContain('turn_close'));
+    // The database has done it; nobody here will ever hear of that.
+    await expectSoon(async () =>
+      expect(
+        await t.database.query('select 1 from turns where claim_id is not null and owner = $1', [
+          behind.get(TurnClaims).owner,
+        ]),
+      ).toEqual([]),
+    );
+    wire.drop();
+    wire.release();
+    expect((await events).at(-1)).toMatchObject({
+      event: 'turn.completed',
+      data: { assistant_message: { content: 'All of it', status: 'completed' } },
+    });
+    await behind.close();
+    await wire.cut();
+  });
+});
