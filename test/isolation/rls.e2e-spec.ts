@@ -16,7 +16,7 @@ const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
   users: { SELECT: ['email', 'id', 'password_hash'] },
   messages: { SELECT: ['id', 'status', 'user_id'], UPDATE: ['status'] },
-  turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'is_running', 'lease_until', 'owner'] },
+  turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'crashes', 'is_running', 'lease_until', 'owner'] },
   turn_chunks: { INSERT: 'all' },
   revocations: { SELECT: 'all', DELETE: 'all' },
   audit_events: { SELECT: 'all' },
@@ -29,6 +29,7 @@ const VALUES: Record<string, () => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
+  turns: () => ({ is_running: true }),
 };
 
 // Jest collects its tests before it runs any, so the tables have to be known first.
