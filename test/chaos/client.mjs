@@ -39,10 +39,11 @@ export class Client {
   }
 
   /**
-   * Reads a stream until it ends, breaks, or `onEvent` answers false, which leaves it. `paceMs` makes a slow reader.
+   * Reads a stream until it ends, breaks, or `onEvent` answers false, which leaves it: at once, or after `stallMs` of not
+   * reading, as a client does that has lost its network. `paceMs` makes a slow reader.
    * `how`: `end`, `cut`, `left`, `silent`; or a status that is no stream.
    */
-  async stream(slot, user, method, path, { body, key, lastEventId, onEvent, paceMs = 0 }) {
+  async stream(slot, user, method, path, { body, key, lastEventId, onEvent, paceMs = 0, stallMs = 0 }) {
     const from = { process: slot.process, at: Date.now(), lastEventId: lastEventId ?? null };
     const { response, error, request } = await this.#open(slot, user, method, path, {
       body,
@@ -75,7 +76,10 @@ export class Client {
       });
       for await (const chunk of response) {
         parser.feed(chunk);
-        if (hasLeft) return done('left');
+        if (hasLeft) {
+          await sleep(stallMs);
+          return done('left');
+        }
         if (paceMs > 0) await sleep(paceMs);
       }
       return done('end');

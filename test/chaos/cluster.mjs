@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -38,9 +40,10 @@ export class Cluster {
   logFaults = [];
   #isClosing = false;
 
-  constructor(upstreamUrl, instances) {
+  constructor(upstreamUrl, instances, hasRedis) {
     this.upstreamUrl = upstreamUrl;
     this.size = instances;
+    this.hasRedis = hasRedis;
   }
 
   async open(mutate) {
@@ -58,6 +61,7 @@ export class Cluster {
     // It starts the server again by itself, on the same port and directory, when that was killed.
     this.postgres = await startEmbeddedPostgres({ dir: join(this.dir, 'postgres') });
     await this.query('create database chaos', 'postgres');
+    if (this.hasRedis) await this.#startRedis();
     for (let i = 0; i < this.size; i++) {
       const proxy = new Proxy(() => this.postgres.port);
       await proxy.start();
@@ -72,6 +76,7 @@ export class Cluster {
     for (const { child } of this.slots) if (child !== null && child.exitCode === null) child.kill('SIGKILL');
     await Promise.all(this.slots.map(({ gone }) => gone));
     await Promise.all(this.slots.map(({ proxy }) => proxy.stop()));
+    this.redis?.kill('SIGKILL');
     await this.postgres?.stop();
     if (this.dir !== undefined) rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     this.janitor?.stdin.end();
@@ -145,6 +150,7 @@ export class Cluster {
         TURN_FLUSH_MS: String(FLUSH_MS),
         SHUTDOWN_GRACE_MS: '800',
         SSE_HEARTBEAT_MS: '500',
+        ...(this.hasRedis ? { REDIS_URL: `redis://127.0.0.1:${this.redisPort}` } : {}),
         ...extra,
       },
     });
@@ -243,6 +249,31 @@ export class Cluster {
     this.outages.push({ kind: 'restart', process: null, from: at, to: Date.now(), allowMs: 3000 });
   }
 
+  /** kill -9, and an empty one in its place `downMs` later. */
+  async restartRedis(downMs) {
+    const gone = once(this.redis, 'close');
+    this.redis.kill('SIGKILL');
+    await gone;
+    await sleep(downMs);
+    if (!this.#isClosing) await this.#startRedis();
+  }
+
+  async #startRedis() {
+    this.redisPort ??= await freePort();
+    const options = [
+      '--port',
+      this.redisPort,
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--pidfile',
+      join(this.dir, 'redis.pid'),
+    ];
+    this.redis = spawn('redis-server', options.map(String), { cwd: this.dir, stdio: 'ignore' });
+    await once(this.redis, 'spawn');
+  }
+
   cut(slots) {
     let count = 0;
     for (const slot of slots) {
@@ -284,11 +315,21 @@ export class Cluster {
   }
 }
 
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
 /** When the harness is killed, this stops what it has left: the database server; the instances watch their parent. */
 function startJanitor(dir) {
   const script = `read -r _
     for _ in 1 2 3 4 5 6; do
       find "$0" -name postmaster.pid 2>/dev/null | while read -r file; do kill -QUIT "$(head -n 1 "$file")"; done
+      [ ! -f "$0/redis.pid" ] || kill -9 "$(cat "$0/redis.pid")"
       sleep 0.5
     done
     rm -rf "$0"`;

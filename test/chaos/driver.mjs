@@ -18,6 +18,7 @@ const SCENARIOS = {
   interrupted: 5,
   rejected: 4,
   regenerated: 6,
+  edited: 5,
 };
 
 /**
@@ -141,7 +142,10 @@ export class Driver {
     };
     const key = submit.isKeyed ? `key-${this.seed}-${submit.n}` : undefined;
     if (submit.what === 'regenerate') return { path: `/chat/messages/${target}/regenerate`, body: options, key };
-    const where = place.sessionId === null ? { project_id: place.project.id } : { session_id: place.sessionId };
+    const where =
+      place.sessionId === null
+        ? { project_id: place.project.id }
+        : { session_id: place.sessionId, ...(submit.parent === undefined ? {} : { parent_id: submit.parent }) };
     return { path: '/chat', body: { ...where, message: submit.question, ...options }, key };
   }
 
@@ -175,7 +179,7 @@ export class Driver {
   async #follow(
     rng,
     submit,
-    { isPost = false, leaveAfter = Infinity, hopAfter = Infinity, paceMs = 0, comesBack = true } = {},
+    { isPost = false, leaveAfter = Infinity, hopAfter = Infinity, paceMs = 0, stallMs = 0, comesBack = true } = {},
   ) {
     const follower = { events: [], segments: [], outcome: null, paceMs };
     submit.followers.push(follower);
@@ -198,13 +202,13 @@ export class Driver {
       process = slot.process;
       const byQuery = lastId !== undefined && rng.chance(0.3);
       const segment = isAsking
-        ? await this.client.stream(slot, submit.place.user, 'POST', wire.path, { ...wire, onEvent, paceMs })
+        ? await this.client.stream(slot, submit.place.user, 'POST', wire.path, { ...wire, onEvent, paceMs, stallMs })
         : await this.client.stream(
             slot,
             submit.place.user,
             'GET',
             `/chat/messages/${submit.answerId}/events${byQuery ? `?after=${lastId}` : ''}`,
-            { ...(byQuery || lastId === undefined ? {} : { lastEventId: lastId }), onEvent, paceMs },
+            { ...(byQuery || lastId === undefined ? {} : { lastEventId: lastId }), onEvent, paceMs, stallMs },
           );
       const { body: _body, ...seen } = segment;
       follower.segments.push({ ...seen, isAsking });
@@ -219,6 +223,7 @@ export class Driver {
           follower.outcome = 'vanished';
           if (!comesBack) return follower;
           leaveAfter = Infinity;
+          stallMs = 0;
           await sleep(rng.int(100, 2500));
           follower.outcome = null;
         }
@@ -244,6 +249,7 @@ export class Driver {
       { hopAfter: rng.int(1, 12) },
       { leaveAfter: rng.int(1, 8), comesBack: true },
       { leaveAfter: rng.int(1, 8), comesBack: false },
+      { leaveAfter: rng.int(1, 4), stallMs: rng.int(500, 4000), comesBack: true },
       { paceMs: rng.int(20, 150) },
     ]);
   }
@@ -327,7 +333,7 @@ export class Driver {
   async _doubled(rng, place) {
     const mode = rng.pick(['plain', 'stream', 'background']);
     const submit = this.#submit(rng, place, { mode, policy: this.#calmPolicy(rng, place) });
-    const times = rng.int(2, 5);
+    const times = rng.pick([2, 3, 5, 20]);
     await Promise.all(
       Array.from({ length: times }, (_, i) => {
         const own = new Rng(this.seed, 'double', submit.n, i);
@@ -418,6 +424,23 @@ export class Driver {
       ? this.#follow(rng, submit, { isPost: true, ...this.#manner(rng) })
       : this.#ask(rng, submit));
     return [first];
+  }
+
+  /** Says something else in the place of an earlier message: beside it, or at the very beginning. */
+  async _edited(rng, place) {
+    const [first] = await this._plain(rng, place);
+    if (first.answerId === null) return [first];
+    const there = { ...place, sessionId: first.sessionId };
+    const [second] = await this._plain(rng, there);
+    const submit = this.#submit(rng, there, {
+      parent: rng.pick([null, first.answerId]),
+      mode: rng.pick(['plain', 'stream', 'background']),
+      policy: 'queue',
+    });
+    await (submit.mode === 'stream'
+      ? this.#follow(rng, submit, { isPost: true, ...this.#manner(rng) })
+      : this.#ask(rng, submit));
+    return [second.answerId === null ? first : second];
   }
 
   /** In a session of its own nothing is in the way; in an older one something may still run. */

@@ -5,7 +5,7 @@ const AIM_LIMIT_MS = 1500;
 
 /** Breaks things, at the instants that the seed names, until the plan is through or it is stopped. */
 export class Faults {
-  counts = { kills: 0, aimed: 0, rolls: 0, restarts: 0, cuts: 0, cutConnections: 0, freezes: 0 };
+  counts = { kills: 0, aimed: 0, rolls: 0, restarts: 0, cuts: 0, cutConnections: 0, freezes: 0, redisKills: 0 };
   #isOver = false;
   #aim = null;
   #running = new Set();
@@ -76,6 +76,12 @@ export class Faults {
     const slots = rng.chance(0.2) ? cluster.slots : [rng.pick(cluster.slots)];
     await cluster.freeze(slots, rng.pick([rng.int(200, 1000), rng.int(1000, 5000)]), rng.chance(0.5));
     this.counts.freezes++;
+  }
+
+  /** What it had is gone; meanwhile the fan-out is LISTEN/NOTIFY alone. */
+  async _redis() {
+    await this.cluster.restartRedis(this.rng.pick([0, this.rng.int(0, 1000), this.rng.int(1000, 4000)]));
+    this.counts.redisKills++;
   }
 
   async #anyReady() {

@@ -32,6 +32,10 @@ export const MUTANTS = {
     database: 'drop index uq_turns_running',
     red: ['oneTurnOfASessionRuns'],
   },
+  'no-session-lock': {
+    program: patch(`${CHAT}turn-statements.js`, /(name: 'turn_lock_session'[^`]*`[^`]*) for update/, '$1'),
+    red: ['turnsOfASessionAreRunInOrder', 'oneTurnOfASessionRuns', 'nothingUnforeseen'],
+  },
   'no-flush': {
     program: patch(`${CHAT}turn-keeper.job.js`, /if \(behind\.length === 0\)\s*return;/, 'return;'),
     red: ['followersAreFedInTime'],

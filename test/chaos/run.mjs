@@ -4,6 +4,7 @@
  *
  *   npm run chaos -- --seed 7 --minutes 1
  *   npm run chaos -- --seed 7 --minutes 17 --turns 10000 --kills 200 --restarts 20
+ *   npm run chaos -- --seed 7 --minutes 1 --redis                  (the fan-out by a Redis, which is killed as well)
  *   npm run chaos -- --seed 7 --minutes 0.5 --break no-takeover    (must end red)
  */
 import { execFileSync } from 'node:child_process';
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     restarts: { type: 'string' },
     cuts: { type: 'string' },
     freezes: { type: 'string' },
+    redis: { type: 'boolean', default: false },
     break: { type: 'string' },
     out: { type: 'string', default: join(ROOT, 'test/chaos/results') },
     dump: { type: 'string' },
@@ -56,12 +58,13 @@ const plan = {
   roll: Math.max(1, Math.round(minutes / 2)),
   cut: Number(values.cuts ?? Math.ceil(4 * minutes)),
   freeze: Number(values.freezes ?? Math.ceil(3 * minutes)),
+  ...(values.redis ? { redis: Math.ceil(3 * minutes) } : {}),
   ...mutant?.plan,
 };
 
 const upstream = new Upstream(values.seed);
 await upstream.start();
-const cluster = new Cluster(upstream.url, Number(values.instances));
+const cluster = new Cluster(upstream.url, Number(values.instances), values.redis);
 const client = new Client();
 const driver = new Driver({ seed: values.seed, cluster, client, clients: Number(values.clients) });
 const faults = new Faults({ seed: values.seed, cluster, upstream, plan, durationMs, log: print });
@@ -178,6 +181,7 @@ function report(world, { loadMs, quietMs }) {
     'kill -9 (aimed)': `${counts.kills} (${counts.aimed})`,
     'SIGTERM and start': counts.rolls,
     'PostgreSQL restarts': counts.restarts,
+    ...(values.redis ? { 'Redis kills': counts.redisKills } : {}),
     'connection cuts / frozen': `${counts.cuts} (${counts.cutConnections} connections) / ${counts.freezes}`,
     lost: count('noQuestionIsLost', 'nothingIsHalf', 'sequencesAreWhole'),
     doubled: count('oneAnswerPerSubmit', 'oneModelAnswerPerAttempt', 'everyTurnEndsOnce', 'theLastAttemptSettles'),
