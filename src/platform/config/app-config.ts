@@ -5,6 +5,9 @@ const url = { require_tld: false, protocols: ['http', 'https'], require_protocol
 const redis = { require_tld: false, protocols: ['redis', 'rediss'], require_protocol: true };
 const postgres = { require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true };
 
+/** Node.js lets a longer timer go off at once. */
+const MAX_TIMER_MS = 2_147_483_647;
+
 /**
  * Every setting of the server: the name, unit, default and consequence of each variable stand here and nowhere else.
  * `.env.example` is written from this class (`npm run config:example`) and a test compares the two.
@@ -58,6 +61,7 @@ export class AppConfig {
   @Variable('Server', 'Milliseconds a client may take to send its whole request.')
   @IsInt()
   @Min(1000)
+  @Max(MAX_TIMER_MS)
   requestTimeoutMs: number = 30_000;
 
   @Variable('Server', 'Milliseconds that running answers get to finish after SIGTERM; then they are handed back.')
@@ -107,11 +111,13 @@ export class AppConfig {
   @Variable('Database', 'Milliseconds to wait for a connection before the request is answered 503.')
   @IsInt()
   @Min(100)
+  @Max(MAX_TIMER_MS)
   databaseConnectTimeoutMs: number = 3000;
 
   @Variable('Database', 'Milliseconds after which PostgreSQL cancels a statement.')
   @IsInt()
   @Min(100)
+  @Max(MAX_TIMER_MS)
   databaseStatementTimeoutMs: number = 7000;
 
   @Variable('Database', 'Hours for which a repeated Idempotency-Key gets its first answer again.')
@@ -167,6 +173,7 @@ export class AppConfig {
   )
   @IsInt()
   @Min(100)
+  @Max(MAX_TIMER_MS)
   revocationPollMs: number = 2000;
 
   @Variable('Sign-in', 'Seconds a sign-in lives without being refreshed.')
@@ -247,21 +254,25 @@ export class AppConfig {
   @Variable('Model provider', 'Milliseconds to open a connection to the provider.')
   @IsInt()
   @Min(10)
+  @Max(MAX_TIMER_MS)
   llmConnectTimeoutMs: number = 5000;
 
   @Variable('Model provider', 'Milliseconds until the first token of an answer; raise it for slow reasoning models.')
   @IsInt()
   @Min(10)
+  @Max(MAX_TIMER_MS)
   llmFirstTokenTimeoutMs: number = 60_000;
 
   @Variable('Model provider', 'Milliseconds between two pieces of an answer.')
   @IsInt()
   @Min(10)
+  @Max(MAX_TIMER_MS)
   llmIdleTimeoutMs: number = 30_000;
 
   @Variable('Model provider', 'Milliseconds for a whole answer.')
   @IsInt()
   @Min(10)
+  @Max(MAX_TIMER_MS)
   llmTotalTimeoutMs: number = 600_000;
 
   @Variable(
@@ -313,20 +324,24 @@ export class AppConfig {
   @Variable('Chat', 'Milliseconds a running answer belongs to its instance without a sign of life.')
   @IsInt()
   @Min(1000)
+  @Max(MAX_TIMER_MS)
   turnLeaseMs: number = 30_000;
 
   @Variable('Chat', 'Milliseconds between two looks for answers whose instance has died.')
   @IsInt()
   @Min(100)
+  @Max(MAX_TIMER_MS)
   turnSweepMs: number = 5000;
 
   @Variable('Chat', 'Milliseconds between two writes of the text of running answers.')
   @IsInt()
   @Min(10)
+  @Max(MAX_TIMER_MS)
   turnFlushMs: number = 500;
 
   @Variable('Chat', 'Milliseconds between two heartbeat comments on a stream.')
   @IsInt()
   @Min(100)
+  @Max(MAX_TIMER_MS)
   sseHeartbeatMs: number = 15_000;
 }
