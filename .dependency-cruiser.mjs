@@ -20,6 +20,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/platform/database/database\\.module\\.ts$', // provides it
   '^src/modules/users/users\\.repository\\.ts$', // sign-in by e-mail: nobody is signed in yet
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
+  '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
   '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users

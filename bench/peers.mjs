@@ -33,13 +33,14 @@ export function parley(root = ROOT, name = 'parley') {
     name,
     async start(harness, context) {
       await migrateAndFill(root, context.databaseUrl, context.dataset);
-      const { jwtSecret, passwordPepper } = context;
+      const { jwtSecret, passwordPepper, masterKeys } = context;
       const env = {
         ...commonEnv(context),
         LLM_PROVIDER: 'openai',
         LOG_LEVEL: 'warn',
         JWT_SECRET: jwtSecret,
         PASSWORD_PEPPER: passwordPepper,
+        MASTER_KEYS: masterKeys,
       };
       const nodeArgs = ['--enable-source-maps', ...context.nodeArgs];
       return harness.startServer(name, resolve(root, 'dist/src/main.js'), { env, nodeArgs });

@@ -29,7 +29,11 @@ async function measure(harness, options) {
   const model = await harness.startServer('mock model', fileURLToPath(new URL('../mock-model.mjs', import.meta.url)), {
     args: ['--tokens', String(TOKENS), '--tokens-per-second', String(TOKENS_PER_SECOND)],
   });
-  const secrets = { jwtSecret: randomBytes(36).toString('base64'), passwordPepper: randomBytes(36).toString('base64') };
+  const secrets = {
+    jwtSecret: randomBytes(36).toString('base64'),
+    passwordPepper: randomBytes(36).toString('base64'),
+    masterKeys: `1:${randomBytes(32).toString('base64')}`,
+  };
   const { KeyRing } = await importDist('src/platform/crypto/key-ring.js');
   const accessKey = new KeyRing(secrets).accessToken.export();
   const databaseUrl = await harness.createDatabase('bench_streams');

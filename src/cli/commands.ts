@@ -7,6 +7,7 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
 
   migrate           bring the database to the newest migration
   audit verify      hash the audit log of every user anew; code 1 when one was changed
+  keys rotate       wrap all data keys by the first of MASTER_KEYS, while the servers run
   demo              play a first chat and print it
     --url <address>   against this server; without it the one that runs here, else one of its own
     --keep            keep the demo's account instead of deleting it
@@ -32,6 +33,11 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     if (verb !== 'verify') throw new UsageError('audit: verify is all it can do.');
     read(args, {});
     await (await import('./audit.command.js')).auditVerifyCommand(env);
+  },
+  keys: async ([verb, ...args], env) => {
+    if (verb !== 'rotate') throw new UsageError('keys can only: rotate');
+    read(args, {});
+    await (await import('./keys.command.js')).rotateKeysCommand(env);
   },
   demo: async (args, env) => {
     const options = read(args, DEMO);

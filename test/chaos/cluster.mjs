@@ -137,6 +137,7 @@ export class Cluster {
         JWT_SECRET: 'chaos-jwt-secret-0123456789-abcdefghijkl',
         JWT_ACCESS_TTL_SECONDS: '86400',
         PASSWORD_PEPPER: 'chaos-pepper-0123456789-abcdefghijklmnop',
+        MASTER_KEYS: `1:${Buffer.from('chaos-master-key-0123456789abcde').toString('base64')}`,
         BCRYPT_COST: '10',
         WORKER_THREADS: '1',
         LLM_PROVIDER: 'openai',

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -11,6 +12,8 @@ import { format } from 'prettier';
 import request from 'supertest';
 import { envExample } from '../../src/platform/config/env-example.js';
 import { variableDefinitions } from '../../src/platform/config/variable.decorator.js';
+import { Envelope } from '../../src/platform/crypto/envelope.js';
+import { TestUser } from '../support/as-user.js';
 import { eventually, isAlive, postgresPid } from '../support/server-process.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -157,6 +160,26 @@ describe('The command line', () => {
     });
   });
 
+  describe('keys rotate', () => {
+    it('wraps every data key by the first master key, and then finds nothing to do', async () => {
+      const [user, next] = [await TestUser.register(t), `2:${randomBytes(32).toString('base64')}`];
+      const place = { table: 'things', column: 'secret', ids: [] };
+      const sealed = await t.app.get(Envelope).seal(user.id, place, 'a secret');
+      const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `${next},${t.config.masterKeys}` };
+      expect(await run(['keys', 'rotate'], env)).toEqual({ code: 0, out: 'Wrapped 1 data keys by version 2\n', err: '' });
+      expect(await run(['keys', 'rotate'], env)).toMatchObject({ code: 0, out: 'Wrapped 0 data keys by version 2\n' });
+      const app = await t.another({ masterKeys: next });
+      expect(await app.get(Envelope).open(user.id, place, sealed)).toBe('a secret');
+    });
+
+    it('fails when a version is missing, and names it', async () => {
+      const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `9:${randomBytes(32).toString('base64')}` };
+      const { code, err } = await run(['keys', 'rotate'], env);
+      expect(err).toMatch(/^keys: 1 data keys could not be wrapped: MASTER_KEYS lacks version 2, .*\n$/);
+      expect(code).toBe(1);
+    });
+  });
+
   describe('migrate', () => {
     it('says what it ran, and the second time that nothing is left to do', async () => {
       await withEmptyDatabase(async ({ url: databaseUrl }) => {
@@ -237,6 +260,7 @@ describe('The command line', () => {
       [['constructor'], 'No command "constructor".'],
       [['demo', '--colour'], "Unknown option '--colour'"],
       [['demo', '--url', 'localhost'], '--url: "localhost" is not an address'],
+      [['keys', 'turn'], 'keys can only: rotate'],
       [['migrate', 'twice'], "Unexpected argument 'twice'"],
     ])('%j is answered with the usage and exit code 2', async (args, message) => {
       const { code, out, err } = await run(args);

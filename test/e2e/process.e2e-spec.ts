@@ -172,7 +172,7 @@ describe('The server process', () => {
   it('names every variable that production needs', async () => {
     const { code, output } = await fail({ NODE_ENV: 'production' });
     expect(output).toMatch(/^Can not start:\n/);
-    for (const name of ['DATABASE_URL', 'JWT_SECRET', 'PASSWORD_PEPPER', 'LLM_PROVIDER'])
+    for (const name of ['DATABASE_URL', 'JWT_SECRET', 'PASSWORD_PEPPER', 'MASTER_KEYS', 'LLM_PROVIDER'])
       expect(output).toContain(`  ${name}: `);
     expect(code).toBe(1);
   });

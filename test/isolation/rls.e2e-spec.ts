@@ -21,6 +21,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   revocations: { SELECT: 'all', DELETE: 'all' },
   audit_events: { SELECT: 'all' },
   audit_heads: { SELECT: 'all' },
+  data_keys: { SELECT: ['master_version', 'user_id'] },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
 };
 
@@ -347,6 +348,7 @@ describe('the roles', () => {
       'select display_name from users',
       'select seed from sign_ins',
       'select response from idempotency_keys',
+      'select wrapped_key from data_keys',
     ]) {
       await expect(as('parley_system', null, sql)).rejects.toMatchObject({ code: '42501' });
     }

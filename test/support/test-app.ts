@@ -27,6 +27,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     migrateOnStart: false,
     jwtSecret: 'a test secret that is long enough to be taken',
     passwordPepper: 'a test pepper that is long enough to be taken',
+    masterKeys: '1:ry/QAZzr2CuwIXPJQLO2k792r9f02C757wIT/Xkgkq8=',
     bcryptCost: 4,
     workerThreads: 1,
     passwordQueue: 1000,

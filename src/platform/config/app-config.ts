@@ -190,6 +190,15 @@ export class AppConfig {
   @IsString()
   passwordPepper?: string;
 
+  @Variable(
+    'Sign-in',
+    'Encrypts the keys that encrypt secrets of users: `version:key`, separated by commas, each key 32 random bytes in base64 (`openssl rand -base64 32`). The first one is used for what is new, the others open what is older. Made and kept in DATA_DIR in development. Without the version that was used, what users stored secretly is lost.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsString()
+  masterKeys?: string;
+
   @Variable('Sign-in', 'bcrypt cost of new passwords: each step doubles the time. Production refuses less than 10.')
   @IsInt()
   @Min(4)

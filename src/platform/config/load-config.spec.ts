@@ -8,6 +8,7 @@ import { variableDefinitions } from './variable.decorator.js';
 type Env = Record<string, string | undefined>;
 
 const STRONG = 'a-strong-secret-0123456789-abcdefghijkl';
+const MASTER_KEY = `1:${Buffer.from(STRONG).subarray(0, 32).toString('base64')}`;
 let dir: string;
 
 beforeEach(() => {
@@ -22,6 +23,7 @@ const production = (env: Env = {}): AppConfig =>
     DATABASE_URL: 'postgres://parley:pw@db.internal:5432/parley',
     JWT_SECRET: STRONG,
     PASSWORD_PEPPER: [...STRONG].reverse().join(''),
+    MASTER_KEYS: MASTER_KEY,
     LLM_PROVIDER: 'offline',
     ...env,
   });
@@ -38,10 +40,11 @@ const namesOf = (start: () => AppConfig): string[] => problemsOf(start).map((lin
 
 describe('loadConfig', () => {
   it('needs nothing in development', () => {
-    const { jwtSecret, passwordPepper, ...rest } = load();
+    const { jwtSecret, passwordPepper, masterKeys, ...rest } = load();
     expect(rest).toEqual({ ...new AppConfig(), dataDir: join(dir, 'data') });
     expect(jwtSecret).toBeDefined();
     expect(passwordPepper).toBeDefined();
+    expect(masterKeys).toMatch(/^1:[\w+/]{43}=$/);
   });
 
   it('takes numbers, switches, lists and texts, without the space around them', () => {
@@ -104,6 +107,12 @@ describe('loadConfig', () => {
     ['JWT_SECRET', 'x'.repeat(64)],
     ['PASSWORD_PEPPER', 'short'],
     ['PASSWORD_PEPPER', 'abababababababababababababababababababab'],
+    ['MASTER_KEYS', 'secret'],
+    ['MASTER_KEYS', MASTER_KEY.slice(2)],
+    ['MASTER_KEYS', MASTER_KEY.slice(0, -4)],
+    ['MASTER_KEYS', `0${MASTER_KEY.slice(1)}`],
+    ['MASTER_KEYS', `1:${Buffer.alloc(32).toString('base64')}`],
+    ['MASTER_KEYS', `${MASTER_KEY},${MASTER_KEY}`],
     ['JWT_ACCESS_TTL_SECONDS', '9'],
     ['JWT_ACCESS_TTL_SECONDS', '86401'],
     ['JWT_REFRESH_TTL_SECONDS', '59'],
@@ -202,6 +211,8 @@ describe('production', () => {
     ['PASSWORD_PEPPER', { PASSWORD_PEPPER: undefined }],
     ['PASSWORD_PEPPER', { PASSWORD_PEPPER: '' }],
     ['PASSWORD_PEPPER', { PASSWORD_PEPPER: '0'.repeat(64) }],
+    ['MASTER_KEYS', { MASTER_KEYS: undefined }],
+    ['MASTER_KEYS', { MASTER_KEYS: '1:change-me' }],
     ['LLM_PROVIDER', { LLM_PROVIDER: undefined }],
     ['BCRYPT_COST', { BCRYPT_COST: '9' }],
     ['DATABASE_URL', { DATABASE_URL: undefined }],
@@ -211,7 +222,7 @@ describe('production', () => {
 
   it('names all that is missing when nothing is set', () => {
     expect(new Set(namesOf(() => loadConfig({ NODE_ENV: 'production' })))).toEqual(
-      new Set(['JWT_SECRET', 'PASSWORD_PEPPER', 'LLM_PROVIDER', 'DATABASE_URL']),
+      new Set(['JWT_SECRET', 'PASSWORD_PEPPER', 'MASTER_KEYS', 'LLM_PROVIDER', 'DATABASE_URL']),
     );
   });
 });
@@ -231,7 +242,8 @@ describe('secrets that nobody set', () => {
   it('can be read by their owner alone', () => {
     load();
     expect(statSync(join(dir, 'data', 'secrets')).mode & 0o777).toBe(0o700);
-    for (const name of ['jwt-secret', 'password-pepper']) expect(statSync(file(name)).mode & 0o777).toBe(0o600);
+    for (const name of ['jwt-secret', 'password-pepper', 'master-keys'])
+      expect(statSync(file(name)).mode & 0o777).toBe(0o600);
   });
 
   it('are another in another data directory', () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validateSync } from 'class-validator';
+import { parseMasterKeys } from '../crypto/master-keys.js';
 import { AppConfig } from './app-config.js';
 import { type VariableDefinition, variableDefinitions } from './variable.decorator.js';
 
@@ -74,6 +75,12 @@ function crossChecks(config: AppConfig): string[] {
       );
     }
   }
+  const { masterKeys } = config;
+  if (masterKeys === undefined ? config.nodeEnv === 'production' : parseMasterKeys(masterKeys) === null) {
+    problems.push(
+      'MASTER_KEYS: needs `version:key` with 32 random bytes each, e.g. `1:` and the output of `openssl rand -base64 32`',
+    );
+  }
   if (config.nodeEnv === 'production') {
     if (config.llmProvider === undefined) {
       problems.push('LLM_PROVIDER: production must name one: openai, openrouter or offline');
@@ -92,15 +99,16 @@ function isWeak(secret: string): boolean {
 function completeSecrets(config: AppConfig): void {
   config.jwtSecret ??= keptSecret(config.dataDir, 'jwt-secret');
   config.passwordPepper ??= keptSecret(config.dataDir, 'password-pepper');
+  config.masterKeys ??= keptSecret(config.dataDir, 'master-keys', () => `1:${randomBytes(32).toString('base64')}`);
 }
 
-function keptSecret(dataDir: string, name: string): string {
+function keptSecret(dataDir: string, name: string, make = (): string => randomBytes(48).toString('base64url')): string {
   const folder = join(dataDir, 'secrets');
   const file = join(folder, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     // wx: of two servers that start at once, one writes and both read.
-    writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx' });
+    writeFileSync(file, make(), { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -4,6 +4,7 @@ import { Init1763900000000 } from '../../../migrations/1763900000000-init.js';
 import { TurnCrashes1763950000000 } from '../../../migrations/1763950000000-turn-crashes.js';
 import { Revocations1764000000000 } from '../../../migrations/1764000000000-revocations.js';
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
+import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -11,7 +12,7 @@ export const APP_ROLE = 'parley_app';
 /** The role of the few jobs that look across tenants. */
 export const SYSTEM_ROLE = 'parley_system';
 /** All migrations, oldest first. */
-export const MIGRATIONS = [Init1763900000000, TurnCrashes1763950000000, Revocations1764000000000, Audit1764100000000];
+export const MIGRATIONS = [Init1763900000000, TurnCrashes1763950000000, Revocations1764000000000, Audit1764100000000, DataKeys1764400000000];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
 type Entities = MixedList<new () => unknown>;

@@ -50,6 +50,14 @@ export class UnitOfWork {
     return this.transact(actor, work, true);
   }
 
+  /** Runs `work` as part of the running unit of work, or in one of its own: for helpers that are called inside and outside. */
+  join<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
+    const outer = this.current.getStore();
+    if (outer === undefined || outer.isOver) return this.transact(actor, work, false);
+    if (outer.userId !== actor.userId) throw new Error('a unit of work of another tenant can not be part of this one');
+    return work();
+  }
+
   /** The repository of an entity, bound to the running transaction. */
   repository<E extends ObjectLiteral>(entity: EntityTarget<E>): Repository<E> {
     return this.work().runner.manager.getRepository(entity);

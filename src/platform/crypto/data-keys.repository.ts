@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { SystemScope } from '../database/system-scope.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { DataKey } from './data-key.entity.js';
+import type { WrappedKey } from './master-keys.js';
+
+@Injectable()
+export class DataKeysRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
+
+  find(userId: string): Promise<DataKey | null> {
+    return this.unitOfWork.repository(DataKey).findOneBy({ userId });
+  }
+
+  /** The row, locked until the end of the unit of work: of two that wrap it anew, one waits. */
+  findLocked(userId: string): Promise<DataKey | null> {
+    return this.unitOfWork.repository(DataKey).findOne({ where: { userId }, lock: { mode: 'pessimistic_write' } });
+  }
+
+  /** Of two that make a user's first key at once, one is stored; both must read it afterwards. */
+  async insertOnce(userId: string, key: WrappedKey): Promise<void> {
+    await this.unitOfWork
+      .repository(DataKey)
+      .createQueryBuilder()
+      .insert()
+      .values({ userId, ...key })
+      .orIgnore()
+      .updateEntity(false)
+      .execute();
+  }
+
+  async update(userId: string, key: WrappedKey): Promise<void> {
+    await this.unitOfWork.repository(DataKey).update({ userId }, { ...key });
+  }
+
+  /** Whose keys another master key wraps, in the order of the users, after one of them. */
+  async findOutdated(masterVersion: number, afterUserId: string, limit: number): Promise<string[]> {
+    const { rows } = await this.system.query('wrap data keys by the newest master key', {
+      name: 'data_keys_find_outdated',
+      text: `select user_id as "userId" from data_keys where master_version <> $1 and user_id > $2 order by user_id limit $3`,
+      values: [masterVersion, afterUserId, limit],
+    });
+    return (rows as { userId: string }[]).map(({ userId }) => userId);
+  }
+}
