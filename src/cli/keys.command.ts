@@ -1,5 +1,5 @@
 import { loadConfig } from '../platform/config/load-config.js';
-import { DataKey } from '../platform/crypto/data-key.entity.js';
+import { ENTITIES } from '../entities.js';
 import { DataKeyRotation } from '../platform/crypto/data-key-rotation.js';
 import { DataKeysRepository } from '../platform/crypto/data-keys.repository.js';
 import { MasterKeys } from '../platform/crypto/master-keys.js';
@@ -15,7 +15,7 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
   const masters = new MasterKeys(config);
   const database = await openDatabase(config, false, console.error);
   try {
-    const dataSource = await appDataSource(config, [DataKey], () => undefined).initialize();
+    const dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
     try {
       const unitOfWork = new UnitOfWork(dataSource);
       const dataKeys = new DataKeysRepository(unitOfWork, new SystemScope(dataSource));

@@ -166,7 +166,11 @@ describe('The command line', () => {
       const place = { table: 'things', column: 'secret', ids: [] };
       const sealed = await t.app.get(Envelope).seal(user.id, place, 'a secret');
       const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `${next},${t.config.masterKeys}` };
-      expect(await run(['keys', 'rotate'], env)).toEqual({ code: 0, out: 'Wrapped 1 data keys by version 2\n', err: '' });
+      expect(await run(['keys', 'rotate'], env)).toEqual({
+        code: 0,
+        out: 'Wrapped 1 data keys by version 2\n',
+        err: '',
+      });
       expect(await run(['keys', 'rotate'], env)).toMatchObject({ code: 0, out: 'Wrapped 0 data keys by version 2\n' });
       const app = await t.another({ masterKeys: next });
       expect(await app.get(Envelope).open(user.id, place, sealed)).toBe('a secret');
