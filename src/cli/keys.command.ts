@@ -1,29 +1,31 @@
-import { loadConfig } from '../platform/config/load-config.js';
+import { NestFactory } from '@nestjs/core';
 import { ENTITIES } from '../entities.js';
+import { ConfigModule } from '../platform/config/config.module.js';
+import { loadConfig } from '../platform/config/load-config.js';
+import { CryptoModule } from '../platform/crypto/crypto.module.js';
 import { DataKeyRotation } from '../platform/crypto/data-key-rotation.js';
-import { DataKeysRepository } from '../platform/crypto/data-keys.repository.js';
-import { MasterKeys } from '../platform/crypto/master-keys.js';
-import { appDataSource } from '../platform/database/data-source.js';
+import { DatabaseModule } from '../platform/database/database.module.js';
 import { openDatabase } from '../platform/database/open-database.js';
-import { SystemScope } from '../platform/database/system-scope.js';
-import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { HttpModule } from '../platform/http/http.module.js';
 import type { Environment } from './command.js';
+
+/** What a rotation needs of the server; it listens to nothing. */
+class RotationModule {}
 
 /** Works with the settings of the server, as one more instance of it that only rotates. */
 export async function rotateKeysCommand(env: Environment): Promise<void> {
   const config = loadConfig(env);
-  const masters = new MasterKeys(config);
+  config.migrateOnStart = false;
   const database = await openDatabase(config, false, console.error);
   try {
-    const dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    const imports = [ConfigModule.with(config), CryptoModule, DatabaseModule.with(ENTITIES), HttpModule];
+    const app = await NestFactory.createApplicationContext({ module: RotationModule, imports }, { logger: ['warn'] });
     try {
-      const unitOfWork = new UnitOfWork(dataSource);
-      const dataKeys = new DataKeysRepository(unitOfWork, new SystemScope(dataSource));
-      const { wrapped, failed, reasons } = await new DataKeyRotation(masters, dataKeys, unitOfWork).run();
-      console.log(`Wrapped ${wrapped} data keys by version ${masters.version}`);
+      const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();
+      console.log(`Wrapped ${wrapped} data keys by version ${version}`);
       if (failed > 0) throw new Error(`${failed} data keys could not be wrapped: ${reasons.join('; ')}`);
     } finally {
-      await dataSource.destroy();
+      await app.close();
     }
   } finally {
     await database.close();

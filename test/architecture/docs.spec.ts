@@ -70,13 +70,14 @@ describe('docs/dependencies.md', () => {
 });
 
 describe('the decision records', () => {
-  it('are all listed, numbered without a gap, and have their three parts', () => {
+  it('are all listed, have a number each, and have their three parts', () => {
     const folder = join('docs', 'adr');
     const records = readdirSync(join(ROOT, folder))
       .filter((name) => name !== 'README.md')
       .sort();
-    for (const [index, name] of records.entries()) {
-      expect(name).toMatch(new RegExp(`^${String(index + 1).padStart(4, '0')}-[a-z-]+\\.md$`));
+    expect(new Set(records.map((name) => name.slice(0, 4))).size).toBe(records.length);
+    for (const name of records) {
+      expect(name).toMatch(/^\d{4}-[a-z0-9-]+\.md$/);
       const text = read(join(folder, name));
       for (const part of ['Background', 'Decision', 'Consequence']) expect(text).toContain(`\n## ${part}\n`);
       expect(read(join(folder, 'README.md'))).toContain(`](${name})`);

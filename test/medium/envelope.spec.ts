@@ -96,11 +96,11 @@ describe('a rotation of the master key', () => {
 
     await expect(openAll(alone)).rejects.toThrow('MASTER_KEYS lacks version 1');
     const keys = (await t.database.query('select 1 from data_keys')).length;
-    expect(await writer.get(DataKeyRotation).run()).toEqual({ wrapped: keys, failed: 0, reasons: [] });
+    expect(await writer.get(DataKeyRotation).run()).toEqual({ version: 2, wrapped: keys, failed: 0, reasons: [] });
     expect(await versions()).toEqual([2]);
     for (const app of [reader, writer, alone]) await openAll(app);
     // Stopped and begun again, it finds nothing left to do.
-    expect(await writer.get(DataKeyRotation).run()).toEqual({ wrapped: 0, failed: 0, reasons: [] });
+    expect(await writer.get(DataKeyRotation).run()).toEqual({ version: 2, wrapped: 0, failed: 0, reasons: [] });
   });
 
   it('goes on past a key that it can not open, and says which version is missing', async () => {

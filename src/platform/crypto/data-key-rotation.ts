@@ -7,6 +7,8 @@ const BATCH = 200;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
 export interface RotationResult {
+  /** The newest version of the master key. */
+  readonly version: number;
   /** Data keys that the newest master key wraps now and did not before. */
   readonly wrapped: number;
   /** Data keys that could not be opened, with what stood against it, each reason once. */
@@ -28,10 +30,11 @@ export class DataKeyRotation {
   ) {}
 
   async run(): Promise<RotationResult> {
+    const { version } = this.masters;
     const [reasons, found] = [new Set<string>(), { wrapped: 0, failed: 0 }];
     let after = BEFORE_ALL;
     for (;;) {
-      const userIds = await this.dataKeys.findOutdated(this.masters.version, after, BATCH);
+      const userIds = await this.dataKeys.findOutdated(version, after, BATCH);
       for (const userId of userIds) {
         try {
           if (await this.rewrap(userId)) found.wrapped++;
@@ -40,7 +43,7 @@ export class DataKeyRotation {
           reasons.add((error as Error).message);
         }
       }
-      if (userIds.length < BATCH) return { ...found, reasons: [...reasons] };
+      if (userIds.length < BATCH) return { version, ...found, reasons: [...reasons] };
       after = userIds.at(-1) as string;
     }
   }
