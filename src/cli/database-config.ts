@@ -15,6 +15,7 @@ export function databaseConfig(env: Environment): AppConfig {
     ...Object.fromEntries(needed.map(({ name }) => [name, env[name]])),
     JWT_SECRET: unused,
     PASSWORD_PEPPER: unused,
+    MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
   });
   if (env.NODE_ENV === 'production' && config.databaseUrl === undefined) {
     throw new Error('DATABASE_URL: production needs a database of its own');

@@ -99,6 +99,11 @@ describe('a rotation of the master key', () => {
     expect(await writer.get(DataKeyRotation).run()).toEqual({ version: 2, wrapped: keys, failed: 0, reasons: [] });
     expect(await versions()).toEqual([2]);
     for (const app of [reader, writer, alone]) await openAll(app);
+    const told = await t.database.query(
+      `select facts from audit_events where user_id = $1 and action = 'account.data_key_rotated'`,
+      [users[0]?.id],
+    );
+    expect(told).toEqual([{ facts: { version: 2 } }]);
     // Stopped and begun again, it finds nothing left to do.
     expect(await writer.get(DataKeyRotation).run()).toEqual({ version: 2, wrapped: 0, failed: 0, reasons: [] });
   });

@@ -7,6 +7,7 @@ export const AUDIT_ACTIONS = {
   'account.profile_changed': 'The profile was changed — `fields`: which.',
   'account.password_changed': 'The password was changed; all other sign-ins ended.',
   'account.deleted': 'The account was deleted with everything that belonged to it, but for this log.',
+  'account.data_key_rotated': 'The key of the stored secrets was wrapped by another master key — `version`: which.',
   'sign_in.created': 'Somebody signed in. Subject: the sign-in.',
   'sign_in.failed': 'Somebody tried to sign in and was refused — `reason`: why.',
   'sign_in.ended': 'Signed out. Subject: the sign-in.',

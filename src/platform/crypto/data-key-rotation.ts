@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AuditLog } from '../audit/audit-log.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { DataKeysRepository } from './data-keys.repository.js';
 import { MasterKeys } from './master-keys.js';
@@ -27,6 +28,7 @@ export class DataKeyRotation {
     private readonly masters: MasterKeys,
     private readonly dataKeys: DataKeysRepository,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
   ) {}
 
   async run(): Promise<RotationResult> {
@@ -54,6 +56,7 @@ export class DataKeyRotation {
       const row = await this.dataKeys.findLocked(userId);
       if (row === null || row.masterVersion === this.masters.version) return false;
       await this.dataKeys.update(userId, this.masters.wrap(userId, this.masters.unwrap(userId, row)));
+      await this.audit.record({ userId, is: 'system' }, 'account.data_key_rotated', { version: this.masters.version });
       return true;
     });
   }

@@ -12,7 +12,13 @@ export const APP_ROLE = 'parley_app';
 /** The role of the few jobs that look across tenants. */
 export const SYSTEM_ROLE = 'parley_system';
 /** All migrations, oldest first. */
-export const MIGRATIONS = [Init1763900000000, TurnCrashes1763950000000, Revocations1764000000000, Audit1764100000000, DataKeys1764400000000];
+export const MIGRATIONS = [
+  Init1763900000000,
+  TurnCrashes1763950000000,
+  Revocations1764000000000,
+  Audit1764100000000,
+  DataKeys1764400000000,
+];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
 type Entities = MixedList<new () => unknown>;
