@@ -71,14 +71,20 @@ select t.attempt, t.owner, coalesce((
 from turns t where t.user_id = $1 and t.message_id = $2`,
 };
 
-// From here on across tenants, by SystemScope. $1 owner, $2 lease in milliseconds, $3 claims. Only claims that the instance
+// From here on across tenants, by SystemScope. Who takes several turns takes them by id, as TurnRemoval does: two that took
+// them in different orders would wait for each other. $1 owner, $2 lease in milliseconds, $3 claims. Only claims that the instance
 // knows it has: one whose answer got lost on the way must run out, or it would be kept alive by an owner that never runs it.
 export const RENEW_LEASES = {
   name: 'turns_renew_leases',
   text: `
-update turns set lease_until = now() + $2 * interval '1 millisecond'
-where owner = $1 and claim_id = any($3::uuid[]) and is_running
-returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested"`,
+with mine as materialized (
+  select user_id, message_id from turns where owner = $1 and claim_id = any($3::uuid[]) and is_running
+  order by user_id, message_id for no key update
+)
+update turns t set lease_until = now() + $2 * interval '1 millisecond'
+from mine
+where t.user_id = mine.user_id and t.message_id = mine.message_id
+returning t.message_id as "messageId", t.claim_id as "claimId", t.stop_requested_at is not null as "isStopRequested"`,
 };
 
 // $1 owner. A lease that never began tells a turn that is handed over from one whose instance has died. Wakes the other
@@ -86,8 +92,13 @@ returning message_id as "messageId", claim_id as "claimId", stop_requested_at is
 export const RELEASE_LEASES = {
   name: 'turns_release_leases',
   text: `
-with released as (
-  update turns set lease_until = '-infinity' where owner = $1 and is_running returning message_id
+with mine as materialized (
+  select user_id, message_id from turns where owner = $1 and is_running order by user_id, message_id for no key update
+), released as (
+  update turns t set lease_until = '-infinity'
+  from mine
+  where t.user_id = mine.user_id and t.message_id = mine.message_id
+  returning t.message_id
 )
 select pg_notify('${TURN_CHANNEL}', 'free ' || count(*)) from released`,
 };
@@ -129,7 +140,7 @@ with held as (
   select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[])
     as g (user_id, message_id, claim_id, attempt, start_offset, text)
   join turns t on t.user_id = g.user_id and t.message_id = g.message_id and t.claim_id = g.claim_id
-  for key share of t
+  order by t.user_id, t.message_id for key share of t
 ), marked as (
   update messages m set status = 'streaming' from held h
   where m.user_id = h.user_id and m.id = h.message_id and m.status = 'pending'

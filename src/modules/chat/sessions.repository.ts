@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets, type QueryDeepPartialEntity } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { TurnRemoval } from '../projects/public/turn-removal.js';
 import { ChatSession } from './chat-session.entity.js';
 
 export type NewSession = Pick<ChatSession, 'userId' | 'id' | 'projectId' | 'title' | 'isTitleGiven' | 'metadata'>;
@@ -20,7 +21,10 @@ export interface SessionPosition {
 
 @Injectable()
 export class SessionsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly turns: TurnRemoval,
+  ) {}
 
   find(userId: string, id: string): Promise<ChatSession | null> {
     return this.unitOfWork.repository(ChatSession).findOneBy({ userId, id });
@@ -82,6 +86,7 @@ export class SessionsRepository {
   }
 
   async remove(userId: string, id: string): Promise<void> {
+    await this.turns.removeTurns(userId, { sessionId: id });
     await this.unitOfWork.repository(ChatSession).delete({ userId, id });
   }
 }

@@ -88,6 +88,8 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
       const { messageId, startOffset, text } = texts[index] as SavedText;
       running.unconfirmed = null;
       if (written.has(messageId)) running.savedLength = startOffset + text.length;
+      // Taken over, deleted with its session, or just settled: then nobody listens to this any more.
+      else running.live.abort.abort(new TurnAbort('lost'));
     }
   }
 

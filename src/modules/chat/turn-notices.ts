@@ -1,5 +1,5 @@
-/** The channel on which instances tell each other of turns. */
-export const TURN_CHANNEL = 'parley_turns';
+// Deleting sessions is said on it as well, and projects do that too.
+export { TURN_CHANNEL } from '../projects/public/turn-removal.js';
 
 /**
  * What is said on it: `stop` to the owner of a turn that somebody wants stopped, `text` by an owner that has saved new

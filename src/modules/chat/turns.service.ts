@@ -96,7 +96,9 @@ export class TurnsService {
     turn.isAwaited = true;
     // What ended here without an answer may have settled all the same, or go on at another instance.
     const message = (await turn.ended) ?? (await this.store.findMessage(actor, answer.id));
-    if (message?.completedAt == null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
+    // Deleted with its session while it was written.
+    if (message === null) throw new AppError('not_found');
+    if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
     if (message.errorCode !== null) throw new AppError(message.errorCode);
     return message;
   }

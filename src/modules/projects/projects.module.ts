@@ -3,10 +3,11 @@ import { ProjectsController } from './projects.controller.js';
 import { ProjectsRepository } from './projects.repository.js';
 import { ProjectsService } from './projects.service.js';
 import { ProjectAccess } from './public/project-access.js';
+import { TurnRemoval } from './public/turn-removal.js';
 
 @Module({
   controllers: [ProjectsController],
-  providers: [ProjectsService, ProjectsRepository, ProjectAccess],
-  exports: [ProjectAccess],
+  providers: [ProjectsService, ProjectsRepository, ProjectAccess, TurnRemoval],
+  exports: [ProjectAccess, TurnRemoval],
 })
 export class ProjectsModule {}

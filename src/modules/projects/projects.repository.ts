@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LessThan } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
+import { TurnRemoval } from './public/turn-removal.js';
 
 type Writable = 'name' | 'description' | 'provider' | 'model' | 'params' | 'onConflict' | 'onCrash';
 export type NewProject = Pick<Project, 'userId' | 'id' | Writable>;
@@ -9,7 +10,10 @@ export type ProjectChanges = Partial<Pick<Project, Writable>>;
 
 @Injectable()
 export class ProjectsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly turns: TurnRemoval,
+  ) {}
 
   find(userId: string, id: string): Promise<Project | null> {
     return this.unitOfWork.repository(Project).findOneBy({ userId, id });
@@ -40,6 +44,7 @@ export class ProjectsRepository {
   }
 
   async remove(userId: string, id: string): Promise<void> {
+    await this.turns.removeTurns(userId, { projectId: id });
     await this.unitOfWork.repository(Project).delete({ userId, id });
   }
 }

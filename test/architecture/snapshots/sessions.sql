@@ -53,6 +53,16 @@ SET "title" = $1
 WHERE ("user_id" = $2 AND "id" = $3 AND "is_title_given" = $4);
 
 -- SessionsRepository.remove
+select id from chat_sessions
+where user_id = $1 and ($2::uuid is null or project_id = $2) and ($3::uuid is null or id = $3)
+order by id for update;
+with doomed as materialized (
+  select message_id from turns where user_id = $1 and session_id = any ($2::uuid[]) order by message_id for update
+), removed as (
+  delete from turns where user_id = $1 and message_id = any (array(select message_id from doomed))
+  returning owner, is_running
+)
+select pg_notify('parley_turns', 'stop ' || owner) from (select distinct owner from removed where is_running) o;
 DELETE
 FROM "chat_sessions"
 WHERE ("user_id" = $1 AND "id" = $2);

@@ -33,15 +33,25 @@ commit;
 
 -- TurnClaims.renew
 begin; set local role parley_system;
-update turns set lease_until = now() + $2 * interval '1 millisecond'
-where owner = $1 and claim_id = any($3::uuid[]) and is_running
-returning message_id as "messageId", claim_id as "claimId", stop_requested_at is not null as "isStopRequested";
+with mine as materialized (
+  select user_id, message_id from turns where owner = $1 and claim_id = any($3::uuid[]) and is_running
+  order by user_id, message_id for no key update
+)
+update turns t set lease_until = now() + $2 * interval '1 millisecond'
+from mine
+where t.user_id = mine.user_id and t.message_id = mine.message_id
+returning t.message_id as "messageId", t.claim_id as "claimId", t.stop_requested_at is not null as "isStopRequested";
 commit;
 
 -- TurnClaims.release
 begin; set local role parley_system;
-with released as (
-  update turns set lease_until = '-infinity' where owner = $1 and is_running returning message_id
+with mine as materialized (
+  select user_id, message_id from turns where owner = $1 and is_running order by user_id, message_id for no key update
+), released as (
+  update turns t set lease_until = '-infinity'
+  from mine
+  where t.user_id = mine.user_id and t.message_id = mine.message_id
+  returning t.message_id
 )
 select pg_notify('parley_turns', 'free ' || count(*)) from released;
 commit;
@@ -77,7 +87,7 @@ with held as (
   select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[])
     as g (user_id, message_id, claim_id, attempt, start_offset, text)
   join turns t on t.user_id = g.user_id and t.message_id = g.message_id and t.claim_id = g.claim_id
-  for key share of t
+  order by t.user_id, t.message_id for key share of t
 ), marked as (
   update messages m set status = 'streaming' from held h
   where m.user_id = h.user_id and m.id = h.message_id and m.status = 'pending'
