@@ -11,6 +11,7 @@ import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
 import { UsersRepository } from '../../src/modules/users/users.repository.js';
+import { Notifications } from '../../src/platform/database/notifications.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
@@ -82,6 +83,8 @@ beforeAll(async () => {
     turnFlushMs: 60_000,
     revocationPollMs: 600_000,
   });
+  // Nor at a notice: handing leases back wakes whoever hears it.
+  await t.app.get(Notifications).onApplicationShutdown();
   wire = new Wire(t.app);
   ada = await TestUser.register(t);
   project = await ada.project();
