@@ -22,6 +22,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
+  '^src/platform/rate-limit/rate-limiter\\.ts$', // who is limited may not be signed in yet
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
   '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users
   '^src/cli/audit\\.command\\.ts$', // verifying, without the web framework that would make it

@@ -15,6 +15,7 @@ import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
+import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -28,6 +29,7 @@ export class AppModule {
         CryptoModule,
         DatabaseModule.with(ENTITIES),
         HttpModule,
+        RateLimitModule,
         IdempotencyModule,
         RevocationsModule,
         AuditModule,

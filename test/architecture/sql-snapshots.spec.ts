@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { newId } from '../../src/kernel/ids.js';
+import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
@@ -225,6 +226,14 @@ const RECIPES: [
     }),
   ],
   [
+    SignInAddressesRepository,
+    'sign-in-addresses',
+    (addresses: SignInAddressesRepository, userId) => ({
+      isKnown: [() => addresses.isKnown(userId, '192.0.2.7')],
+      insert: [() => addresses.insert(userId, '192.0.2.7')],
+    }),
+  ],
+  [
     IdempotencyRepository,
     'idempotency',
     (keys: IdempotencyRepository, userId) => ({
@@ -296,11 +305,12 @@ const RECIPES: [
 ];
 
 /** Private methods: what they send is seen with those that call them. */
-const HELPERS = ['run', 'runGuarded', 'claim', 'readContext'];
+const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash'];
 
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   UsersRepository,
   SignInsRepository,
+  SignInAddressesRepository,
   ProjectsRepository,
   PromptsRepository,
   SessionsRepository,

@@ -7,7 +7,7 @@ import { createTestDatabase } from '../support/test-database.js';
 type Row = Record<string, unknown>;
 
 /** Tables that belong to no user: what the application may do with them. */
-const SHARED: Record<string, string[]> = { schema_migrations: ['SELECT'] };
+const SHARED: Record<string, string[]> = { rate_limits: [], schema_migrations: ['SELECT'] };
 
 /** Tables of users of which the application may not change and delete rows; to their own users they show them. */
 const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
@@ -22,6 +22,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   audit_events: { SELECT: 'all' },
   audit_heads: { SELECT: 'all' },
   data_keys: { SELECT: ['master_version', 'user_id'] },
+  rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
 };
 

@@ -20,7 +20,11 @@ describe('a stranger', () => {
   let before: Record<string, string[]>;
   let hold: { release(): void };
 
-  const everything = async (): Promise<Record<string, string[]>> => dump(t.database, await readTables(t.database));
+  /** But for the buckets of rate limits, which are nobody's. */
+  const everything = async (): Promise<Record<string, string[]>> => {
+    const { rate_limits: _buckets, ...rows } = await dump(t.database, await readTables(t.database));
+    return rows;
+  };
 
   beforeAll(async () => {
     // No lease is renewed while the rows are compared.

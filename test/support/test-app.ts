@@ -31,6 +31,12 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     bcryptCost: 4,
     workerThreads: 1,
     passwordQueue: 1000,
+    // All tests come from one address. The limits are on, but far away.
+    loginFailures: 100_000,
+    loginFailuresPerAddress: 100_000,
+    loginFailuresPerAccount: 100_000,
+    registrationsPerAddress: 100_000,
+    refreshesPerAddress: 100_000,
     llmProvider: 'openai',
     openaiApiKey: 'sk-test-canary',
     openaiBaseUrl: model.url,

@@ -34,6 +34,7 @@ export const ERROR_CATALOGUE = {
   context_too_large: { status: 422, level: 'info', title: 'Prompts and message are larger than the model can take' },
   provider_not_configured: { status: 422, level: 'info', title: 'The provider is not configured on this server' },
   model_not_found: { status: 422, level: 'info', title: 'The provider does not know the model' },
+  rate_limited: { status: 429, level: 'info', title: 'Too many requests' },
   headers_too_large: { status: 431, level: 'info', title: 'The request headers are too large' },
   internal_error: { status: 500, level: 'error', title: 'Something went wrong on our side' },
   provider_unreachable: { status: 502, level: 'warn', title: 'The model provider could not be reached' },

@@ -11,8 +11,11 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
+import { ClientAddress } from '../../platform/rate-limit/client-address.js';
+import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { ChangePasswordRequest, LoginRequest, RefreshRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import { AUTH_LIMITS } from './auth-limits.js';
 import { AuthService } from './auth.service.js';
 
 @ApiTags('Auth')
@@ -21,12 +24,17 @@ export class AuthController {
   constructor(private readonly auth: AuthService) {}
 
   @Public()
+  @LimitByAddress(AUTH_LIMITS.registrations)
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
-  @ApiProblems('email_taken', 'validation_failed', 'overloaded')
-  register(@Body() body: RegisterRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
-    return this.auth.register(body, userAgent);
+  @ApiProblems('email_taken', 'validation_failed', 'rate_limited', 'overloaded')
+  register(
+    @Body() body: RegisterRequest,
+    @UserAgent() userAgent: string | null,
+    @ClientAddress() address: string,
+  ): Promise<SignedIn> {
+    return this.auth.register(body, { userAgent, address });
   }
 
   @Public()
@@ -35,17 +43,22 @@ export class AuthController {
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
   @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
   @ApiOkResponse({ type: SignedIn })
-  @ApiProblems('invalid_credentials', 'validation_failed', 'overloaded')
-  login(@Body() body: LoginRequest, @UserAgent() userAgent: string | null): Promise<SignedIn> {
-    return this.auth.login((body.email ?? body.username) as string, body.password, userAgent);
+  @ApiProblems('invalid_credentials', 'validation_failed', 'rate_limited', 'overloaded')
+  login(
+    @Body() body: LoginRequest,
+    @UserAgent() userAgent: string | null,
+    @ClientAddress() address: string,
+  ): Promise<SignedIn> {
+    return this.auth.login((body.email ?? body.username) as string, body.password, { userAgent, address });
   }
 
   @Public()
+  @LimitByAddress(AUTH_LIMITS.refreshes)
   @Post('auth/refresh')
   @HttpCode(200)
   @ApiOperation({ operationId: 'refresh', summary: 'Exchange a refresh token for new tokens', security: [] })
   @ApiOkResponse({ type: SignedIn })
-  @ApiProblems('invalid_refresh_token', 'validation_failed')
+  @ApiProblems('invalid_refresh_token', 'validation_failed', 'rate_limited')
   refresh(@Body() body: RefreshRequest): Promise<SignedIn> {
     return this.auth.refresh(body.refresh_token);
   }
@@ -60,11 +73,12 @@ export class AuthController {
   }
 
   // Here and not with the users, because it ends sign-ins, of which users know nothing.
+  @LimitByAddress(AUTH_LIMITS.passwordChanges)
   @Post('users/me/password')
   @HttpCode(204)
   @ApiOperation({ operationId: 'changePassword', summary: 'Change the password and end all other sign-ins' })
   @ApiNoContentResponse()
-  @ApiProblems('unauthenticated', 'validation_failed', 'overloaded')
+  @ApiProblems('unauthenticated', 'validation_failed', 'rate_limited', 'overloaded')
   changePassword(@CurrentActor() actor: Actor, @Body() body: ChangePasswordRequest): Promise<void> {
     return this.auth.changePassword(actor, body);
   }

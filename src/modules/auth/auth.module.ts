@@ -9,6 +9,8 @@ import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
+import { LoginThrottle } from './login-throttle.js';
+import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
@@ -26,6 +28,8 @@ import { SignInsRepository } from './sign-ins.repository.js';
     AuthService,
     AccessTokens,
     SignInsRepository,
+    SignInAddressesRepository,
+    LoginThrottle,
     VerifiedTokens,
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },

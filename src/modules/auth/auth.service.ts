@@ -13,12 +13,19 @@ import { Revocations } from '../../platform/revocations/revocations.js';
 import { UserDirectory } from '../users/public/user-directory.js';
 import { AccessTokens } from './access-tokens.js';
 import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import { LoginThrottle } from './login-throttle.js';
 import { type RefreshToken, RefreshTokens } from './refresh-token.js';
 import type { SignIn } from './sign-in.entity.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
 /** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
 const REFRESH_GRACE_MS = 10_000;
+
+/** Where a sign-in comes from. */
+export interface Client {
+  readonly userAgent: string | null;
+  readonly address: string;
+}
 
 @Injectable()
 export class AuthService {
@@ -31,6 +38,7 @@ export class AuthService {
     private readonly passwords: PasswordHasher,
     private readonly accessTokens: AccessTokens,
     private readonly revocations: Revocations,
+    private readonly throttle: LoginThrottle,
     private readonly clock: Clock,
     private readonly config: AppConfig,
     keys: KeyRing,
@@ -38,22 +46,25 @@ export class AuthService {
     this.refreshTokens = new RefreshTokens(keys.derive('refresh-token'));
   }
 
-  async register(request: RegisterRequest, userAgent: string | null): Promise<SignedIn> {
+  async register(request: RegisterRequest, client: Client): Promise<SignedIn> {
     requireGoodPassword('/password', request.password, request.email);
     const passwordHash = await this.passwords.hash(request.password);
     const id = newId();
     return this.unitOfWork.run({ userId: id }, async () => {
       await this.users.add({ id, email: request.email, passwordHash, displayName: request.display_name ?? null });
-      return this.signIn(id, userAgent);
+      return this.signIn(id, client);
     });
   }
 
   /** Unknown address and wrong password take the same time and get the same words. */
-  async login(email: string, password: string, userAgent: string | null): Promise<SignedIn> {
+  async login(email: string, password: string, client: Client): Promise<SignedIn> {
     const credentials = await this.users.findCredentials(email);
-    const isRight = await this.passwords.verify(password, credentials?.passwordHash ?? null);
+    const attempt = { email, address: client.address, userId: credentials?.userId ?? null };
+    const isRight = await this.throttle.check(attempt, () =>
+      this.passwords.verify(password, credentials?.passwordHash ?? null),
+    );
     if (credentials === null || !isRight) throw new AppError('invalid_credentials');
-    return this.unitOfWork.run(credentials, () => this.signIn(credentials.userId, userAgent));
+    return this.unitOfWork.run(credentials, () => this.signIn(credentials.userId, client));
   }
 
   /** One token makes one child. A token of an earlier generation is a replay: the whole family ends. */
@@ -111,9 +122,10 @@ export class AuthService {
     await this.revocations.revoke({ userId }, [signInId]);
   }
 
-  private async signIn(userId: string, userAgent: string | null): Promise<SignedIn> {
+  private async signIn(userId: string, { userAgent, address }: Client): Promise<SignedIn> {
     const signIn = { userId, id: newId(), seed: randomBytes(32), userAgent, expiresAt: this.expiry() };
     await this.signIns.insert(signIn);
+    await this.throttle.remember(userId, address);
     return this.issue({ ...signIn, generation: 1 });
   }
 

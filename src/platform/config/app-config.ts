@@ -217,6 +217,43 @@ export class AppConfig {
   @Max(10_000)
   passwordQueue: number = 32;
 
+  // Limits
+  @Variable('Limits', 'Wrong passwords for one account from one address in 15 minutes; more are answered 429.')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  loginFailures: number = 10;
+
+  @Variable(
+    'Limits',
+    'Wrong passwords from one address in 15 minutes, for accounts that were never signed in from there.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  loginFailuresPerAddress: number = 100;
+
+  @Variable(
+    'Limits',
+    'Wrong passwords for one account in an hour, from all addresses it was never signed in from. Owners at known addresses are not kept out.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  loginFailuresPerAccount: number = 50;
+
+  @Variable('Limits', 'Requests for a new account from one address in an hour.')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  registrationsPerAddress: number = 30;
+
+  @Variable('Limits', 'Exchanges of refresh tokens from one address in 15 minutes.')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  refreshesPerAddress: number = 1000;
+
   // Model provider
   @Variable(
     'Model provider',

@@ -4,6 +4,7 @@ import { Init1763900000000 } from '../../../migrations/1763900000000-init.js';
 import { TurnCrashes1763950000000 } from '../../../migrations/1763950000000-turn-crashes.js';
 import { Revocations1764000000000 } from '../../../migrations/1764000000000-revocations.js';
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
+import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import type { AppConfig } from '../config/app-config.js';
 
@@ -17,6 +18,7 @@ export const MIGRATIONS = [
   TurnCrashes1763950000000,
   Revocations1764000000000,
   Audit1764100000000,
+  RateLimits1764200000000,
   DataKeys1764400000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';

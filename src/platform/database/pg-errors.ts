@@ -9,6 +9,7 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   pk_idempotency_keys: 'idempotency_key_in_use',
   // The parent vanished between the check and the write.
   fk_sign_ins_user_id: 'unauthenticated',
+  fk_sign_in_addresses_user_id: 'unauthenticated',
   fk_projects_user_id: 'unauthenticated',
   fk_prompts_project_id: 'not_found',
   fk_chat_sessions_project_id: 'not_found',

@@ -44,6 +44,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (allowed.length > 0) void reply.header('allow', allowed.join(', '));
     if (status === 401) void reply.header('www-authenticate', 'Bearer realm="parley"');
     const retryAfter = error.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined);
+    if (error.headers !== undefined) void reply.headers(error.headers);
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     void reply
       .status(status)

@@ -1,0 +1,74 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { newId } from '../../kernel/ids.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { type Bucket, RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
+import { AUTH_LIMITS } from './auth-limits.js';
+import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
+
+/** Whose password is tried, and from where. */
+export interface Attempt {
+  readonly email: string;
+  readonly address: string;
+  /** Null for an address without an account, which is counted and answered just the same. */
+  readonly userId: string | null;
+}
+
+/**
+ * Slows down who guesses at passwords, without locking out the owner: where an account has been signed in from before,
+ * only the failures from there count. Guesses from everywhere else empty buckets that the owner does not need.
+ */
+@Injectable()
+export class LoginThrottle {
+  private readonly log = new Logger(LoginThrottle.name);
+
+  constructor(
+    private readonly limiter: RateLimiter,
+    private readonly addresses: SignInAddressesRepository,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * Runs the check of a password; only a wrong one counts. The attempt is paid for before it is made, so that guesses that
+   * come all at once are not all let through. Throws `rate_limited`.
+   */
+  async check(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean> {
+    const buckets = await this.bucketsOf(attempt);
+    await this.limiter.take(...buckets);
+    let isWrong = false;
+    try {
+      isWrong = !(await isRight());
+      return !isWrong;
+    } finally {
+      if (!isWrong) await this.giveBack(buckets);
+    }
+  }
+
+  /** In the unit of work of a sign-in: from now on the owner is known there. */
+  remember(userId: string, address: string): Promise<void> {
+    return this.addresses.insert(userId, address);
+  }
+
+  private async bucketsOf({ email, address, userId }: Attempt): Promise<Bucket[]> {
+    // Nobody's id costs the same question, so that time does not tell who has an account.
+    const id = userId ?? newId();
+    const isKnown = await this.unitOfWork.run({ userId: id }, () => this.addresses.isKnown(id, address));
+    const pair = { ...AUTH_LIMITS.failuresFromAddressForAccount(this.config), subject: `${email} ${address}` };
+    if (isKnown) return [pair];
+    return [
+      pair,
+      { ...AUTH_LIMITS.failuresFromAddress(this.config), subject: address },
+      { ...AUTH_LIMITS.failuresForAccount(this.config), subject: email },
+    ];
+  }
+
+  /** What is not given back fills up by itself; a sign-in does not fail for it. */
+  private async giveBack(buckets: Bucket[]): Promise<void> {
+    try {
+      await this.limiter.giveBack(...buckets);
+    } catch (error) {
+      this.log.warn({ err: error }, 'A bucket was not filled again');
+    }
+  }
+}

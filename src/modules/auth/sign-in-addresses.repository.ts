@@ -1,0 +1,45 @@
+import { createHmac } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { KeyRing } from '../../platform/crypto/key-ring.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+/** How long an address is known without being used. */
+const KEEP_DAYS = 90;
+
+/** From where each user has signed in: a keyed hash, which is enough to know an address again. */
+@Injectable()
+export class SignInAddressesRepository {
+  private readonly key: Buffer;
+
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    keys: KeyRing,
+  ) {
+    this.key = keys.derive('sign-in-address');
+  }
+
+  async isKnown(userId: string, address: string): Promise<boolean> {
+    const rows = await this.unitOfWork.query(
+      `select 1 from sign_in_addresses
+       where user_id = $1 and address_hash = $2 and last_used_at > now() - interval '${KEEP_DAYS} days'`,
+      [userId, this.hash(address)],
+    );
+    return rows.length > 0;
+  }
+
+  /** Remembers an address, and forgets those that have not been used for long. */
+  async insert(userId: string, address: string): Promise<void> {
+    await this.unitOfWork.query(
+      `with old as (
+         delete from sign_in_addresses where user_id = $1 and last_used_at < now() - interval '${KEEP_DAYS} days' and address_hash <> $2
+       )
+       insert into sign_in_addresses (user_id, address_hash) values ($1, $2)
+       on conflict on constraint pk_sign_in_addresses do update set last_used_at = now()`,
+      [userId, this.hash(address)],
+    );
+  }
+
+  private hash(address: string): Buffer {
+    return createHmac('sha256', this.key).update(address).digest();
+  }
+}

@@ -1,0 +1,36 @@
+import { type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppConfig } from '../config/app-config.js';
+import { clientAddress } from './client-address.js';
+import { type RateLimit, RateLimiter, rateLimitHeaders } from './rate-limiter.js';
+
+const LIMIT = 'rateLimitByAddress';
+
+type LimitOf = (config: AppConfig) => RateLimit;
+
+/** Limits how often one client address may ask a route. Routes whose limits have one name share their buckets. */
+export const LimitByAddress = (limit: LimitOf): MethodDecorator => SetMetadata(LIMIT, limit);
+
+/**
+ * Refuses with `rate_limited` what comes too often from one address, before anything else is looked at, and tells in the
+ * headers of every answer how much is left. Without the database it refuses with `database_unavailable`, as the route would.
+ */
+@Injectable()
+export class RateLimitGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly limiter: RateLimiter,
+    private readonly config: AppConfig,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.config);
+    if (limit === undefined) return true;
+    const http = context.switchToHttp();
+    const subject = clientAddress(http.getRequest<FastifyRequest>().ip);
+    const allowances = await this.limiter.take({ ...limit, subject });
+    void http.getResponse<FastifyReply>().headers(rateLimitHeaders(allowances));
+    return true;
+  }
+}

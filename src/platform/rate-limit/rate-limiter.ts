@@ -1,0 +1,124 @@
+import { createHmac } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { KeyRing } from '../crypto/key-ring.js';
+import { SystemScope } from '../database/system-scope.js';
+
+/** Rows removed in one statement, so that a sweep never holds locks for long. */
+const SWEEP_BATCH = 1000;
+
+/** How much of something is allowed: `limit` at once, and `limit` in `windowSeconds` in the long run. */
+export interface RateLimit {
+  /** What clients read in the headers; also keeps the buckets of one limit apart from those of another. */
+  readonly name: string;
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
+
+/** A limit for one subject: an address, an account, a user. */
+export interface Bucket extends RateLimit {
+  /** Whose it is. It is stored as an HMAC alone. */
+  readonly subject: string;
+}
+
+/** What is left in a bucket. */
+export interface Allowance extends RateLimit {
+  readonly remaining: number;
+  /** Seconds until the whole limit is there again, if nothing is taken. */
+  readonly resetSeconds: number;
+}
+
+interface Row {
+  readonly is_taken: boolean;
+  readonly full_in: number;
+}
+
+/**
+ * Token buckets that all instances share, in the database. A bucket holds `limit` tokens and fills up evenly in
+ * `windowSeconds`. When the database is away they throw `database_unavailable`: without it there is nothing to protect.
+ */
+@Injectable()
+export class RateLimiter {
+  private readonly key: Buffer;
+
+  constructor(
+    private readonly system: SystemScope,
+    keys: KeyRing,
+  ) {
+    this.key = keys.derive('rate-limit');
+  }
+
+  /**
+   * Takes a token from every bucket, or from none and throws `rate_limited`, which says when there will be one in all.
+   * However many ask at once, on however many instances, no bucket gives more than it has. One round trip.
+   */
+  async take(...buckets: Bucket[]): Promise<Allowance[]> {
+    const rows = await this.move(buckets, 1);
+    if (rows[0]?.is_taken !== true) throw refusal(buckets, rows);
+    return buckets.map((bucket, i) => allowance(bucket, rows[i]?.full_in ?? 0));
+  }
+
+  /** Puts a token back into every bucket: what it was taken for is not what the limit is about. */
+  async giveBack(...buckets: Bucket[]): Promise<void> {
+    await this.move(buckets, -1);
+  }
+
+  /** Removes buckets that are full, some at a time; the answer is how many. */
+  async sweep(): Promise<number> {
+    const { rowCount } = await this.system.query('forget full buckets', {
+      name: 'rate_limits_sweep',
+      text: `
+with old as materialized (select key from rate_limits where full_at < now() limit ${SWEEP_BATCH})
+delete from rate_limits r using old where r.key = old.key and r.full_at < now()`,
+      values: [],
+    });
+    return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep()) : (rowCount ?? 0);
+  }
+
+  private async move(buckets: readonly Bucket[], cost: number): Promise<Row[]> {
+    const { rows } = await this.system.query('rate limits: who is limited may not be signed in yet', {
+      name: 'rate_limits_take',
+      text: 'select is_taken, full_in from take_tokens($1, $2, $3, $4)',
+      values: [
+        buckets.map(({ name, subject }) => this.hash(`${name}\0${subject}`)),
+        buckets.map(({ limit }) => limit),
+        buckets.map(({ windowSeconds }) => windowSeconds),
+        cost,
+      ],
+    });
+    return rows as Row[];
+  }
+
+  private hash(text: string): Buffer {
+    return createHmac('sha256', this.key).update(text).digest().subarray(0, 16);
+  }
+}
+
+function allowance({ name, limit, windowSeconds }: Bucket, fullIn: number): Allowance {
+  // A bucket that fills in w seconds and lacks f of them has limit * (1 - f/w) tokens; the margin is for binary fractions.
+  const remaining = Math.max(0, Math.floor(limit * (1 - fullIn / windowSeconds) + 1e-6));
+  return { name, limit, windowSeconds, remaining, resetSeconds: Math.max(0, Math.ceil(fullIn)) };
+}
+
+function refusal(buckets: readonly Bucket[], rows: readonly Row[]): AppError {
+  const waits = buckets.map(({ limit, windowSeconds }, i) => {
+    return (rows[i]?.full_in ?? 0) + windowSeconds / limit - windowSeconds;
+  });
+  const empty = buckets.flatMap((bucket, i) =>
+    (waits[i] as number) > 0 ? [allowance(bucket, rows[i]?.full_in ?? 0)] : [],
+  );
+  return new AppError('rate_limited', {
+    retryAfterSeconds: Math.max(1, Math.ceil(Math.max(...waits))),
+    headers: rateLimitHeaders(empty),
+  });
+}
+
+/** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10. */
+export function rateLimitHeaders(allowances: readonly Allowance[]): Record<string, string> {
+  return {
+    'ratelimit-policy': allowances.map(({ name, limit, windowSeconds: w }) => `"${name}";q=${limit};w=${w}`).join(', '),
+    ratelimit: allowances
+      .map(({ name, remaining, resetSeconds }) => `"${name}";r=${remaining};t=${resetSeconds}`)
+      .join(', '),
+  };
+}
