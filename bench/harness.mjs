@@ -80,7 +80,12 @@ export class Harness {
       if (Date.now() > deadline) throw new Error(`${name} does not answer`);
       await sleep(50);
     }
-    return { name, url, pid: child.pid, stop: () => stop(child) };
+    const ask = (question) =>
+      new Promise((resolve) => {
+        child.once('message', resolve);
+        child.send(question);
+      });
+    return { name, url, pid: child.pid, ask, stop: () => stop(child) };
   }
 
   /** Starts a Node program with nothing of our environment, in a directory of its own: no `.env` reaches it. */

@@ -17,6 +17,7 @@ const OPTIONS = {
   concurrency: ['32', 'clients at once'],
   users: ['50', 'users, each with a project, two prompts and four sessions'],
   seed: ['1', 'the same seed makes the same data'],
+  streams: ['2000', 'how many streams are open at once'],
   'pool-size': ['10', 'database connections of each server'],
 };
 
@@ -30,6 +31,7 @@ ${scenarios.join('\n')}
 
 ${lines.join('\n')}
   --ephemeral        PostgreSQL without fsync: where the disk is slow or shared, shows the servers instead of it
+  --memory           of the streams, also what their memory is made of (the pause for it shows in the gaps)
   --stream           answers as server-sent events
   --peer NAME        only this one: raw, parley, naive-nest (may be repeated)
   --also DIRECTORY   another built checkout of Parley as one more peer (may be repeated)
@@ -45,6 +47,7 @@ function parse() {
         Object.entries(OPTIONS).map(([name, [value]]) => [name, { type: 'string', default: value }]),
       ),
       ephemeral: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
       stream: { type: 'boolean', default: false },
       peer: { type: 'string', multiple: true, default: [] },
       also: { type: 'string', multiple: true, default: [] },
@@ -68,7 +71,9 @@ function parse() {
       concurrency: number('concurrency'),
       users: number('users'),
       seed: number('seed'),
+      streams: number('streams'),
       poolSize: number('pool-size'),
+      memory: values.memory,
       ephemeral: values.ephemeral,
       stream: values.stream,
       peers: values.peer,

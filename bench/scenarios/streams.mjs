@@ -10,17 +10,20 @@ import { loadPlan, makeDataset } from '../dataset.mjs';
 import { cpuMs, Harness, importDist, rssMb, table } from '../harness.mjs';
 import { parley } from '../peers.mjs';
 
-const STREAMS = 2000;
 const TOKENS = 100;
 const TOKENS_PER_SECOND = 5;
-/** Opened over this time: all at once would measure the rush at the door. */
-const RAMP_MS = 8000;
+/** Opened at this rate: all at once would measure the rush at the door. */
+const OPENED_PER_SECOND = 250;
+const WARM_UP_STREAMS = 50;
+/** When all are open and none has ended, how long until their memory is looked at. */
+const MEMORY_AFTER_MS = 5000;
+const PROBE = ['--expose-gc', '--import', new URL('../memory-probe.mjs', import.meta.url).href];
 const USERS = 100;
 const TEXT = Array(TOKENS).fill('word').join(' ');
 
 export const streams = {
   name: 'streams',
-  summary: `${STREAMS} open streams at ${TOKENS_PER_SECOND} tokens a second on one instance`,
+  summary: `open streams at ${TOKENS_PER_SECOND} tokens a second on one instance`,
   run: (options) => Harness.run(options, (harness) => measure(harness, options)),
 };
 
@@ -38,6 +41,7 @@ async function measure(harness, options) {
   const accessKey = new KeyRing(secrets).accessToken.export();
   const databaseUrl = await harness.createDatabase('bench_streams');
   const context = { ...options, ...secrets, accessKey, databaseUrl, modelUrl: model.url, dataset };
+  if (options.memory) context.nodeArgs = [...options.nodeArgs, ...PROBE];
   const server = await parley().start(harness, context);
   const { sessions } = loadPlan(dataset, accessKey, TEXT);
   const { hostname, port } = new URL(server.url);
@@ -45,22 +49,28 @@ async function measure(harness, options) {
   const open = (index) => follow({ hostname, port, agent }, sessions[index % sessions.length]);
 
   // Its compiler and pools get ready first, so that only the streams are in the difference.
-  await Promise.all(Array.from({ length: 50 }, (_, index) => open(index)));
+  await Promise.all(Array.from({ length: WARM_UP_STREAMS }, (_, index) => open(index)));
   await sleep(2000);
+  const idle = options.memory ? await server.ask('memory') : null;
   const [rssBefore, cpuBefore] = [rssMb(server.pid), cpuMs(server.pid)];
-  const begin = performance.now();
-  const running = [];
-  for (let index = 0; index < STREAMS; index += 1) {
-    running.push(open(index));
-    if (index % 25 === 24) await sleep((RAMP_MS / STREAMS) * 25);
-  }
   let rssPeak = 0;
   const watch = setInterval(() => (rssPeak = Math.max(rssPeak, rssMb(server.pid) ?? 0)), 250);
+  const begin = performance.now();
+  const running = [];
+  for (let index = 0; index < options.streams; index += 1) {
+    running.push(open(index));
+    if (index % 25 === 24) await sleep(25_000 / OPENED_PER_SECOND);
+  }
+  let inUse = null;
+  if (options.memory) {
+    await sleep(MEMORY_AFTER_MS);
+    inUse = await server.ask('memory');
+  }
   const ended = await Promise.all(running);
   clearInterval(watch);
   const seconds = (performance.now() - begin) / 1000;
   agent.destroy();
-  return report(ended, { rssBefore, rssPeak, cpu: cpuMs(server.pid) - cpuBefore, seconds });
+  return report(ended, { rssBefore, rssPeak, idle, inUse, cpu: cpuMs(server.pid) - cpuBefore, seconds });
 }
 
 /** One turn as a stream: what arrived, and the longest silence between two frames in milliseconds. */
@@ -107,7 +117,7 @@ function readFrame(frame, seen) {
   if (event === 'turn.failed') seen.why = /"code":"(\w+)"/.exec(frame)?.[1];
 }
 
-function report(ended, { rssBefore, rssPeak, cpu, seconds }) {
+function report(ended, { rssBefore, rssPeak, idle, inUse, cpu, seconds }) {
   const whole = ended.filter(({ isWhole }) => isWhole).length;
   const frames = ended.reduce((sum, stream) => sum + stream.frames, 0);
   const gaps = ended.map(({ longestGapMs }) => longestGapMs).sort((a, b) => a - b);
@@ -119,6 +129,7 @@ function report(ended, { rssBefore, rssPeak, cpu, seconds }) {
     cpuMsPerStream: cpu / ended.length,
     longestGapP50Ms: gaps[Math.floor(gaps.length / 2)],
     longestGapP99Ms: gaps[Math.floor(gaps.length * 0.99)],
+    inUseKbPerStream: inUse === null ? null : memoryPerStream(idle, inUse, ended.length),
     rssBeforeMb: rssBefore,
     rssPeakMb: rssPeak,
     seconds,
@@ -137,5 +148,20 @@ function report(ended, { rssBefore, rssPeak, cpu, seconds }) {
     rssPeak.toFixed(0),
   ];
   const header = ['whole streams', 'deltas', 'KB/stream', 'CPU ms/stream', 'longest gap p50', 'p99 ms', 'RSS peak MB'];
-  return { results, text: table(header, [row]) };
+  const text = table(header, [row]);
+  if (results.inUseKbPerStream === null) return { results, text };
+  const parts = Object.entries(results.inUseKbPerStream).map(([part, kb]) => [part, kb.toFixed(1)]);
+  return { results, text: `${text}\n${table(['in use', 'KB/stream'], parts)}` };
+}
+
+/** What grew, by who has it: `rest` is what the C and C++ below JavaScript hold, and what the allocator did not give back. */
+function memoryPerStream(idle, inUse, streams) {
+  const kb = (read) => (read(inUse) - read(idle)) / 1024 / streams;
+  return {
+    rss: kb(({ rss }) => rss),
+    'JavaScript objects': kb(({ heapUsed }) => heapUsed),
+    'free in the JavaScript heap': kb(({ heapTotal, heapUsed }) => heapTotal - heapUsed),
+    buffers: kb(({ arrayBuffers }) => arrayBuffers),
+    rest: kb(({ rss, heapTotal, arrayBuffers }) => rss - heapTotal - arrayBuffers),
+  };
 }

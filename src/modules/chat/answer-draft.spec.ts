@@ -12,9 +12,7 @@ const finish = { type: 'finish', reason: 'stop', rawReason: 'stop', generationId
 /** What comes out for these deltas: piece by piece, with what is flushed at the end. */
 function piecesOf(...deltas: string[]): string[] {
   const draft = new AnswerDraft();
-  const pieces = [...deltas.map((text) => draft.take(delta(text))), draft.flush()];
-  expect(draft.text).toBe(pieces.join(''));
-  return pieces;
+  return [...deltas.map((text) => draft.take(delta(text))), draft.flush()];
 }
 
 describe('the text of a draft', () => {
@@ -58,7 +56,6 @@ describe('the text of a draft', () => {
     const draft = new AnswerDraft();
     draft.take(delta('x\ud83d'));
     expect([draft.flush(), draft.flush()]).toEqual(['\ufffd', '']);
-    expect(draft.text).toBe('x\ufffd');
   });
 
   it('gets nothing from other events', () => {
@@ -66,7 +63,7 @@ describe('the text of a draft', () => {
     expect(draft.take(usage({ inputTokens: 1 }))).toBe('');
     expect(draft.take({ type: 'tool-call', id: '1', name: 'f', arguments: '{}' })).toBe('');
     expect(draft.take(finish)).toBe('');
-    expect(draft.text).toBe('');
+    expect(draft.flush()).toBe('');
   });
 });
 
@@ -83,7 +80,7 @@ describe('the outcome of a draft', () => {
 
   it('has the counts of the provider, and says that they are no estimate', () => {
     const counts = { inputTokens: 7, outputTokens: 3, cachedInputTokens: 2, costMicroUsd: 15 };
-    expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 1)).toEqual({
+    expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 'Hi', 1)).toEqual({
       ...counts,
       isUsageEstimated: false,
       status: 'completed',
@@ -98,12 +95,12 @@ describe('the outcome of a draft', () => {
   });
 
   it('keeps zero counts of the provider as zero', () => {
-    const outcome = asked(usage({ inputTokens: 0, outputTokens: 0 })).outcome('completed', null, 5);
+    const outcome = asked(usage({ inputTokens: 0, outputTokens: 0 })).outcome('completed', null, 'Hi', 5);
     expect(outcome).toMatchObject({ inputTokens: 0, outputTokens: 0, isUsageEstimated: false });
   });
 
   it('has our own counts and says so when the provider gives none, and never a zero for an unknown cost', () => {
-    expect(asked(delta('Hi'), finish).outcome('completed', null, 1)).toMatchObject({
+    expect(asked(delta('Hi'), finish).outcome('completed', null, 'Hi', 1)).toMatchObject({
       inputTokens: 100,
       outputTokens: 1,
       isUsageEstimated: true,
@@ -113,7 +110,7 @@ describe('the outcome of a draft', () => {
   });
 
   it('fills in only the count that is missing, and says that it is estimated', () => {
-    expect(asked(delta('Hi'), usage({ inputTokens: 7 })).outcome('completed', null, 1)).toMatchObject({
+    expect(asked(delta('Hi'), usage({ inputTokens: 7 })).outcome('completed', null, 'Hi', 1)).toMatchObject({
       inputTokens: 7,
       outputTokens: 1,
       isUsageEstimated: true,
@@ -125,13 +122,13 @@ describe('the outcome of a draft', () => {
       [[], 0],
       [[delta('So far')], 2],
     ] as const) {
-      const outcome = asked(...events).outcome('stopped', null, tokens);
+      const outcome = asked(...events).outcome('stopped', null, 'Hi', tokens);
       expect(outcome).toMatchObject({ inputTokens: 100, outputTokens: tokens, isUsageEstimated: true });
     }
   });
 
   it('estimates what an answer has used that failed in the middle', () => {
-    expect(asked(delta('Half')).outcome('failed', 'provider_disconnected', 1)).toMatchObject({
+    expect(asked(delta('Half')).outcome('failed', 'provider_disconnected', 'Half', 1)).toMatchObject({
       status: 'failed',
       errorCode: 'provider_disconnected',
       content: 'Half',
@@ -141,7 +138,7 @@ describe('the outcome of a draft', () => {
   });
 
   it('claims no use when the provider failed before the first word', () => {
-    expect(asked().outcome('failed', 'provider_unreachable', 0)).toMatchObject({
+    expect(asked().outcome('failed', 'provider_unreachable', '', 0)).toMatchObject({
       inputTokens: null,
       outputTokens: null,
       isUsageEstimated: false,
@@ -152,7 +149,7 @@ describe('the outcome of a draft', () => {
   });
 
   it('claims no use when no model was asked at all', () => {
-    expect(new AnswerDraft().outcome('failed', 'context_too_large', 0)).toMatchObject({
+    expect(new AnswerDraft().outcome('failed', 'context_too_large', '', 0)).toMatchObject({
       provider: null,
       model: null,
       inputTokens: null,
@@ -162,6 +159,6 @@ describe('the outcome of a draft', () => {
   });
 
   it('keeps the model that was asked for when the provider does not name the one that answered', () => {
-    expect(asked({ ...finish, model: null }).outcome('completed', null, 0).model).toBe('model-1');
+    expect(asked({ ...finish, model: null }).outcome('completed', null, 'Hi', 0).model).toBe('model-1');
   });
 });

@@ -6,20 +6,15 @@ import type { Outcome } from './open-turn.js';
 
 const MAX_NAME = 200;
 
-/** Collects what a provider sends into the columns of an answer. */
+/** Collects what a provider sends into the columns of an answer. The text itself it hands on and does not keep. */
 export class AnswerDraft {
   provider: ProviderName | null = null;
   model: string | null = null;
   estimatedInputTokens: number | null = null;
 
-  private readonly pieces: string[] = [];
   private heldBack = '';
   private usage: LlmUsage | null = null;
   private finish: { reason: FinishReason; generationId: string | null } | null = null;
-
-  get text(): string {
-    return this.pieces.join('');
-  }
 
   /** Takes an event and returns the text that it adds to the answer, as it can be stored. */
   take(event: LlmEvent): string {
@@ -37,18 +32,20 @@ export class AnswerDraft {
   flush(): string {
     const rest = this.heldBack.toWellFormed();
     this.heldBack = '';
-    if (rest !== '') this.pieces.push(rest);
     return rest;
   }
 
-  /** @param contentTokens our own count of `text` */
-  outcome(status: MessageStatus, errorCode: ErrorCode | null, contentTokens: number): Outcome {
+  /**
+   * @param content all that was handed on
+   * @param contentTokens our own count of it
+   */
+  outcome(status: MessageStatus, errorCode: ErrorCode | null, content: string, contentTokens: number): Outcome {
     const counted = this.usage?.inputTokens != null && this.usage.outputTokens != null;
     // Whoever asked a model and got no counts still used it: our own count stands in, and says so.
     const isEstimated = !counted && this.estimatedInputTokens !== null && (contentTokens > 0 || status !== 'failed');
     return {
       status,
-      content: this.text,
+      content,
       contentTokens,
       finishReason: this.finish?.reason ?? null,
       provider: this.provider,
@@ -74,9 +71,7 @@ export class AnswerDraft {
       text = text.slice(0, -1);
     }
     if (text.includes('\0')) text = text.replaceAll('\0', '');
-    text = text.toWellFormed();
-    if (text !== '') this.pieces.push(text);
-    return text;
+    return text.toWellFormed();
   }
 }
 

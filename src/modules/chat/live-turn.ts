@@ -7,6 +7,14 @@ export interface Position {
   readonly offset: number;
 }
 
+const BLOCK_LENGTH = 1024;
+
+/** Never between the two halves of a character beyond the basic plane: a client would be sent each as a broken one. */
+function cutText(text: string, length: number): string {
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
+}
+
 /** Why a running turn is aborted, as the reason of its signal. */
 export class TurnAbort extends Error {
   /** `stop`: a user asked. `release`: the instance goes down and hands the turn over. `lost`: another instance has it. */
@@ -36,8 +44,8 @@ export class LiveTurn {
   /** Whether somebody waits for the end, not for the text. */
   isAwaited = false;
 
-  private readonly pieces: string[] = [];
-  private readonly starts: number[] = [];
+  /** The text in blocks of about `BLOCK_LENGTH`: a string for each token would cost ten times what it says. */
+  private blocks: string[] = [];
   private readonly readers = new Set<() => void>();
   private resolveEnded: (message: Message | null) => void;
 
@@ -57,8 +65,10 @@ export class LiveTurn {
 
   append(text: string): void {
     if (text === '') return;
-    this.pieces.push(text);
-    this.starts.push(this.length);
+    const last = this.blocks.length - 1;
+    const block = this.blocks[last];
+    if (block === undefined || block.length + text.length > BLOCK_LENGTH) this.blocks.push(text);
+    else this.blocks[last] = block + text;
     this.length += text.length;
     this.wake();
   }
@@ -66,8 +76,7 @@ export class LiveTurn {
   /** The answer begins anew: what there was of it is void. */
   restart(attempt: number): void {
     this.attempt = attempt;
-    this.pieces.length = 0;
-    this.starts.length = 0;
+    this.blocks = [];
     this.length = 0;
     this.wake();
   }
@@ -84,13 +93,15 @@ export class LiveTurn {
     this.readers.clear();
   }
 
-  /** The text from an offset on. Costs what it returns, not what came before. */
-  textFrom(offset: number): string {
+  /** The text from an offset on, or as much of it as there is room for. Costs what it returns, not what came before. */
+  textFrom(offset: number, maxLength = Infinity): string {
     if (offset >= this.length) return '';
-    let index = this.pieces.length - 1;
-    while ((this.starts[index] as number) > offset) index--;
-    const first = (this.pieces[index] as string).slice(offset - (this.starts[index] as number));
-    return index === this.pieces.length - 1 ? first : first + this.pieces.slice(index + 1).join('');
+    let index = this.blocks.length;
+    let start = this.length;
+    while (start > offset) start -= (this.blocks[--index] as string).length;
+    let text = (this.blocks[index] as string).slice(offset - start);
+    while (text.length < maxLength && ++index < this.blocks.length) text += this.blocks[index] as string;
+    return text.length <= maxLength ? text : cutText(text, maxLength);
   }
 
   /** Calls `onChange` at once and after each change, until it is unsubscribed or the turn has ended. */

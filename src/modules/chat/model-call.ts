@@ -4,11 +4,12 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
-import type { LlmOptions, LlmProvider } from '../llm/public/llm-provider.js';
+import type { LlmEvent, LlmProvider } from '../llm/public/llm-provider.js';
 import { LlmProviders } from '../llm/public/llm-providers.js';
 import { AnswerDraft } from './answer-draft.js';
 import { buildContext, type Context } from './context/context-builder.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
+import type { MessageStatus } from './message.entity.js';
 import type { OpenTurn, Outcome } from './open-turn.js';
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
@@ -26,14 +27,14 @@ export class ModelCall {
   async run(turn: OpenTurn, live: LiveTurn): Promise<Outcome | null> {
     const draft = new AnswerDraft();
     try {
-      await this.answer(turn, live, draft);
-      return draft.outcome('completed', null, await this.tokens.count(draft.text));
+      await this.read(this.ask(turn, live.abort.signal, draft), live, draft);
+      return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
       if (reason instanceof TurnAbort) {
-        return reason.why === 'stop' ? draft.outcome('stopped', null, await this.tokens.count(draft.text)) : null;
+        return reason.why === 'stop' ? this.outcome(draft, 'stopped', null, live.textFrom(0)) : null;
       }
-      return draft.outcome('failed', this.record(turn, draft, error), await this.tokens.count(draft.text));
+      return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
     }
   }
 
@@ -45,18 +46,28 @@ export class ModelCall {
       // Somebody has asked the model for this text, and it has its price.
       this.address(turn, draft);
       draft.estimatedInputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
-      draft.take({ type: 'text-delta', text: savedText });
     }
-    return draft.outcome(status, status === 'stopped' ? null : 'turn_interrupted', await this.tokens.count(draft.text));
+    return this.outcome(draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
   }
 
-  private async answer(turn: OpenTurn, live: LiveTurn, draft: AnswerDraft): Promise<void> {
+  private async outcome(
+    draft: AnswerDraft,
+    status: MessageStatus,
+    errorCode: ErrorCode | null,
+    text: string,
+  ): Promise<Outcome> {
+    return draft.outcome(status, errorCode, text, await this.tokens.count(text));
+  }
+
+  /** Not async, as what it makes is large: an async function keeps its variables for as long as the answer takes. */
+  private ask(turn: OpenTurn, signal: AbortSignal, draft: AnswerDraft): AsyncIterable<LlmEvent> {
     const asked = this.address(turn, draft);
     if (asked === null) throw new AppError('provider_not_configured');
-    const context = this.context(turn);
-    draft.estimatedInputTokens = context.inputTokens;
+    const { messages, inputTokens } = this.context(turn);
+    draft.estimatedInputTokens = inputTokens;
+    signal.throwIfAborted();
     const params = { ...turn.project.params, ...turn.request.params };
-    await this.read(asked.provider, context, { model: asked.model, params }, live, draft);
+    return asked.provider.stream(messages, { model: asked.model, params }, signal);
   }
 
   /** Whom the turn asks, noted in the draft; null when the server does not know that provider. */
@@ -78,24 +89,19 @@ export class ModelCall {
     }
   }
 
-  private async read(
-    provider: LlmProvider,
-    { messages }: Context,
-    options: LlmOptions,
-    live: LiveTurn,
-    draft: AnswerDraft,
-  ): Promise<void> {
-    const { signal } = live.abort;
-    signal.throwIfAborted();
-    for await (const event of provider.stream(messages, options, signal)) {
+  private async read(events: AsyncIterable<LlmEvent>, live: LiveTurn, draft: AnswerDraft): Promise<void> {
+    for await (const event of events) {
       // An abort that comes between two events must not let the next one through.
-      signal.throwIfAborted();
+      live.abort.signal.throwIfAborted();
       live.append(draft.take(event));
     }
     live.append(draft.flush());
   }
 
-  private context({ prompts, history, question }: OpenTurn): Context {
+  /** Made once, and then let go of: it may be a hundred times as large as the rest of the turn. */
+  private context(turn: OpenTurn): Context {
+    const { prompts, history, question } = turn;
+    turn.prompts = turn.history = [];
     const message = { role: 'user', content: question.parts ?? question.content } as const;
     const entry = { message, tokens: question.contentTokens ?? 0 };
     return buildContext({ prompts, history, question: entry, budget: this.config.contextTokens });

@@ -46,9 +46,10 @@ export interface OpenTurn {
   readonly question: Message;
   readonly answer: Message;
   readonly project: ProjectFacts;
-  readonly prompts: readonly ContextEntry[];
-  /** Newest first. */
-  readonly history: readonly ContextEntry[];
+  /** Empty once the model has been asked. */
+  prompts: readonly ContextEntry[];
+  /** Newest first. Empty once the model has been asked. */
+  history: readonly ContextEntry[];
   /** False when another turn of the session must end first. */
   readonly isRunning: boolean;
   /** Answers that this turn has asked to stop. */

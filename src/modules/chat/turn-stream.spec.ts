@@ -68,6 +68,32 @@ describe('the stream of a turn', () => {
     expect(client.events.slice(1)).toEqual(['1.4 message.delta bcd']);
   });
 
+  it('sends a long answer to a client piece by piece, each when the last is taken, and its end after them', () => {
+    const text = 'word '.repeat(10_000);
+    const turn = LiveTurn.past(message({ role: 'user' }), message({ content: text, status: 'completed' }));
+    const client = new Client();
+    client.isSlow = true;
+    streamTurn(turn, client.sse, null);
+    expect(client.events).toEqual(['1.0 turn.started']);
+    for (let events = 2; events <= 5; events++) {
+      client.drain();
+      expect(client.events).toHaveLength(events);
+    }
+    expect(client.isEnded).toBe(false);
+    client.drain();
+    const ids = client.events.map((event) => event.split(' ')[0]);
+    expect(ids).toEqual(['1.0', '1.16384', '1.32768', '1.49152', '1.50000', '1.end']);
+    expect(client.isEnded).toBe(true);
+  });
+
+  it('says nothing of the text of an answer before its deltas', () => {
+    const started: unknown[] = [];
+    const sse = { write: ({ data }: SseEvent) => started.push(data) > 0, end: () => undefined } as unknown as SseStream;
+    streamTurn(LiveTurn.past(message({}), message({ content: 'Hello', status: 'completed' })), sse, null);
+    expect(started[0]).toMatchObject({ assistant_message: { content: '' } });
+    expect(started[1]).toMatchObject({ text: 'Hello' });
+  });
+
   it('begins anew when another attempt begins, and goes on after it', () => {
     const [turn, client] = [turnOf(1), new Client()];
     streamTurn(turn, client.sse, null);

@@ -6,6 +6,8 @@ import type { Message } from './message.entity.js';
 import { presentMessage } from './message.presenter.js';
 
 const END = 'end';
+/** The most text of one delta, in UTF-16 units: what waits for a client that reads slowly is one of these, not an answer. */
+const PIECE_LENGTH = 16 * 1024;
 const EVENT_ID = /^(\d{1,6})\.(\d{1,10}|end)$/;
 
 /** Reads the id of an event that a client saw last; null when it is not one of ours, `end` when nothing follows it. */
@@ -37,15 +39,13 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
       offset = 0;
       send(0, 'turn.restarted', { message_id: messageId, attempt });
     }
-    const text = attempt === turn.attempt ? turn.textFrom(offset) : '';
-    if (text !== '') {
+    let text: string;
+    while (!isBehind && attempt === turn.attempt && (text = turn.textFrom(offset, PIECE_LENGTH)) !== '') {
       offset += text.length;
       send(offset, 'message.delta', { message_id: messageId, text });
     }
-    if (turn.settled === undefined) {
-      if (isBehind) sse.onDrain(resume);
-      return;
-    }
+    if (isBehind) return void sse.onDrain(resume);
+    if (turn.settled === undefined) return;
     // Without a settled answer the turn goes on elsewhere: the client comes back with its last id.
     if (turn.settled !== null) send(END, ...terminalEvent(turn.settled));
     sse.end();
@@ -54,7 +54,11 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
     isBehind = false;
     pump();
   };
-  if (seen === null) send(0, 'turn.started', presentTurn(turn.started));
+  if (seen === null) {
+    const { question, answer } = turn.started;
+    // The text comes as deltas, also when all of it is there.
+    send(0, 'turn.started', presentTurn({ question, answer: { ...answer, content: '' } }));
+  }
   if (isBehind) sse.onDrain(resume);
   return turn.follow(pump);
 }

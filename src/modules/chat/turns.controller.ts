@@ -11,13 +11,12 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { AppConfig } from '../../platform/config/app-config.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
 import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
-import { SseStream } from '../../platform/http/sse.js';
+import { SseStreams } from '../../platform/http/sse.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import { presentMessage } from './message.presenter.js';
@@ -43,7 +42,7 @@ const turnResponse = {
 export class TurnsController {
   constructor(
     private readonly turns: TurnsService,
-    private readonly config: AppConfig,
+    private readonly streams: SseStreams,
   ) {}
 
   @Scope('chat')
@@ -162,7 +161,7 @@ export class TurnsController {
   /** A client that goes away stops reading; the turn goes on. */
   private stream(turn: LiveTurn, reply: FastifyReply, seen: Position | null): void {
     let unfollow = (): void => undefined;
-    const sse = new SseStream(reply, this.config.sseHeartbeatMs, () => unfollow());
+    const sse = this.streams.open(reply, () => unfollow());
     unfollow = streamTurn(turn, sse, seen);
   }
 }

@@ -390,4 +390,12 @@ export class AppConfig {
   @Min(100)
   @Max(MAX_TIMER_MS)
   sseHeartbeatMs: number = 15_000;
+
+  @Variable(
+    'Chat',
+    'Milliseconds in which a client must take some of what waits for it on a stream, or it is disconnected. Its turn goes on.',
+  )
+  @IsInt()
+  @Min(1000)
+  sseStallMs: number = 30_000;
 }

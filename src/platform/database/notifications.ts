@@ -15,6 +15,8 @@ export class Notifications implements OnApplicationShutdown {
   private readonly handlers = new Map<string, (payload: string) => void>();
   private client: Client | null = null;
   private isClosed = false;
+  /** Whether messages come; while they do not, whoever listens has to look by itself. */
+  isListening = false;
 
   constructor(private readonly config: AppConfig) {}
 
@@ -46,6 +48,7 @@ export class Notifications implements OnApplicationShutdown {
     try {
       await client.connect();
       for (const channel of this.handlers.keys()) await client.query(`listen ${channel}`);
+      this.isListening = this.client === client;
     } catch {
       this.reconnect(client);
     }
@@ -54,6 +57,7 @@ export class Notifications implements OnApplicationShutdown {
   private reconnect(lost: Client): void {
     if (this.isClosed || this.client !== lost) return;
     this.client = null;
+    this.isListening = false;
     setTimeout(() => void this.connect(), RECONNECT_MS).unref();
   }
 }

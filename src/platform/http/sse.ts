@@ -1,4 +1,11 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { AppConfig } from '../config/app-config.js';
+import { DueQueue } from './due-queue.js';
+
+const HEARTBEAT = ':\n\n';
+/** A heartbeat comes late by at most this share of its period, and as many parts the streams are spread over. */
+const LOOKS_A_HEARTBEAT = 20;
 
 /** Ids that survive a header: one line, no control characters. */
 export interface SseEvent {
@@ -8,22 +15,64 @@ export interface SseEvent {
 }
 
 /**
- * A stream of server-sent events over one response. The writer learns whether the client keeps up, and a heartbeat
- * comment keeps proxies from closing a quiet connection.
+ * Opens streams of server-sent events. A heartbeat comment keeps proxies from closing a quiet connection; one timer sends
+ * those of all streams, and what it costs goes by the streams that are due, not by those that are open.
+ */
+@Injectable()
+export class SseStreams implements OnApplicationShutdown {
+  private readonly stallMs: number;
+  private readonly heartbeats: DueQueue<SseStream>;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor({ sseHeartbeatMs, sseStallMs }: AppConfig) {
+    this.stallMs = sseStallMs;
+    this.heartbeats = new DueQueue(sseHeartbeatMs);
+    this.timer = setInterval(() => this.beat(), sseHeartbeatMs / LOOKS_A_HEARTBEAT);
+    this.timer.unref();
+  }
+
+  /** @param onClose the client has all, or is gone */
+  open(reply: FastifyReply, onClose: () => void): SseStream {
+    const stream = new SseStream(reply, this.stallMs, () => {
+      this.heartbeats.remove(stream);
+      onClose();
+    });
+    if (!stream.isClosed) this.heartbeats.add(stream);
+    return stream;
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  private beat(): void {
+    for (const stream of this.heartbeats.takeDue()) {
+      stream.beat();
+      this.heartbeats.add(stream);
+    }
+  }
+}
+
+const ignore = (): void => undefined;
+
+/**
+ * One response. The writer learns whether the client keeps up, and writes on by `onDrain` alone. While anything waits for
+ * the client, the client has `stallMs` to take some of it; then it is disconnected and what waited for it is gone.
  */
 export class SseStream {
-  private readonly heartbeat: NodeJS.Timeout | undefined;
   private readonly raw: FastifyReply['raw'];
-  private isClosed = false;
 
-  constructor(reply: FastifyReply, heartbeatMs: number, onClose: () => void) {
+  constructor(
+    reply: FastifyReply,
+    private readonly stallMs: number,
+    onClose: () => void,
+  ) {
     reply.hijack();
     this.raw = reply.raw;
-    if (this.raw.destroyed) {
-      // The client left before the first byte: `close` has been, and would never come again.
-      this.isClosed = true;
-      return;
-    }
+    // The client left before the first byte: `close` has been, and would never come again.
+    if (this.isClosed) return;
+    // What was asked is answered by now, and may be large; the stream may be long.
+    reply.request.body = undefined;
     const headers = {
       ...reply.getHeaders(),
       'content-type': 'text/event-stream; charset=utf-8',
@@ -31,29 +80,50 @@ export class SseStream {
     };
     this.raw.writeHead(200, headers as Record<string, string>);
     this.raw.flushHeaders();
-    this.heartbeat = setInterval(() => this.raw.write(':\n\n'), heartbeatMs);
-    this.raw.once('close', () => {
-      this.isClosed = true;
-      clearInterval(this.heartbeat);
-      onClose();
-    });
+    this.raw.once('close', onClose);
     // A client that resets the connection is no error of ours; `close` follows.
-    this.raw.on('error', () => undefined);
+    this.raw.on('error', ignore);
+  }
+
+  get isClosed(): boolean {
+    return this.raw.destroyed;
   }
 
   /** False when the client is behind: write no more until `onDrain`. */
   write({ id, event, data }: SseEvent): boolean {
     if (this.isClosed) return true;
-    return this.raw.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    const isTaken = this.raw.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    if (!isTaken) this.watch();
+    return isTaken;
   }
 
+  /** Calls `resume` once, when the client has taken what was written. */
   onDrain(resume: () => void): void {
-    this.raw.once('drain', resume);
+    this.raw.once('drain', () => {
+      this.unwatch();
+      resume();
+    });
+  }
+
+  /** Whether a client takes its heartbeat tells whether it is still there; one that is behind is watched as it is. */
+  beat(): void {
+    if (this.isClosed || this.raw.writableEnded || this.raw.writableNeedDrain) return;
+    this.watch();
+    this.raw.write(HEARTBEAT, () => this.unwatch());
   }
 
   end(): void {
     if (this.isClosed) return;
-    clearInterval(this.heartbeat);
+    this.watch();
     this.raw.end();
+  }
+
+  /** Node.js destroys the socket when this time passes without a byte that leaves. Once all has left it is set anew. */
+  private watch(): void {
+    this.raw.setTimeout(this.stallMs);
+  }
+
+  private unwatch(): void {
+    if (!this.raw.writableEnded && !this.raw.writableNeedDrain) this.raw.setTimeout(0);
   }
 }

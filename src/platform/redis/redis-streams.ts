@@ -72,6 +72,11 @@ export class RedisStreams {
     return this.writer.status === 'ready';
   }
 
+  /** Whether messages can be sent and are received. */
+  get isConnected(): boolean {
+    return this.isListening && !this.isAway && this.isReady;
+  }
+
   /** Appends one message to each of the streams, in one round trip. Throws when Redis did not take all of them. */
   async send(messages: ReadonlyMap<string, string>): Promise<void> {
     const pipeline = this.writer.pipeline();

@@ -143,15 +143,8 @@ export class PublishedTurns {
 function textFor(live: LiveTurn, { attempt, offset }: Position): TextMail | null {
   if (attempt > live.attempt) return null;
   const from = attempt === live.attempt ? offset : 0;
-  const text = cut(live.textFrom(from));
+  const text = live.textFrom(from, PIECE_LENGTH);
   return text === ''
     ? null
     : { kind: 'text', messageId: live.started.answer.id, attempt: live.attempt, offset: from, text };
-}
-
-/** Never between the two halves of a character beyond the basic plane: a client would be sent each as a broken one. */
-function cut(text: string): string {
-  if (text.length <= PIECE_LENGTH) return text;
-  const last = text.charCodeAt(PIECE_LENGTH - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? PIECE_LENGTH - 1 : PIECE_LENGTH);
 }

@@ -81,6 +81,10 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
     if (this.sendTimer !== null) clearTimeout(this.sendTimer);
   }
 
+  get isConnected(): boolean {
+    return this.streams.isConnected;
+  }
+
   publish(live: LiveTurn, isTaken: boolean): void {
     this.published.add(live);
     if (isTaken) this.post(TOPIC, { kind: 'running', messageId: live.started.answer.id, owner: this.owner });

@@ -26,6 +26,8 @@ export interface TurnLine {
  * the database by themselves. Nothing here throws, and nothing waits.
  */
 export interface TurnFanout {
+  /** Whether followers hear of turns this way now. */
+  readonly isConnected: boolean;
   /**
    * A turn runs here now, until it ends.
    * @param isTaken whether followers may still expect it at another instance
@@ -36,6 +38,8 @@ export interface TurnFanout {
 
 /** Without Redis nothing goes ahead of the database: notices of saved text, and looks at it, are all there is. */
 export class DatabaseFanout implements TurnFanout {
+  readonly isConnected = false;
+
   publish(): void {}
 
   follow(): TurnLine {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import type { Dispatcher, Pool } from 'undici';
 import type { LlmEvent } from '../public/llm-provider.js';
@@ -23,19 +24,21 @@ const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
  */
 export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher.DispatchHandler {
   private readonly decoder: AnswerDecoder;
-  private readonly utf8 = new StringDecoder('utf8');
+  /** From the first read on that ends within a character; most answers never need it. */
+  private utf8: StringDecoder | null = null;
   private unreadText = '';
   private closing: LlmEvent[] = [];
   private waiting: { resolve: (result: IteratorResult<LlmEvent>) => void; reject: (error: unknown) => void } | null =
     null;
   private controller: Dispatcher.DispatchController | null = null;
-  private isStarted = false;
+  /** Until it is sent: it carries the whole conversation. */
+  private request: Dispatcher.DispatchOptions | null;
   /** Nothing more will be queued. */
   private isSettled = false;
   private failure: { readonly error: unknown } | null = null;
   private status: number | null = null;
   private kind: BodyKind = 'frames';
-  private headers: Headers = {};
+  private retryAfter: { readonly seconds: unknown; readonly milliseconds: unknown } | null = null;
   private body: Buffer[] = [];
   private bodyBytes = 0;
   private hasEnded = false;
@@ -43,10 +46,11 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
 
   constructor(
     private readonly pool: Pool,
-    private readonly request: Dispatcher.DispatchOptions,
+    request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
     private readonly signal: AbortSignal,
   ) {
+    this.request = request;
     this.decoder = new AnswerDecoder(dialect);
   }
 
@@ -55,7 +59,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   }
 
   next(): Promise<IteratorResult<LlmEvent>> {
-    if (!this.isStarted) this.start();
+    if (this.request !== null) this.start(this.request);
     const event = this.takeUnread();
     if (event !== undefined) return Promise.resolve({ done: false, value: event });
     if (this.failure !== null) {
@@ -71,7 +75,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
 
   /** The reader leaves: the socket is closed, since a provider goes on writing (and charging) otherwise. */
   return(): Promise<IteratorResult<LlmEvent>> {
-    this.isStarted = true;
+    this.request = null;
     this.forgetUnread();
     if (!this.isSettled) {
       this.settle();
@@ -85,13 +89,16 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     if (this.isSettled) this.hangUp();
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
     if (status < 200 || this.isSettled) return;
     this.status = status;
-    this.headers = headers;
+    // undici keeps them until the answer ends, and with them all that came in the same read.
+    controller.rawHeaders = null;
     const type = String(headers['content-type'] ?? '').toLowerCase();
-    if (status !== 200) this.kind = 'error';
-    else if (isEncoded(headers)) this.fail(badResponse('The body is compressed although identity was asked for'));
+    if (status !== 200) {
+      this.kind = 'error';
+      this.retryAfter = { seconds: headers['retry-after'], milliseconds: headers['retry-after-ms'] };
+    } else if (isEncoded(headers)) this.fail(badResponse('The body is compressed although identity was asked for'));
     else if (type.startsWith('text/event-stream')) this.kind = 'frames';
     else if (type.startsWith('application/json')) this.kind = 'completion';
     else this.fail(badResponse(`The content type is ${type.slice(0, 100)}`));
@@ -100,7 +107,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.isSettled) return;
     if (this.kind === 'frames') {
-      this.decoder.feed(this.utf8.write(chunk));
+      this.decoder.feed(this.textOf(chunk));
       this.pump();
       return;
     }
@@ -136,14 +143,20 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     else this.fail(networkError(error, this.status));
   }
 
-  private start(): void {
-    this.isStarted = true;
+  private start(request: Dispatcher.DispatchOptions): void {
+    this.request = null;
     if (this.signal.aborted) {
       this.onAbort();
       return;
     }
     this.signal.addEventListener('abort', this.onAbort, { once: true });
-    this.pool.dispatch(this.request, this);
+    this.pool.dispatch(request, this);
+  }
+
+  private textOf(chunk: Buffer): string {
+    if (this.utf8 === null && isUtf8(chunk)) return chunk.toString('utf8');
+    this.utf8 ??= new StringDecoder('utf8');
+    return this.utf8.write(chunk);
   }
 
   private readonly onAbort = (): void => {
@@ -161,7 +174,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   }
 
   private endFrames(cause: Error): void {
-    this.decoder.end(this.utf8.end());
+    this.decoder.end(this.utf8?.end() ?? '');
     this.pump();
     if (!this.isSettled) this.completeOrFail(cause);
   }
@@ -243,8 +256,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   }
 
   private refusal(): Error {
-    const { 'retry-after': seconds, 'retry-after-ms': milliseconds } = this.headers;
-    return statusError(this.status ?? 0, this.bodyText(), { seconds, milliseconds }, this.dialect.redact);
+    return statusError(this.status ?? 0, this.bodyText(), this.retryAfter ?? {}, this.dialect.redact);
   }
 
   private bodyText(): string {

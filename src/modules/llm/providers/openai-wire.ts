@@ -108,7 +108,10 @@ export class OpenAiWire {
 
   private post(call: ChatCall, isStream: boolean): Dispatcher.RequestOptions {
     const path = `${this.path}/chat/completions`;
-    return { method: 'POST', path, headers: this.headers, body: chatBody(this.settings, call, isStream) };
+    const body = chatBody(this.settings, call, isStream);
+    if (!isStream) return { method: 'POST', path, headers: this.headers, body };
+    const headers = { ...this.headers, 'content-length': String(Buffer.byteLength(body)) };
+    return { method: 'POST', path, headers, body: sentOnce(body) };
   }
 
   private async getJson(resource: string, signal?: AbortSignal): Promise<JsonObject> {
@@ -152,6 +155,20 @@ export class OpenAiWire {
       throw error instanceof LlmError ? error : networkError(error, status);
     }
   }
+}
+
+/** A body that is let go of as soon as it is sent: undici would keep a string, and a copy of it, until the answer ends. */
+function sentOnce(text: string): Dispatcher.DispatchOptions['body'] {
+  let unsent: string[] = [text];
+  const body: Iterable<string> = {
+    [Symbol.iterator]: () => {
+      const parts = unsent.values();
+      unsent = [];
+      return parts;
+    },
+  };
+  // undici takes iterables and documents it; its types leave them out.
+  return body as unknown as Dispatcher.DispatchOptions['body'];
 }
 
 /** What is wrong with the body of a 200 before it is read. */

@@ -50,8 +50,7 @@ export class WithDeadlines implements LlmProvider {
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
-    const open = (bounded: AbortSignal): AsyncIterable<LlmEvent> => this.inner.stream(messages, options, bounded);
-    return { [Symbol.asyncIterator]: () => new BoundedStream(open, this.deadlines, signal) };
+    return new BoundedStream((bounded) => this.inner.stream(messages, options, bounded), this.deadlines, signal);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -96,7 +95,8 @@ class BoundedCall {
   }
 }
 
-class BoundedStream implements AsyncIterator<LlmEvent> {
+/** One reader; the inner call is made by its first `next`. */
+class BoundedStream implements AsyncIterableIterator<LlmEvent> {
   private call: BoundedCall | null = null;
   private events: AsyncIterator<LlmEvent> | null = null;
   private totalTimer: NodeJS.Timeout | null = null;
@@ -105,18 +105,24 @@ class BoundedStream implements AsyncIterator<LlmEvent> {
   private isBeforeFirst = true;
 
   constructor(
-    private readonly open: (signal: AbortSignal) => AsyncIterable<LlmEvent>,
+    /** Until it is called: it holds the whole conversation. */
+    private open: ((signal: AbortSignal) => AsyncIterable<LlmEvent>) | null,
     private readonly deadlines: Deadlines,
     private readonly signal: AbortSignal,
   ) {}
 
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
   async next(): Promise<IteratorResult<LlmEvent>> {
-    const events = this.events ?? this.begin();
+    if (this.open !== null) this.begin(this.open);
+    if (this.events === null) return { done: true, value: undefined };
     this.isWaiting = true;
     // Re-armed rather than made anew: it would be one timer for every token.
     this.gapTimer?.refresh();
     try {
-      const result = await events.next();
+      const result = await this.events.next();
       if (result.done === true) this.end();
       else if (this.isBeforeFirst) this.onFirst();
       return result;
@@ -129,19 +135,20 @@ class BoundedStream implements AsyncIterator<LlmEvent> {
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
+    this.open = null;
     this.end();
     await this.events?.return?.();
     return { done: true, value: undefined };
   }
 
-  private begin(): AsyncIterator<LlmEvent> {
+  private begin(open: (signal: AbortSignal) => AsyncIterable<LlmEvent>): void {
+    this.open = null;
     const { firstTokenMs, totalMs } = this.deadlines;
     const call = new BoundedCall(this.signal);
     this.call = call;
     if (totalMs !== null) this.totalTimer = setTimeout(() => call.runOut(this.isBeforeFirst), totalMs);
     if (firstTokenMs !== null) this.gapTimer = setTimeout(() => call.runOut(true), firstTokenMs);
-    this.events = this.open(call.signal)[Symbol.asyncIterator]();
-    return this.events;
+    this.events = open(call.signal)[Symbol.asyncIterator]();
   }
 
   private onFirst(): void {

@@ -27,6 +27,7 @@ export interface RetryPolicy {
   readonly random?: () => number;
 }
 
+const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 const BASE_MS = 250;
 const CAP_MS = 5000;
 /** A provider that wants a longer pause than this is not waited for: the client hears it and may come back. */
@@ -63,7 +64,7 @@ export class WithRetry implements LlmProvider {
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     const open = (): AsyncIterator<LlmEvent> => this.inner.stream(messages, options, signal)[Symbol.asyncIterator]();
     const pause = (error: unknown, attempt: number): Promise<void> => this.pauseOrThrow(error, attempt, signal);
-    return { [Symbol.asyncIterator]: () => new RetriedStream(open, pause) };
+    return new RetriedStream(open, pause);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -91,30 +92,37 @@ export class WithRetry implements LlmProvider {
   }
 }
 
-class RetriedStream implements AsyncIterator<LlmEvent> {
+/** One reader; the first attempt is made by its first `next`. */
+class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   private events: AsyncIterator<LlmEvent> | null = null;
-  private isOpen = false;
 
   constructor(
-    private readonly open: () => AsyncIterator<LlmEvent>,
+    /** Until an attempt has succeeded: it holds the whole conversation. */
+    private open: (() => AsyncIterator<LlmEvent>) | null,
     private readonly pauseOrThrow: (error: unknown, attempt: number) => Promise<void>,
   ) {}
 
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
   next(): Promise<IteratorResult<LlmEvent>> {
-    return this.isOpen && this.events !== null ? this.events.next() : this.first();
+    if (this.open !== null) return this.first(this.open);
+    return this.events?.next() ?? Promise.resolve(END);
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
+    this.open = null;
     await this.events?.return?.();
-    return { done: true, value: undefined };
+    return END;
   }
 
-  private async first(): Promise<IteratorResult<LlmEvent>> {
+  private async first(open: () => AsyncIterator<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
     for (let attempt = 1; ; attempt++) {
-      this.events = this.open();
+      this.events = open();
       try {
         const result = await this.events.next();
-        this.isOpen = true;
+        this.open = null;
         return result;
       } catch (error) {
         await this.pauseOrThrow(error, attempt);
