@@ -59,8 +59,8 @@ function accessToken(key, userId) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
   const claims = { sub: userId, sid: userId, iat: now, exp: now + 86_400, iss: 'parley', aud: 'parley-api' };
-  const signed = `${encode({ alg: 'HS256', typ: 'at+jwt' })}.${encode(claims)}`;
-  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
+  const signed = `${encode({ alg: 'HS256', typ: 'at+jwt', kid: key.id })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', key.bytes).update(signed).digest('base64url')}`;
 }
 
 const tokensOf = (text) => Math.ceil(text.length / 4);

@@ -17,7 +17,7 @@ function commonEnv({ databaseUrl, modelUrl, poolSize, accessKey }) {
     OPENAI_API_KEY: 'bench',
     OPENAI_MODEL: 'mock-1',
     HISTORY_MESSAGES: String(HISTORY_MESSAGES),
-    JWT_KEY: accessKey.toString('base64'),
+    JWT_KEY: accessKey.bytes.toString('base64'),
   };
 }
 

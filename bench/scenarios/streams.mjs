@@ -37,8 +37,9 @@ async function measure(harness, options) {
     passwordPepper: randomBytes(36).toString('base64'),
     masterKeys: `1:${randomBytes(32).toString('base64')}`,
   };
-  const { KeyRing } = await importDist('src/platform/crypto/key-ring.js');
-  const accessKey = new KeyRing(secrets).accessToken.export();
+  const { SigningKeys } = await importDist('src/platform/crypto/signing-keys.js');
+  const { id, sign } = new SigningKeys({ ...secrets, jwtPreviousSecrets: [], jwtKeyFiles: [] }).signer;
+  const accessKey = { id, bytes: sign.export() };
   const databaseUrl = await harness.createDatabase('bench_streams');
   const context = { ...options, ...secrets, accessKey, databaseUrl, modelUrl: model.url, dataset };
   if (options.memory) context.nodeArgs = [...options.nodeArgs, ...PROBE];

@@ -29,8 +29,9 @@ async function measure(harness, options) {
     masterKeys: `1:${randomBytes(32).toString('base64')}`,
   };
   // Parley makes its key from the secret; the other peers get the key.
-  const { KeyRing } = await importDist('src/platform/crypto/key-ring.js');
-  const accessKey = new KeyRing(secrets).accessToken.export();
+  const { SigningKeys } = await importDist('src/platform/crypto/signing-keys.js');
+  const { id, sign } = new SigningKeys({ ...secrets, jwtPreviousSecrets: [], jwtKeyFiles: [] }).signer;
+  const accessKey = { id, bytes: sign.export() };
   const load = harness.fork(fileURLToPath(new URL('../load.mjs', import.meta.url)));
   load.send({ plan: loadPlan(dataset, accessKey, Array(TOKENS).fill('word').join(' ')) });
 

@@ -1,13 +1,13 @@
 import { CursorCodec } from './cursor.js';
 
 describe('CursorCodec', () => {
-  const codec = new CursorCodec('a key');
+  const codec = new CursorCodec([Buffer.from('a key')]);
   const position = ['2026-01-01T00:00:00.123Z', 7, null, 'ünïcödé "quoted"'];
   const cursor = codec.encode('list of ada', position);
 
   it('gives back the position it was given, for the same list', () => {
     expect(codec.decode('list of ada', cursor)).toEqual(position);
-    expect(new CursorCodec(Buffer.from('a key')).decode('list of ada', cursor)).toEqual(position);
+    expect(new CursorCodec([Buffer.from('a key')]).decode('list of ada', cursor)).toEqual(position);
     expect(codec.decode('x', codec.encode('x', []))).toEqual([]);
   });
 
@@ -28,7 +28,13 @@ describe('CursorCodec', () => {
   });
 
   it('refuses a cursor that another key has signed', () => {
-    expect(new CursorCodec('another key').decode('list of ada', cursor)).toBeNull();
+    expect(new CursorCodec([Buffer.from('another key')]).decode('list of ada', cursor)).toBeNull();
+  });
+
+  it('takes one of a former key too, and signs by the newest', () => {
+    const both = new CursorCodec([Buffer.from('a new key'), Buffer.from('a key')]);
+    expect(both.decode('list of ada', cursor)).toEqual(position);
+    expect(codec.decode('list of ada', both.encode('list of ada', position))).toBeNull();
   });
 
   it('refuses a cursor of which any bit is another', () => {

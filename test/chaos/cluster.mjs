@@ -134,7 +134,7 @@ export class Cluster {
         DATABASE_CONNECT_TIMEOUT_MS: '2000',
         DATABASE_STATEMENT_TIMEOUT_MS: String(QUERY_LIMIT_MS - 1000),
         MIGRATE_ON_START: 'false',
-        JWT_SECRET: 'chaos-jwt-secret-0123456789-abcdefghijkl',
+        JWT_SECRET: 'chaos-jwt-key-0123456789-abcdefghijklmno',
         JWT_ACCESS_TTL_SECONDS: '86400',
         PASSWORD_PEPPER: 'chaos-pepper-0123456789-abcdefghijklmnop',
         MASTER_KEYS: `1:${Buffer.from('chaos-master-key-0123456789abcde').toString('base64')}`,

@@ -309,6 +309,7 @@ describe('the answers of the server', () => {
     await checked(ada.get('/llm/models'), 200);
     await checked(ada.get('/llm/health'), 200);
     await checked(open('get', '/llm/health'), 401);
+    await checked(open('get', '/.well-known/jwks.json'), 200);
     await checked(open('get', '/health/live'), 200);
     await checked(open('get', '/health/ready'), 200);
   });

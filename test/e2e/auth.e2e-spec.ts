@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { createHmac, generateKeyPairSync, randomBytes, sign as signWith } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import request, { type Response, type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
 import { PasswordHasher } from '../../src/platform/crypto/password-hasher.js';
@@ -456,6 +456,7 @@ describe('signing out', () => {
   });
 });
 
+// What else must be refused is in access-tokens.e2e-spec.ts.
 describe('an access token', () => {
   let ada: TestUser;
   let genuine: Claims;
@@ -465,64 +466,9 @@ describe('an access token', () => {
     genuine = claimsOf(ada.accessToken);
   });
 
-  const header = { alg: 'HS256', typ: 'at+jwt' };
-  const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
-  const forge = (head: Claims, claims: Claims, key = t.config.jwtSecret as string, hash = 'sha256'): string => {
-    const signed = `${encode(head)}.${encode(claims)}`;
-    return `${signed}.${createHmac(hash, key).update(signed).digest('base64url')}`;
-  };
-  const part = (index: number): string => ada.accessToken.split('.')[index] as string;
-
   it('names the user, the sign-in, this server, and lives as long as it says', () => {
     expect(genuine).toMatchObject({ sub: ada.id, iss: t.config.jwtIssuer, aud: t.config.jwtAudience });
     expect(Number(genuine.exp) - Number(genuine.iat)).toBe(t.config.jwtAccessTtlSeconds);
-    expect(JSON.parse(Buffer.from(part(0), 'base64url').toString())).toEqual(header);
-  });
-
-  it('is accepted when a test signs the same claims, so that the refusals below have the reasons they name', async () => {
-    await me(forge(header, genuine)).expect(200);
-    await me(forge(header, { ...genuine, exp: inSeconds(5), nbf: inSeconds(0) })).expect(200);
-  });
-
-  it.each<[string, () => string]>([
-    ['alg none without signature', () => `${encode({ ...header, alg: 'none' })}.${part(1)}.`],
-    ['alg none with the old signature', () => `${encode({ ...header, alg: 'none' })}.${part(1)}.${part(2)}`],
-    ['alg None in another case', () => `${encode({ ...header, alg: 'NoNe' })}.${part(1)}.`],
-    ['HS512 with our key', () => forge({ ...header, alg: 'HS512' }, genuine, undefined, 'sha512')],
-    ['HS384 with our key', () => forge({ ...header, alg: 'HS384' }, genuine, undefined, 'sha384')],
-    ['RS256 with a key that it brings along', () => signedByOwnKey({ ...header, alg: 'RS256' }, genuine)],
-    ['no alg', () => forge({ typ: 'at+jwt' }, genuine)],
-    ['an empty signature', () => `${part(0)}.${part(1)}.`],
-    ['another payload under the signature', () => `${part(0)}.${encode({ ...genuine, sub: newId() })}.${part(2)}`],
-    ['another header over the signature', () => `${encode({ ...header, kid: 'x' })}.${part(1)}.${part(2)}`],
-    ['the key of another server', () => forge(header, genuine, 'another test secret that is long enough')],
-    ['an empty key', () => forge(header, genuine, '')],
-    ['another issuer', () => forge(header, { ...genuine, iss: 'elsewhere' })],
-    ['no issuer', () => forge(header, { ...genuine, iss: undefined })],
-    ['another audience', () => forge(header, { ...genuine, aud: 'elsewhere' })],
-    ['no audience', () => forge(header, { ...genuine, aud: undefined })],
-    ['the type JWT', () => forge({ ...header, typ: 'JWT' }, genuine)],
-    ['no type', () => forge({ alg: 'HS256' }, genuine)],
-    ['an end in the past', () => forge(header, { ...genuine, exp: inSeconds(-1) })],
-    ['no end', () => forge(header, { ...genuine, exp: undefined })],
-    ['an end that is a text', () => forge(header, { ...genuine, exp: 'tomorrow' })],
-    ['a beginning in the future', () => forge(header, { ...genuine, nbf: inSeconds(60) })],
-    ['a subject that is no id', () => forge(header, { ...genuine, sub: 'ada' })],
-    ['a subject in upper case', () => forge(header, { ...genuine, sub: ada.id.toUpperCase() })],
-    ['no subject', () => forge(header, { ...genuine, sub: undefined })],
-    ['a sign-in that is no id', () => forge(header, { ...genuine, sid: `${ada.id}' or true` })],
-    ['no sign-in', () => forge(header, { ...genuine, sid: undefined })],
-    ['a refresh token instead', () => ada.refreshToken],
-    ['its last character missing', () => ada.accessToken.slice(0, -1)],
-    ['its payload missing', () => `${part(0)}.${part(2)}`],
-    ['one dot more', () => `${ada.accessToken}.`],
-    ['two parts more', () => `${ada.accessToken}.${part(1)}.${part(2)}`],
-    ['no JSON in its header', () => `${Buffer.from('x').toString('base64url')}.${part(1)}.${part(2)}`],
-    ['null as its header', () => `${encode(null)}.${part(1)}.${part(2)}`],
-    ['null as its payload', () => forge(header, null as unknown as Claims)],
-    ['nothing but dots', () => '..'],
-  ])('is refused with %s', async (_what, token) => {
-    expectUnauthenticated(await me(token()));
   });
 
   it('is refused once it has expired, though it was accepted before', async () => {
@@ -556,16 +502,6 @@ describe('an access token', () => {
         .set('Cookie', [`access_token=${ada.accessToken}`]),
     );
   });
-
-  it('is refused in the same words whatever is wrong with it', async () => {
-    const answers = [
-      await request(t.server).get('/users/me'),
-      await me('garbage'),
-      await me(forge(header, { ...genuine, exp: inSeconds(-1) })),
-      await me(forge(header, genuine, 'another test secret that is long enough')),
-    ].map(bareAnswer);
-    for (const answer of answers) expect(answer).toEqual(answers[0]);
-  });
 });
 
 function expectUnauthenticated(answer: Response): void {
@@ -573,18 +509,8 @@ function expectUnauthenticated(answer: Response): void {
   expect(answer.headers['www-authenticate']).toMatch(/^Bearer( |$)/);
 }
 
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
 function claimsOf(token: string): Claims {
   return JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as Claims;
-}
-
-function signedByOwnKey(head: Claims, claims: Claims): string {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const signed = `${encode({ ...head, jwk: publicKey.export({ format: 'jwk' }) })}.${encode(claims)}`;
-  return `${signed}.${signWith('sha256', Buffer.from(signed), privateKey).toString('base64url')}`;
 }
 
 function bytesOf(refreshToken: string): Buffer {

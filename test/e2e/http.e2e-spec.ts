@@ -258,6 +258,7 @@ describe('every request', () => {
       expect(answer.headers['www-authenticate']).toBe('Bearer realm="parley"');
     }
     expect(open.filter((route) => !/^GET \/(docs|openapi\.)/.test(route)).sort()).toEqual([
+      'GET /.well-known/jwks.json',
       'GET /health/live',
       'GET /health/ready',
       'POST /auth/login',
@@ -468,7 +469,7 @@ describe('the log', () => {
     password: 'canary-password-1 correct horse',
     wrong: 'canary-password-2 wrong horse',
     next: 'canary-password-3 new horse',
-    jwtSecret: 'canary-jwt-secret-0123456789-abcdefghijk',
+    jwtSecret: 'canary-jwt-key-0123456789-abcdefghijklmno',
     pepper: 'canary-pepper-0123456789-abcdefghijklmno',
     masterKey: Buffer.from('canary-master-key-0123456789-abc').toString('base64'),
     apiKey: 'sk-canary-provider-key',

@@ -102,6 +102,7 @@ export const PUBLIC = [
   'POST /auth/register',
   'POST /auth/login',
   'POST /auth/refresh',
+  'GET /.well-known/jwks.json',
   'GET /health/live',
   'GET /health/ready',
   'GET /openapi.json',

@@ -1,23 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { JwtService } from '@nestjs/jwt';
+import { type Actor, signedIn } from '../../kernel/actor.js';
+import { isId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
+import { SignedTokens } from '../../platform/crypto/signed-tokens.js';
 
 /** The header type of access tokens (RFC 9068): no other kind of token can pass for one. */
-export const ACCESS_TOKEN_TYPE = 'at+jwt';
-export const ACCESS_TOKEN_ALGORITHM = 'HS256';
+const ACCESS_TOKEN_TYPE = 'at+jwt';
 
-export interface AccessTokenClaims {
-  readonly sub: string;
-  /** The sign-in the token came from. */
-  readonly sid: string;
-  /** Seconds since 1970; set by the signer. */
-  readonly exp?: number;
+/** What an access token says: who asks, and until when it may be believed. */
+export interface AccessTokenFacts {
+  readonly actor: Actor;
+  readonly expiresAtMs: number;
 }
 
 @Injectable()
 export class AccessTokens {
   constructor(
-    private readonly jwt: JwtService,
+    private readonly tokens: SignedTokens,
     private readonly config: AppConfig,
   ) {}
 
@@ -27,13 +26,13 @@ export class AccessTokens {
   }
 
   issue(userId: string, signInId: string): Promise<string> {
-    const claims: AccessTokenClaims = { sub: userId, sid: signInId };
-    return this.jwt.signAsync(claims, {
-      algorithm: ACCESS_TOKEN_ALGORITHM,
-      header: { alg: ACCESS_TOKEN_ALGORITHM, typ: ACCESS_TOKEN_TYPE },
-      issuer: this.config.jwtIssuer,
-      audience: this.config.jwtAudience,
-      expiresIn: this.config.jwtAccessTtlSeconds,
-    });
+    return this.tokens.sign(ACCESS_TOKEN_TYPE, { sub: userId, sid: signInId }, this.ttlSeconds);
+  }
+
+  /** Null for whatever is not a live access token of ours. */
+  async verify(token: string): Promise<AccessTokenFacts | null> {
+    const claims = await this.tokens.verify(ACCESS_TOKEN_TYPE, token);
+    if (claims === null || !isId(claims.sub) || !isId(claims.sid)) return null;
+    return { actor: signedIn(claims.sub, claims.sid), expiresAtMs: claims.exp * 1000 };
   }
 }

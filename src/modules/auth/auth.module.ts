@@ -1,29 +1,21 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
-import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokens } from './access-tokens.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
+import { KeySetController } from './key-set.controller.js';
 import { LoginThrottle } from './login-throttle.js';
 import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
 @Module({
-  imports: [
-    UsersModule,
-    PassportModule.register({ session: false }),
-    JwtModule.registerAsync({
-      inject: [KeyRing],
-      useFactory: (keys: KeyRing) => ({ secret: keys.accessToken }),
-    }),
-  ],
-  controllers: [AuthController],
+  imports: [UsersModule, PassportModule.register({ session: false })],
+  controllers: [AuthController, KeySetController],
   providers: [
     AuthService,
     AccessTokens,

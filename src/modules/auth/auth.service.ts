@@ -43,7 +43,7 @@ export class AuthService {
     private readonly config: AppConfig,
     keys: KeyRing,
   ) {
-    this.refreshTokens = new RefreshTokens(keys.derive('refresh-token'));
+    this.refreshTokens = new RefreshTokens(keys.deriveAll('refresh-token'));
   }
 
   async register(request: RegisterRequest, client: Client): Promise<SignedIn> {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { newId } from '../../kernel/ids.js';
 import { type RefreshToken, RefreshTokens } from './refresh-token.js';
 
-const tokens = new RefreshTokens(Buffer.from('the key of this server'));
+const tokens = new RefreshTokens([Buffer.from('the key of this server')]);
 const signIn = { userId: newId(), id: newId(), seed: randomBytes(32), generation: 7 };
 const text = tokens.issue(signIn);
 const parsed = (token: string): RefreshToken => tokens.parse(token) as RefreshToken;
@@ -34,15 +34,21 @@ describe('a refresh token', () => {
       tokens.issue({ ...signIn, id: newId() }),
       tokens.issue({ ...signIn, generation: 8 }),
       tokens.issue({ ...signIn, seed: randomBytes(32) }),
-      new RefreshTokens(Buffer.from('another key')).issue(signIn),
+      new RefreshTokens([Buffer.from('another key')]).issue(signIn),
     ];
     expect(new Set([text, ...others]).size).toBe(6);
   });
 
   it('does not match with another seed, or when another key made it', () => {
     expect(tokens.matches(parsed(text), randomBytes(32))).toBe(false);
-    const foreign = new RefreshTokens(Buffer.from('another key')).issue(signIn);
+    const foreign = new RefreshTokens([Buffer.from('another key')]).issue(signIn);
     expect(tokens.matches(parsed(foreign), signIn.seed)).toBe(false);
+  });
+
+  it('matches under a former key too, and is made by the newest', () => {
+    const both = new RefreshTokens([Buffer.from('a new key'), Buffer.from('the key of this server')]);
+    expect(both.matches(parsed(text), signIn.seed)).toBe(true);
+    expect(tokens.matches(parsed(both.issue(signIn)), signIn.seed)).toBe(false);
   });
 
   it('does not match when any bit of it is another', () => {

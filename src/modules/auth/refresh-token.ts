@@ -18,11 +18,12 @@ export interface RefreshToken {
  * recognised as a replay.
  */
 export class RefreshTokens {
-  constructor(private readonly key: Buffer) {}
+  /** @param keys the first makes tokens, all are accepted */
+  constructor(private readonly keys: readonly [Buffer, ...Buffer[]]) {}
 
   issue(signIn: { userId: string; id: string; seed: Buffer; generation: number }): string {
     const head = headOf(signIn.userId, signIn.id, signIn.generation);
-    return PREFIX + Buffer.concat([head, this.mac(head, signIn.seed)]).toString('base64url');
+    return PREFIX + Buffer.concat([head, mac(this.keys[0], head, signIn.seed)]).toString('base64url');
   }
 
   /** The parts of a token, or null when it has not the form of one. */
@@ -43,12 +44,13 @@ export class RefreshTokens {
 
   /** Whether this server made the token for the sign-in with this seed. */
   matches(token: RefreshToken, seed: Buffer): boolean {
-    return timingSafeEqual(token.mac, this.mac(headOf(token.userId, token.signInId, token.generation), seed));
+    const head = headOf(token.userId, token.signInId, token.generation);
+    return this.keys.some((key) => timingSafeEqual(token.mac, mac(key, head, seed)));
   }
+}
 
-  private mac(head: Buffer, seed: Buffer): Buffer {
-    return createHmac('sha256', this.key).update(seed).update(head).digest();
-  }
+function mac(key: Buffer, head: Buffer, seed: Buffer): Buffer {
+  return createHmac('sha256', key).update(seed).update(head).digest();
 }
 
 function headOf(userId: string, signInId: string, generation: number): Buffer {

@@ -146,12 +146,29 @@ export class AppConfig {
   // Sign-in
   @Variable(
     'Sign-in',
-    'Signs access and refresh tokens; at least 32 random characters. Made and kept in DATA_DIR in development. A new one signs everybody out.',
+    'Signs access and refresh tokens; at least 32 random characters. Made and kept in DATA_DIR in development. A new one signs everybody out, unless the old one is in JWT_PREVIOUS_SECRETS.',
     { secret: true },
   )
   @IsOptional()
   @IsString()
   jwtSecret?: string;
+
+  @Variable(
+    'Sign-in',
+    'Former values of JWT_SECRET, and the next one before it is used, separated by commas: what they signed is still accepted.',
+    { secret: true },
+  )
+  @IsArray()
+  @IsString({ each: true })
+  jwtPreviousSecrets: string[] = [];
+
+  @Variable(
+    'Sign-in',
+    'PEM files of Ed25519 or RSA keys, separated by commas. The first private one signs access tokens instead of JWT_SECRET, all verify; a public one only verifies. Others check tokens by /.well-known/jwks.json.',
+  )
+  @IsArray()
+  @IsString({ each: true })
+  jwtKeyFiles: string[] = [];
 
   @Variable('Sign-in', 'The iss claim that tokens carry and must carry.')
   @IsString()

@@ -13,7 +13,7 @@ function wrapped(text: string): string {
   return lines.join('\n');
 }
 
-/** The text of `.env.example`: every variable, what it does, and its default; variables without one are commented out. */
+/** The text of `.env.example`: every variable, what it does, and its default; secrets and variables without one are commented out. */
 export function envExample(): string {
   const defaults = new AppConfig() as unknown as Record<string, unknown>;
   const parts = [
@@ -27,7 +27,7 @@ export function envExample(): string {
     }
     const value = defaults[variable.property];
     const assignment =
-      value === undefined
+      value === undefined || variable.secret
         ? `# ${variable.name}=`
         : `${variable.name}=${Array.isArray(value) ? value.join(',') : String(value)}`;
     parts.push(`\n${wrapped(variable.doc)}\n${assignment}\n`);

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validateSync } from 'class-validator';
 import { parseMasterKeys } from '../crypto/master-keys.js';
+import { readKeyFile } from '../crypto/signing-key.js';
 import { AppConfig } from './app-config.js';
 import { type VariableDefinition, variableDefinitions } from './variable.decorator.js';
 
@@ -16,6 +17,9 @@ export class ConfigError extends Error {
 }
 
 const MIN_SECRET_LENGTH = 32;
+const STRONG_SECRET = `needs at least ${MIN_SECRET_LENGTH} random characters, e.g. from \`openssl rand -base64 48\``;
+/** Words of secrets that stand in examples and tests; random characters have none. */
+const SAMPLE = /change.?me|example|\b(test|secret|default|password)\b/i;
 
 function parse(raw: string, { type }: VariableDefinition): unknown {
   switch (type) {
@@ -52,6 +56,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
 
 function crossChecks(config: AppConfig): string[] {
   const problems: string[] = [];
+  const isProduction = config.nodeEnv === 'production';
   if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
     problems.push('TLS_CERT_FILE and TLS_KEY_FILE: set both or none');
   }
@@ -69,19 +74,19 @@ function crossChecks(config: AppConfig): string[] {
     ['JWT_SECRET', config.jwtSecret],
     ['PASSWORD_PEPPER', config.passwordPepper],
   ] as const) {
-    if (secret === undefined ? config.nodeEnv === 'production' : isWeak(secret)) {
-      problems.push(
-        `${name}: needs at least ${MIN_SECRET_LENGTH} random characters, e.g. from \`openssl rand -base64 48\``,
-      );
+    if (secret === undefined ? isProduction : isWeak(secret) || (isProduction && SAMPLE.test(secret))) {
+      problems.push(`${name}: ${STRONG_SECRET}`);
     }
   }
   const { masterKeys } = config;
-  if (masterKeys === undefined ? config.nodeEnv === 'production' : parseMasterKeys(masterKeys) === null) {
+  if (masterKeys === undefined ? isProduction : parseMasterKeys(masterKeys) === null) {
     problems.push(
       'MASTER_KEYS: needs `version:key` with 32 random bytes each, e.g. `1:` and the output of `openssl rand -base64 32`',
     );
   }
-  if (config.nodeEnv === 'production') {
+  if (config.jwtPreviousSecrets.some(isWeak)) problems.push(`JWT_PREVIOUS_SECRETS: each ${STRONG_SECRET}`);
+  problems.push(...keyFileProblems(config.jwtKeyFiles));
+  if (isProduction) {
     if (config.llmProvider === undefined) {
       problems.push('LLM_PROVIDER: production must name one: openai, openrouter or offline');
     }
@@ -89,6 +94,17 @@ function crossChecks(config: AppConfig): string[] {
     if (config.databaseUrl === undefined) problems.push('DATABASE_URL: production needs a database of its own');
   }
   return problems;
+}
+
+function keyFileProblems(paths: readonly string[]): string[] {
+  return paths.flatMap((path, i) => {
+    try {
+      readKeyFile(path);
+      return [];
+    } catch (error) {
+      return [`JWT_KEY_FILES: file ${i + 1} ${(error as Error).message}`];
+    }
+  });
 }
 
 function isWeak(secret: string): boolean {

@@ -5,10 +5,15 @@ import { Envelope } from './envelope.js';
 import { KeyRing } from './key-ring.js';
 import { MasterKeys } from './master-keys.js';
 import { PasswordHasher } from './password-hasher.js';
+import { SignedTokens } from './signed-tokens.js';
+import { SigningKeys } from './signing-keys.js';
 
 @Global()
 @Module({
-  providers: [KeyRing, PasswordHasher, MasterKeys, DataKeysRepository, DataKeyRotation, Envelope],
-  exports: [KeyRing, PasswordHasher, DataKeyRotation, Envelope],
+  providers: [
+    ...[KeyRing, PasswordHasher, SigningKeys, SignedTokens],
+    ...[MasterKeys, DataKeysRepository, DataKeyRotation, Envelope],
+  ],
+  exports: [KeyRing, PasswordHasher, SigningKeys, SignedTokens, DataKeyRotation, Envelope],
 })
 export class CryptoModule {}

@@ -12,7 +12,7 @@ export class Cursors {
   private readonly codec: CursorCodec;
 
   constructor(keys: KeyRing) {
-    this.codec = new CursorCodec(keys.derive('list-cursor'));
+    this.codec = new CursorCodec(keys.deriveAll('list-cursor'));
   }
 
   /** The place a page starts after, or null for the first page. Throws `invalid_cursor`. */

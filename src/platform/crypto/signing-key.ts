@@ -1,0 +1,69 @@
+import { createHash, createPrivateKey, createPublicKey, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+
+const MIN_RSA_BITS = 2048;
+
+/** A key for signed tokens. The algorithm belongs to the key: what a token says of itself is compared with it, never believed. */
+export interface SigningKey {
+  /** The `kid` of its tokens. */
+  readonly id: string;
+  readonly algorithm: 'HS256' | 'RS256' | 'EdDSA';
+  /** Checks signatures: the public half, or the secret itself. */
+  readonly verify: KeyObject;
+  /** Makes signatures; absent where only the public half is known. */
+  readonly sign?: KeyObject;
+}
+
+/**
+ * The key in a PEM file: a private one signs and verifies, a public one only verifies. Throws an Error whose message says
+ * what is wrong with the file, without its path or anything in it.
+ */
+export function readKeyFile(path: string): SigningKey {
+  const { sign, verify } = parsePem(readPem(path));
+  const { asymmetricKeyType, asymmetricKeyDetails } = verify;
+  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS) {
+    throw new Error(`holds an RSA key of less than ${MIN_RSA_BITS} bits`);
+  }
+  if (asymmetricKeyType !== 'rsa' && asymmetricKeyType !== 'ed25519') {
+    throw new Error('holds a key that is neither Ed25519 nor RSA');
+  }
+  const algorithm = asymmetricKeyType === 'rsa' ? 'RS256' : 'EdDSA';
+  return { id: thumbprint(verify), algorithm, verify, ...(sign === undefined ? {} : { sign }) };
+}
+
+/** The key that a configured secret is; its id says nothing about it. */
+export function keyOfSecret(secret: string): SigningKey {
+  const key = createSecretKey(Buffer.from(secret));
+  const id = Buffer.from(hkdfSync('sha256', secret, '', 'parley key id', 12)).toString('base64url');
+  return { id, algorithm: 'HS256', verify: key, sign: key };
+}
+
+/** Whether others than its owner may read the file. */
+export function isReadableByOthers(path: string): boolean {
+  return process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0;
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`can not be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
+
+function parsePem(pem: string): { sign?: KeyObject; verify: KeyObject } {
+  try {
+    if (!pem.includes('PRIVATE KEY-----')) return { verify: createPublicKey(pem) };
+    const sign = createPrivateKey(pem);
+    return { sign, verify: createPublicKey(sign) };
+  } catch (cause) {
+    throw new Error('holds no key in PEM form without a passphrase', { cause });
+  }
+}
+
+/** RFC 7638: the digest of the members that make the key, in their alphabetic order. */
+function thumbprint(key: KeyObject): string {
+  const { crv, e, kty, n, x } = key.export({ format: 'jwk' });
+  const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x };
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
+}

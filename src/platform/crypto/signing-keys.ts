@@ -1,0 +1,42 @@
+import type { JsonWebKey, KeyObject } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { AppConfig } from '../config/app-config.js';
+import { isReadableByOthers, keyOfSecret, readKeyFile, type SigningKey } from './signing-key.js';
+
+export type PublicKey = JsonWebKey & { kid: string; alg: string; use: 'sig' };
+
+/**
+ * All keys of the server's signed tokens. One signs: the first private key of JWT_KEY_FILES, without one JWT_SECRET. Every
+ * one verifies, so a new key can be brought to all instances before it signs, and an old one stays until its tokens are over.
+ */
+@Injectable()
+export class SigningKeys {
+  readonly signer: SigningKey & { readonly sign: KeyObject };
+  private readonly byId: ReadonlyMap<string, SigningKey>;
+
+  constructor(config: AppConfig) {
+    const files = config.jwtKeyFiles.map(readKeyFile);
+    const secrets = [config.jwtSecret as string, ...config.jwtPreviousSecrets].map(keyOfSecret);
+    const keys = [...files, ...secrets];
+    this.signer = keys.find((key): key is SigningKeys['signer'] => key.sign !== undefined) as SigningKeys['signer'];
+    this.byId = new Map(keys.map((key) => [key.id, key]));
+    const exposed = config.jwtKeyFiles.filter((path, i) => files[i]?.sign !== undefined && isReadableByOthers(path));
+    for (const path of exposed) new Logger(SigningKeys.name).warn({ path }, 'A private key can be read by others');
+  }
+
+  find(id: unknown): SigningKey | undefined {
+    return typeof id === 'string' ? this.byId.get(id) : undefined;
+  }
+
+  /** What others need to check our tokens: no secret and no private part (RFC 7517). */
+  publicKeys(): PublicKey[] {
+    return [...this.byId.values()]
+      .filter(({ verify }) => verify.type === 'public')
+      .map(({ id, algorithm, verify }) => ({
+        ...verify.export({ format: 'jwk' }),
+        kid: id,
+        alg: algorithm,
+        use: 'sig',
+      }));
+  }
+}
