@@ -49,7 +49,7 @@ export const MUTANTS = {
     red: ['nothingIsStuck'],
   },
   'no-renewal': {
-    program: patch(`${CHAT}claim-statements.js`, /(where owner = \$1 [^\n]*is_running)(?=\nreturning)/, '$1 and false'),
+    program: patch(`${CHAT}claim-statements.js`, 'any($3::uuid[]) and is_running', 'any($3::uuid[]) and false'),
     red: ['attemptsHaveACause'],
   },
   'forgetful-queue': {
