@@ -10,6 +10,7 @@ export const MAY_IMPORT = {
   usage: [],
   auth: ['users'],
   projects: [],
+  privacy: ['users', 'projects'],
   prompts: ['projects'],
   chat: ['projects', 'prompts', 'llm', 'usage'],
   'openai-api': ['chat', 'projects', 'llm'],

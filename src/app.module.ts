@@ -3,6 +3,7 @@ import { AuthModule } from './modules/auth/auth.module.js';
 import { ENTITIES } from './entities.js';
 import { ChatModule } from './modules/chat/chat.module.js';
 import { LlmModule } from './modules/llm/llm.module.js';
+import { PrivacyModule } from './modules/privacy/privacy.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
 import { PromptsModule } from './modules/prompts/prompts.module.js';
 import { UsersModule } from './modules/users/users.module.js';
@@ -39,6 +40,7 @@ export class AppModule {
         LlmModule,
         AuthModule,
         ProjectsModule,
+        PrivacyModule,
         PromptsModule,
         ChatModule,
       ],

@@ -187,6 +187,7 @@ describe('the answers of the server', () => {
     await checked(user.get('/users/me'), 200);
     await checked(user.get('/users/me/audit-events?limit=1'), 200);
     await checked(user.patch('/users/me', { display_name: 'Bea' }), 200);
+    await checked(user.get('/users/me/export'), 200);
     await checked(user.patch('/users/me', { display_name: '' }), 422);
     await checked(user.post('/users/me/password', { current_password: PASSWORD, new_password: 'another one' }), 204);
     await checked(user.post('/users/me/password', { current_password: 'x', new_password: 'another one' }), 422);

@@ -89,6 +89,7 @@ export const WITHOUT_IDS = [
   'GET /users/me',
   'PATCH /users/me',
   'DELETE /users/me',
+  'GET /users/me/export',
   'GET /users/me/audit-events',
   'POST /users/me/password',
   'GET /projects',

@@ -77,6 +77,8 @@ export class ResponseValidator {
     if (type === 'text/event-stream') {
       const text = typeof response.body === 'string' ? response.body : response.text;
       for (const event of parseEvents(text)) this.checkValue(at, schema, event);
+    } else if (type === 'application/x-ndjson') {
+      for (const line of response.text.trimEnd().split('\n')) this.checkValue(at, schema, JSON.parse(line));
     } else this.checkValue(at, schema, JSON.parse(response.text));
   }
 

@@ -20,6 +20,7 @@ export const ERROR_CATALOGUE = {
     level: 'info',
     title: 'The first request with this Idempotency-Key is still being answered',
   },
+  export_in_progress: { status: 409, level: 'info', title: 'Another export of the account is still running' },
   email_taken: { status: 409, level: 'info', title: 'An account with this e-mail exists already' },
   precondition_failed: { status: 412, level: 'info', title: 'The resource has changed since it was read' },
   body_too_large: { status: 413, level: 'info', title: 'The request body is too large' },

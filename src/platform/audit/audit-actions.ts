@@ -6,6 +6,7 @@ export const AUDIT_ACTIONS = {
   'account.registered': 'The account was made.',
   'account.profile_changed': 'The profile was changed — `fields`: which.',
   'account.password_changed': 'The password was changed; all other sign-ins ended.',
+  'account.exported': 'Everything of the account was read as an archive.',
   'account.deleted': 'The account was deleted with everything that belonged to it, but for this log.',
   'account.data_key_rotated': 'The key of the stored secrets was wrapped by another master key — `version`: which.',
   'sign_in.created': 'Somebody signed in. Subject: the sign-in.',

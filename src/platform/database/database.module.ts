@@ -7,9 +7,10 @@ import { Notifications } from './notifications.js';
 import { Pipeline } from './pipeline.js';
 import { SchemaVersion } from './schema-version.js';
 import { SystemScope } from './system-scope.js';
+import { TenantSnapshots } from './tenant-snapshot.js';
 import { UnitOfWork } from './unit-of-work.js';
 
-/** Migrates when config says so, connects as the application role, and gives out the three doors to the database. */
+/** Migrates when config says so, connects as the application role, and gives out the four doors to the database. */
 @Global()
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
@@ -33,10 +34,11 @@ export class DatabaseModule implements OnApplicationShutdown {
         Pipeline,
         UnitOfWork,
         SystemScope,
+        TenantSnapshots,
         Notifications,
         SchemaVersion,
       ],
-      exports: [Pipeline, UnitOfWork, SystemScope, Notifications, SchemaVersion],
+      exports: [Pipeline, UnitOfWork, SystemScope, TenantSnapshots, Notifications, SchemaVersion],
     };
   }
 

@@ -1,0 +1,106 @@
+import { Readable } from 'node:stream';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
+import {
+  quoted,
+  TENANT_TABLES,
+  type TenantSnapshot,
+  TenantSnapshots,
+  type TenantTable,
+} from '../../platform/database/tenant-snapshot.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { NOT_EXPORTED } from './not-exported.js';
+
+/** Of the form of the archive: a reader of version 1 can read every archive that says 1. */
+const VERSION = 1;
+/** Each has a connection of its own, beside the pool. */
+const MAX_AT_ONCE = 4;
+const MAX_MS = 3_600_000;
+const RETRY_SECONDS = 30;
+
+/**
+ * Everything of a user as one archive of JSON lines: a header, a line for each row of each table, and a trailer with the
+ * counts, by which a reader notices an archive that was cut. What there is to export is read from the database's own
+ * catalogue, so that a new table can not be forgotten.
+ */
+@Injectable()
+export class AccountExport {
+  private readonly log = new Logger(AccountExport.name);
+  private running = 0;
+
+  constructor(
+    private readonly snapshots: TenantSnapshots,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * The archive, as it is at this moment, read from the database as fast as it is taken. Destroying it ends it.
+   * Throws `export_in_progress` while another one of the user runs anywhere, `overloaded` when too many run here.
+   */
+  async open(actor: Actor): Promise<Readable> {
+    if (this.running >= MAX_AT_ONCE) throw new AppError('overloaded', { retryAfterSeconds: RETRY_SECONDS });
+    this.running++;
+    let archive: Readable | undefined;
+    let snapshot: TenantSnapshot | undefined;
+    const end = (): void => {
+      this.running--;
+      void snapshot?.close();
+    };
+    try {
+      snapshot = await this.snapshots.open(actor.userId, (error) => archive?.destroy(error));
+      await this.requireTurn(snapshot, actor);
+      await this.unitOfWork.run(actor, () => this.audit.record(actor, 'account.exported'));
+      archive = Readable.from(archiveOf(snapshot, actor.userId));
+    } catch (error) {
+      end();
+      throw error;
+    }
+    const deadline = setTimeout(() => archive.destroy(new Error('an export took too long')), MAX_MS).unref();
+    archive.once('error', (error) => this.log.warn({ err: error }, 'An export was cut'));
+    return archive.once('close', () => {
+      clearTimeout(deadline);
+      end();
+    });
+  }
+
+  /** One export of a user at a time, on whichever instance: the lock goes with the snapshot. */
+  private async requireTurn(snapshot: TenantSnapshot, { userId }: Actor): Promise<void> {
+    const [row] = await snapshot.query<{ isFree: boolean; exists: boolean }>(
+      `select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as "isFree",
+         exists (select 1 from users where id = $2) as exists`,
+      [`export ${userId}`, userId],
+    );
+    if (row?.exists !== true) throw new AppError('unauthenticated');
+    if (!row.isFree) throw new AppError('export_in_progress', { retryAfterSeconds: RETRY_SECONDS });
+  }
+}
+
+async function* archiveOf(snapshot: TenantSnapshot, userId: string): AsyncGenerator<string> {
+  const tables = await snapshot.query<TenantTable>(TENANT_TABLES);
+  const [{ now } = {}] = await snapshot.query<{ now: Date }>('select now()');
+  const names = tables.map(({ name }) => name);
+  yield line({ parley_export: VERSION, user_id: userId, exported_at: now, tables: names });
+  const counts: Record<string, number> = {};
+  for (const table of tables) {
+    let count = 0;
+    for await (const rows of snapshot.read<{ row: string }>(selectOf(table), [userId])) {
+      count += rows.length;
+      yield rows.map(({ row }) => `{"table":${JSON.stringify(table.name)},"row":${row}}\n`).join('');
+    }
+    counts[table.name] = count;
+  }
+  yield line({ end: true, counts });
+}
+
+/** PostgreSQL writes the row: what is left out never leaves the database. */
+function selectOf({ name, owner, columns, primaryKey }: TenantTable): string {
+  const left = NOT_EXPORTED[name] ?? {};
+  const shown = columns.filter((column) => !Object.hasOwn(left, column)).map(quoted);
+  const source = `select ${shown.join(', ')} from ${quoted(name)} where ${owner} = $1 order by ${primaryKey.map(quoted).join(', ')}`;
+  return `select row_to_json(r)::text as row from (${source}) r`;
+}
+
+const line = (value: object): string => `${JSON.stringify(value)}\n`;
