@@ -13,6 +13,7 @@ export const MAY_IMPORT = {
   privacy: ['users', 'projects'],
   prompts: ['projects'],
   chat: ['projects', 'prompts', 'llm', 'usage'],
+  admin: ['users', 'auth'],
   'openai-api': ['chat', 'projects', 'llm'],
 };
 
@@ -26,7 +27,9 @@ const SYSTEM_SCOPE_USERS = [
   '^src/platform/rate-limit/rate-limiter\\.ts$', // who is limited may not be signed in yet
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
   '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users
-  '^src/cli/audit\\.command\\.ts$', // verifying, without the web framework that would make it
+  '^src/modules/admin/admin\\.repository\\.ts$', // what all users have used
+  '^src/modules/users/public/user-administration\\.ts$', // by type: the command line finds an account by e-mail
+  '^src/cli/database-command\\.ts$', // verifying the log, making an admin: without the web framework that would make it
 ];
 
 /** What starts: everything else must be reachable from here. */

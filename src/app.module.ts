@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AdminModule } from './modules/admin/admin.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { ENTITIES } from './entities.js';
 import { ChatModule } from './modules/chat/chat.module.js';
@@ -43,6 +44,7 @@ export class AppModule {
         PrivacyModule,
         PromptsModule,
         ChatModule,
+        AdminModule,
       ],
     };
   }

@@ -8,6 +8,8 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
   migrate           bring the database to the newest migration
   audit verify      hash the audit log of every user anew; code 1 when one was changed
   keys rotate       wrap all data keys by the first of MASTER_KEYS, while the servers run
+  admin grant <e-mail>    make an account an admin's
+  admin revoke <e-mail>   make it a user's again
   demo              play a first chat and print it
     --url <address>   against this server; without it the one that runs here, else one of its own
     --keep            keep the demo's account instead of deleting it
@@ -38,6 +40,13 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     if (verb !== 'rotate') throw new UsageError('keys can only: rotate');
     read(args, {});
     await (await import('./keys.command.js')).rotateKeysCommand(env);
+  },
+  admin: async ([verb, email, ...args], env) => {
+    if ((verb !== 'grant' && verb !== 'revoke') || email === undefined) {
+      throw new UsageError('admin: say grant or revoke, and whose e-mail address.');
+    }
+    read(args, {});
+    await (await import('./admin.command.js')).adminCommand(verb, email, env);
   },
   demo: async (args, env) => {
     const options = read(args, DEMO);

@@ -29,6 +29,12 @@ export function newId(nowMs: number = Date.now()): string {
   return id;
 }
 
+/** The smallest id that `newId` can make in this millisecond: ids of a time are a range. */
+export function firstIdAt(nowMs: number): string {
+  const time = Math.floor(nowMs).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
+}
+
 /** Whether `value` is a UUID in the one spelling this API uses: lower case, with hyphens. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);

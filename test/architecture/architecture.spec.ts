@@ -57,7 +57,7 @@ const BREACHES: Record<string, Files> = {
   },
   'no-cycles': { 'src/modules/projects/projects.service.ts': `import './projects.module.js';` },
   ...Object.fromEntries(
-    ['users', 'llm', 'usage', 'auth', 'projects', 'privacy', 'prompts', 'openai-api'].map((module) => [
+    ['users', 'llm', 'usage', 'auth', 'projects', 'privacy', 'prompts', 'admin', 'openai-api'].map((module) => [
       `imports-of-${module}`,
       {
         'src/main.ts': `${HOUSE['src/main.ts']} import './modules/${module}/${module}.module.js';`,

@@ -4,6 +4,7 @@ import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { newId } from '../../src/kernel/ids.js';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
+import { AdminRepository } from '../../src/modules/admin/admin.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
@@ -122,7 +123,11 @@ const RECIPES: [
         () => users.update(userId, { displayName: 'x' }),
         () => users.update(userId, { passwordHash: 'x' }),
         () => users.update(userId, {}),
+        () => users.update(userId, { role: 'admin' }),
       ],
+      lockAdministration: [() => users.lockAdministration()],
+      setDisabled: [() => users.setDisabled(userId, true)],
+      listAccounts: [() => users.listAccounts({ emailPrefix: 'a%', isDisabled: null }, null, 21)],
       remove: [() => users.remove(userId)],
       findCredentials: [() => users.findCredentials('x@example.com')],
     }),
@@ -254,6 +259,7 @@ const RECIPES: [
       sweep: [() => revocations.sweep()],
     }),
   ],
+  [AdminRepository, 'admin', (admin: AdminRepository, userId) => ({ usage: [() => admin.usage(0, 1, userId, 21)] })],
   [
     AuditRepository,
     'audit',
@@ -356,7 +362,7 @@ describe('the SQL of a repository', () => {
       let text = '';
       for (const [method, calls] of Object.entries(recipe(t.app.get(type) as never, actor.userId))) {
         for (const call of calls) {
-          const isBare = !IN_A_UNIT_OF_WORK.has(type) || method === 'findCredentials';
+          const isBare = !IN_A_UNIT_OF_WORK.has(type) || ['findCredentials', 'listAccounts'].includes(method);
           const isNested = IN_A_CALLERS_UNIT_OF_WORK.get(type)?.includes(method) === true;
           const { statements } = await wire.during(async () => {
             // What a call answers, or that it fails for want of rows, is not the question here.

@@ -186,6 +186,18 @@ describe('the answers of the server', () => {
     const user = await User.register(t);
     await checked(user.get('/users/me'), 200);
     await checked(user.get('/users/me/audit-events?limit=1'), 200);
+    await checked(user.get('/admin/users'), 403);
+    const admin = await User.register(t);
+    await t.database.query(`update users set role = 'admin' where id = $1`, [admin.id]);
+    await checked(admin.get('/admin/users?limit=1'), 200);
+    await checked(admin.get(`/admin/users/${user.id}`), 200);
+    await checked(admin.get(`/admin/users/${newId()}`), 404);
+    await checked(admin.get('/admin/usage'), 200);
+    await checked(admin.get('/admin/usage?from=yesterday'), 422);
+    const bea = await User.register(t);
+    await checked(admin.post(`/admin/users/${bea.id}/disable`), 200);
+    await checked(admin.post(`/admin/users/${admin.id}/disable`), 409);
+    await checked(admin.post(`/admin/users/${bea.id}/enable`), 200);
     await checked(user.patch('/users/me', { display_name: 'Bea' }), 200);
     await checked(user.get('/users/me/export'), 200);
     await checked(user.patch('/users/me', { display_name: '' }), 422);

@@ -229,6 +229,47 @@ describe('The command line', () => {
     });
   });
 
+  describe('admin', () => {
+    it('makes an account an admin and a user again, which is recorded', async () => {
+      const ada = await TestUser.register(t);
+      const env = { DATABASE_URL: t.database.url };
+      await ada.get('/admin/users').expect(403);
+      const granted = await run(['admin', 'grant', ada.email.toUpperCase()], env);
+      expect(granted).toEqual({ code: 0, err: '', out: `${ada.email.toUpperCase()} is an admin now\n` });
+      await ada.get('/admin/users').expect(200);
+      expect(await run(['admin', 'revoke', ada.email], env)).toMatchObject({ code: 0, err: '' });
+      await ada.get('/admin/users').expect(403);
+      const { body } = await ada.get('/users/me/audit-events?limit=1').expect(200);
+      const { data } = body as { data: unknown[] };
+      expect(data).toMatchObject([
+        { action: 'account.role_changed', actor: { type: 'system' }, facts: { role: 'user' } },
+      ]);
+      await ada.delete('/users/me').expect(204);
+    });
+
+    it('fails with one line when no account has the address', async () => {
+      const { code, err } = await run(['admin', 'grant', 'nobody@example.com'], { DATABASE_URL: t.database.url });
+      expect({ code, err }).toEqual({ code: 1, err: 'admin: no account has this e-mail address\n' });
+    });
+  });
+
+  describe('audit verify', () => {
+    it('says that all chains are whole, and with code 1 which one is not', async () => {
+      const [ada, eve] = [await TestUser.register(t), await TestUser.register(t)];
+      const env = { DATABASE_URL: t.database.url };
+      const whole = await run(['audit', 'verify'], env);
+      expect(whole).toMatchObject({ code: 0, err: '' });
+      expect(whole.out).toMatch(/^All \d+ chains are whole \(\d+ events\)\n$/);
+      await t.database.query('alter table audit_events disable trigger user');
+      await t.database.query(`update audit_events set actor_kind = 'admin' where seq = 2 and user_id = $1`, [ada.id]);
+      const broken = await run(['audit', 'verify'], env);
+      expect(broken).toMatchObject({ code: 1, out: `Broken: user ${ada.id}, event 2: the event was changed\n` });
+      expect(broken.err).toMatch(/^audit: 1 of \d+ chains are broken\n$/);
+      expect(broken.out).not.toContain(eve.id);
+      for (const user of [ada, eve]) await user.delete('/users/me').expect(204);
+    });
+  });
+
   describe('openapi', () => {
     it('writes what the server serves, always in the same way and as Prettier would', async () => {
       const files = [join(dir, 'one.json'), join(dir, 'two.json')] as const;
@@ -265,6 +306,8 @@ describe('The command line', () => {
       [['demo', '--colour'], "Unknown option '--colour'"],
       [['demo', '--url', 'localhost'], '--url: "localhost" is not an address'],
       [['keys', 'turn'], 'keys can only: rotate'],
+      [['audit'], 'audit: verify is all it can do.'],
+      [['admin', 'grant'], 'admin: say grant or revoke, and whose e-mail address.'],
       [['migrate', 'twice'], "Unexpected argument 'twice'"],
     ])('%j is answered with the usage and exit code 2', async (args, message) => {
       const { code, out, err } = await run(args);

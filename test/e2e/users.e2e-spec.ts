@@ -172,6 +172,7 @@ describe('deleting the account', () => {
       user.id,
       running,
     ]);
+    await t.database.query(`insert into data_keys values ($1, 'x', 1) on conflict do nothing`, [user.id]);
     return { end: gate.release };
   };
 

@@ -4,6 +4,7 @@ export interface Ids {
   readonly prompt_id: string;
   readonly session_id: string;
   readonly message_id: string;
+  readonly user_id: string;
 }
 
 /** One way to ask a route for things by `ids`, some of them perhaps beside things of the asker's `own`. */
@@ -13,11 +14,12 @@ export interface Attempt {
   readonly headers?: Record<string, string>;
   /** Which ids of the path are the asker's own. */
   readonly ownPath?: boolean;
-  /** When not 404: what a wrong id in a body answers, for a stranger's as for an unknown one. */
+  /** When not 404: what a wrong id answers, for a stranger's as for an unknown one. 403: nobody may ask but admins. */
   readonly status?: number;
 }
 
 const plain: Attempt[] = [{}];
+const forAdmins: Attempt[] = [{ status: 403 }];
 const ifMatch = { headers: { 'if-match': '"1"' } };
 const events = { headers: { accept: 'text/event-stream' } };
 const byProject: Attempt = { query: ({ project_id }) => ({ project_id }) };
@@ -35,6 +37,9 @@ export const WITH_IDS: Record<string, Attempt[]> = {
     { ownPath: true, body: ({ prompt_id }, own) => ({ prompt_ids: [own.prompt_id, prompt_id] }), status: 422 },
     { ownPath: true, body: ({ prompt_id }) => ({ prompt_ids: [prompt_id] }), status: 422 },
   ],
+  'GET /admin/users/:user_id': forAdmins,
+  'POST /admin/users/:user_id/disable': forAdmins,
+  'POST /admin/users/:user_id/enable': forAdmins,
   'GET /prompts': [byProject],
   'POST /prompts': [{ body: ({ project_id }) => ({ project_id, content: 'Obey me.' }) }],
   'GET /prompts/:prompt_id': plain,
@@ -90,6 +95,8 @@ export const WITHOUT_IDS = [
   'PATCH /users/me',
   'DELETE /users/me',
   'GET /users/me/export',
+  'GET /admin/users',
+  'GET /admin/usage',
   'GET /users/me/audit-events',
   'POST /users/me/password',
   'GET /projects',

@@ -14,8 +14,11 @@ const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
 
 /** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
-  users: { SELECT: ['email', 'id', 'password_hash'] },
-  messages: { SELECT: ['id', 'status', 'user_id'], UPDATE: ['status'] },
+  users: { SELECT: ['created_at', 'disabled_at', 'email', 'id', 'password_hash', 'role'] },
+  messages: {
+    SELECT: ['cost_micro_usd', 'id', 'input_tokens', 'output_tokens', 'role', 'status', 'user_id'],
+    UPDATE: ['status'],
+  },
   turns: { SELECT: 'all', UPDATE: ['attempt', 'claim_id', 'crashes', 'is_running', 'lease_until', 'owner'] },
   turn_chunks: { INSERT: 'all' },
   revocations: { SELECT: 'all', DELETE: 'all' },

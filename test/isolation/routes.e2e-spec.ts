@@ -60,6 +60,7 @@ describe('a stranger', () => {
       prompt_id,
       session_id: turn.session_id,
       message_id,
+      user_id: user.id,
     }));
   }
 
@@ -90,6 +91,7 @@ describe('a stranger', () => {
     prompt_id: newId(),
     session_id: newId(),
     message_id: newId(),
+    user_id: newId(),
   });
 
   it('meets no route that this test does not know', () => {
@@ -134,7 +136,10 @@ describe('a stranger', () => {
     it.each(cases)("answers for another user's id as for an unknown one (%i)", async (_, attempt) => {
       const unknown = await send(route, attempt, unknownIds(), eve.accessToken);
       expect(unknown.status).toBe(attempt.status ?? 404);
-      expectProblem(unknown, attempt.status === 422 ? 'validation_failed' : 'not_found');
+      expectProblem(
+        unknown,
+        attempt.status === 422 ? 'validation_failed' : attempt.status === 403 ? 'admin_required' : 'not_found',
+      );
       const victimsIds = route.includes('message_id') || 'body' in attempt ? victims : victims.slice(0, 1);
       for (const ids of victimsIds) {
         expect(visible(await send(route, attempt, ids, eve.accessToken))).toEqual(visible(unknown));
@@ -144,7 +149,7 @@ describe('a stranger', () => {
     it.each(cases)('answers for a malformed id in the path as for an unknown one (%i)', async (_, attempt) => {
       const unknown = await send(route, attempt, unknownIds(), eve.accessToken);
       for (const text of MALFORMED) {
-        const ids = { project_id: text, prompt_id: text, session_id: text, message_id: text };
+        const ids = { project_id: text, prompt_id: text, session_id: text, message_id: text, user_id: text };
         const response = await send(route, attempt, ids, eve.accessToken);
         if (route.includes(':') && attempt.ownPath !== true) {
           // A body may name a wrong id as well; whichever is seen first, the answer tells nothing about rows.

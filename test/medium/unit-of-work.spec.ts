@@ -158,6 +158,32 @@ describe('a unit of work', () => {
     });
   });
 
+  describe('that switches to another tenant for a part', () => {
+    it('sees and writes the rows of that one alone, then of its own again, and commits both together', async () => {
+      await unitOfWork.run(ada, async () => {
+        await add("Ada's");
+        await unitOfWork.switchTo(eve, async () => {
+          expect(await unitOfWork.repository(Project).find()).toEqual([]);
+          await add("Eve's", eve);
+        });
+        expect(await unitOfWork.repository(Project).find()).toMatchObject([{ name: "Ada's" }]);
+        expect(await stored()).toEqual([]);
+      });
+      expect(await stored()).toEqual(["Ada's", "Eve's"]);
+    });
+
+    it('is itself again after the part has failed, and keeps nothing of either when it fails', async () => {
+      const work = unitOfWork.run(ada, async () => {
+        const part = unitOfWork.switchTo(eve, () => Promise.reject(new Error('no')));
+        await expect(part).rejects.toThrow('no');
+        await add("Ada's");
+        await unitOfWork.switchTo(eve, () => add("Ada's again"));
+      });
+      await expect(work).rejects.toThrow('row-level security');
+      expect(await stored()).toEqual([]);
+    });
+  });
+
   it('works as its tenant and the application role, and shows the tenant its own rows alone', async () => {
     await unitOfWork.run(ada, () => add("Ada's"));
     await unitOfWork.run(eve, () => add("Eve's", eve));

@@ -5,6 +5,7 @@ import { UsersModule } from '../users/users.module.js';
 import { AccessTokens } from './access-tokens.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
+import { AccountAccess } from './public/account-access.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeySetController } from './key-set.controller.js';
@@ -18,6 +19,7 @@ import { SignInsRepository } from './sign-ins.repository.js';
   controllers: [AuthController, KeySetController],
   providers: [
     AuthService,
+    AccountAccess,
     AccessTokens,
     SignInsRepository,
     SignInAddressesRepository,
@@ -26,5 +28,6 @@ import { SignInsRepository } from './sign-ins.repository.js';
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },
   ],
+  exports: [AccountAccess],
 })
 export class AuthModule {}

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
@@ -29,6 +30,7 @@ export interface Client {
 
 @Injectable()
 export class AuthService {
+  private readonly log = new Logger(AuthService.name);
   private readonly refreshTokens: RefreshTokens;
 
   constructor(
@@ -39,6 +41,7 @@ export class AuthService {
     private readonly accessTokens: AccessTokens,
     private readonly revocations: Revocations,
     private readonly throttle: LoginThrottle,
+    private readonly audit: AuditLog,
     private readonly clock: Clock,
     private readonly config: AppConfig,
     keys: KeyRing,
@@ -52,18 +55,28 @@ export class AuthService {
     const id = newId();
     return this.unitOfWork.run({ userId: id }, async () => {
       await this.users.add({ id, email: request.email, passwordHash, displayName: request.display_name ?? null });
+      await this.audit.record({ userId: id }, 'account.registered');
       return this.signIn(id, client);
     });
   }
 
-  /** Unknown address and wrong password take the same time and get the same words. */
+  /**
+   * Unknown address, wrong password and disabled account take the same time and get the same words: the right password of
+   * a disabled account may be one that opens other doors, and who has it learns nothing here.
+   */
   async login(email: string, password: string, client: Client): Promise<SignedIn> {
     const credentials = await this.users.findCredentials(email);
     const attempt = { email, address: client.address, userId: credentials?.userId ?? null };
-    const isRight = await this.throttle.check(attempt, () =>
-      this.passwords.verify(password, credentials?.passwordHash ?? null),
-    );
-    if (credentials === null || !isRight) throw new AppError('invalid_credentials');
+    let isRight = false;
+    const isAdmitted = await this.throttle.check(attempt, async () => {
+      isRight = await this.passwords.verify(password, credentials?.passwordHash ?? null);
+      return isRight && credentials?.isDisabled === false;
+    });
+    if (credentials === null) throw new AppError('invalid_credentials');
+    if (!isAdmitted) {
+      this.recordRefusal(credentials.userId, isRight ? 'disabled' : 'wrong_password');
+      throw new AppError('invalid_credentials');
+    }
     return this.unitOfWork.run(credentials, () => this.signIn(credentials.userId, client));
   }
 
@@ -80,7 +93,11 @@ export class AuthService {
   async logout(actor: Actor): Promise<void> {
     const { userId, signInId } = actor;
     if (signInId === null) return;
-    await this.unitOfWork.run(actor, () => this.endSignIn(userId, signInId));
+    await this.unitOfWork.run(actor, async () => {
+      if (await this.endSignIn(userId, signInId)) {
+        await this.audit.record(actor, 'sign_in.ended', { subjectId: signInId });
+      }
+    });
   }
 
   /** Ends every other sign-in of the user; this one goes on. */
@@ -93,12 +110,14 @@ export class AuthService {
     await this.unitOfWork.run(actor, async () => {
       await this.users.setPasswordHash(actor.userId, passwordHash);
       await this.revocations.revoke(actor, await this.signIns.revokeOthers(actor.userId, actor.signInId));
+      await this.audit.record(actor, 'account.password_changed');
     });
   }
 
   private async exchange(token: RefreshToken): Promise<SignedIn | null> {
     const family = await this.signIns.find(token.userId, token.signInId);
     if (family === null || !this.refreshTokens.matches(token, family.seed)) return null;
+    if (!(await this.users.isAdmitted(token.userId))) return null;
     const nowMs = this.clock.nowMs();
     if (family.revokedAt !== null || family.expiresAt.getTime() <= nowMs) return null;
     if (token.generation === family.generation && (await this.signIns.advance(family, this.expiry()))) {
@@ -113,19 +132,32 @@ export class AuthService {
       now.lastUsedAt.getTime() > nowMs - REFRESH_GRACE_MS;
     if (isLostAnswer) return this.issue(now);
     await this.endSignIn(token.userId, token.signInId);
+    await this.audit.record({ userId: token.userId, is: 'anonymous' }, 'sign_in.refresh_reused', {
+      subjectId: token.signInId,
+    });
     return null;
   }
 
-  /** Ends a sign-in with all its tokens, the access tokens that are still good too. */
-  private async endSignIn(userId: string, signInId: string): Promise<void> {
-    await this.signIns.revoke(userId, signInId);
+  /** Ends a sign-in with all its tokens, the access tokens that are still good too; false when it had ended before. */
+  private async endSignIn(userId: string, signInId: string): Promise<boolean> {
+    const isEnded = await this.signIns.revoke(userId, signInId);
     await this.revocations.revoke({ userId }, [signInId]);
+    return isEnded;
+  }
+
+  /** Nobody waits for it: the answer must not take longer for an address that has an account. */
+  private recordRefusal(userId: string, reason: string): void {
+    this.unitOfWork
+      .run({ userId }, () => this.audit.record({ userId, is: 'anonymous' }, 'sign_in.failed', { reason }))
+      .catch((error: unknown) => this.log.warn({ err: error }, 'A failed sign-in was not recorded'));
   }
 
   private async signIn(userId: string, { userAgent, address }: Client): Promise<SignedIn> {
+    if (!(await this.users.isAdmitted(userId))) throw new AppError('invalid_credentials');
     const signIn = { userId, id: newId(), seed: randomBytes(32), userAgent, expiresAt: this.expiry() };
     await this.signIns.insert(signIn);
     await this.throttle.remember(userId, address);
+    await this.audit.record({ userId, signInId: signIn.id }, 'sign_in.created', { subjectId: signIn.id });
     return this.issue({ ...signIn, generation: 1 });
   }
 

@@ -26,8 +26,12 @@ export class SignInsRepository {
     return affected === 1;
   }
 
-  async revoke(userId: string, id: string): Promise<void> {
-    await this.unitOfWork.repository(SignIn).update({ userId, id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
+  /** False when it had ended before. */
+  async revoke(userId: string, id: string): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(SignIn)
+      .update({ userId, id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
+    return affected === 1;
   }
 
   /** Ends all but one; the answer is those that had not ended before. */

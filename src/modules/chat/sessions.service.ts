@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import { ProjectAccess } from '../projects/public/project-access.js';
@@ -15,6 +16,7 @@ export class SessionsService {
     private readonly unitOfWork: UnitOfWork,
     private readonly sessions: SessionsRepository,
     private readonly projects: ProjectAccess,
+    private readonly audit: AuditLog,
   ) {}
 
   /** Newest activity first; one row more than `limit` says that there is a next page. */
@@ -65,6 +67,7 @@ export class SessionsService {
     await this.unitOfWork.run(actor, async () => {
       requireVersion(ifMatch, found(await this.sessions.findLocked(actor.userId, id)));
       await this.sessions.remove(actor.userId, id);
+      await this.audit.record(actor, 'session.deleted', { subjectId: id });
     });
   }
 

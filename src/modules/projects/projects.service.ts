@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import type { CreateProjectRequest, UpdateProjectRequest } from './project.dto.js';
@@ -13,6 +14,7 @@ export class ProjectsService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly projects: ProjectsRepository,
+    private readonly audit: AuditLog,
   ) {}
 
   /** Newest first; one row more than `limit` says that there is a next page. */
@@ -34,6 +36,7 @@ export class ProjectsService {
         onConflict: request.on_conflict ?? 'reject',
         onCrash: request.on_crash ?? 'retry',
       });
+      await this.audit.record(actor, 'project.created', { subjectId: id });
       return this.require(actor, id);
     });
   }
@@ -45,7 +48,11 @@ export class ProjectsService {
   update(actor: Actor, id: string, ifMatch: readonly number[] | null, request: UpdateProjectRequest): Promise<Project> {
     return this.unitOfWork.run(actor, async () => {
       requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
-      if (Object.keys(request).length > 0) await this.projects.update(actor.userId, id, toChanges(request));
+      const fields = Object.keys(request);
+      if (fields.length > 0) {
+        await this.projects.update(actor.userId, id, toChanges(request));
+        await this.audit.record(actor, 'project.changed', { subjectId: id, fields });
+      }
       return this.require(actor, id);
     });
   }
@@ -55,6 +62,7 @@ export class ProjectsService {
     await this.unitOfWork.run(actor, async () => {
       requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
       await this.projects.remove(actor.userId, id);
+      await this.audit.record(actor, 'project.deleted', { subjectId: id });
     });
   }
 

@@ -1,9 +1,12 @@
-import { Check, Column, CreateDateColumn, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity('users')
 @Unique('uq_users_email', ['email'])
 @Check('ck_users_email', 'email = lower(email) and length(email) between 3 and 254')
 @Check('ck_users_display_name', 'length(display_name) between 1 and 200')
+@Check('ck_users_role', `role in ('user', 'admin')`)
+// By text_pattern_ops, which TypeORM can not say.
+@Index('ix_users_email_prefix', { synchronize: false })
 export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_users' })
   id: string;
@@ -16,6 +19,13 @@ export class User {
 
   @Column('text', { name: 'display_name', nullable: true })
   displayName: string | null;
+
+  @Column('text', { default: 'user' })
+  role: 'user' | 'admin';
+
+  /** From when on nobody gets in; null: it is not disabled. */
+  @Column('timestamptz', { name: 'disabled_at', nullable: true })
+  disabledAt: Date | null;
 
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
   createdAt: Date;

@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { UserDirectory } from './public/user-directory.js';
+import { UserAdministration } from './public/user-administration.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
 
 @Module({
   controllers: [UsersController],
-  providers: [UsersService, UsersRepository, UserDirectory],
-  exports: [UserDirectory],
+  providers: [UsersService, UsersRepository, UserDirectory, UserAdministration],
+  exports: [UserDirectory, UserAdministration],
 })
 export class UsersModule {}

@@ -6,7 +6,17 @@ import { User } from './user.entity.js';
 export interface Credentials {
   readonly userId: string;
   readonly passwordHash: string;
+  readonly isDisabled: boolean;
 }
+
+/** Which accounts an admin looks for. */
+export interface AccountFilter {
+  readonly emailPrefix: string | null;
+  readonly isDisabled: boolean | null;
+}
+
+/** Any number does, as long as it is nobody else's. */
+const ADMINISTRATION_LOCK = 7_220_193_412;
 
 @Injectable()
 export class UsersRepository {
@@ -23,21 +33,58 @@ export class UsersRepository {
     await this.unitOfWork.repository(User).insert(user);
   }
 
-  async update(userId: string, changes: Partial<Pick<User, 'displayName' | 'passwordHash'>>): Promise<void> {
+  async update(userId: string, changes: Partial<Pick<User, 'displayName' | 'passwordHash' | 'role'>>): Promise<void> {
     if (Object.keys(changes).length > 0) await this.unitOfWork.repository(User).update({ id: userId }, changes);
   }
 
-  async remove(userId: string): Promise<void> {
-    await this.unitOfWork.repository(User).delete({ id: userId });
+  /** False when the account is gone already. */
+  async remove(userId: string): Promise<boolean> {
+    const { affected } = await this.unitOfWork.repository(User).delete({ id: userId });
+    return affected === 1;
   }
 
   /** At sign-in nobody is signed in yet, so there is no tenant to ask as. */
   async findCredentials(email: string): Promise<Credentials | null> {
     const { rows } = await this.system.query('sign-in by e-mail', {
       name: 'users_find_credentials',
-      text: 'select id as "userId", password_hash as "passwordHash" from users where email = $1',
+      text: 'select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled" from users where email = $1',
       values: [email],
     });
     return (rows as Credentials[])[0] ?? null;
+  }
+
+  /** Until the unit of work is over no other admin changes accounts: two could disable each other. */
+  async lockAdministration(): Promise<void> {
+    await this.unitOfWork.query('select pg_advisory_xact_lock($1)', [ADMINISTRATION_LOCK]);
+  }
+
+  async setDisabled(userId: string, isDisabled: boolean): Promise<void> {
+    await this.unitOfWork.query(
+      'update users set disabled_at = case when $2 then coalesce(disabled_at, now()) end where id = $1',
+      [userId, isDisabled],
+    );
+  }
+
+  /** Accounts of all users, newest first, for admins. */
+  async listAccounts(
+    { emailPrefix, isDisabled }: AccountFilter,
+    beforeId: string | null,
+    limit: number,
+  ): Promise<User[]> {
+    const { rows } = await this.system.query('admins look for accounts', {
+      name: 'users_list_accounts',
+      text: `
+select id, email, role, disabled_at as "disabledAt", created_at as "createdAt" from users
+where ($1::text is null or email like $1) and ($2::boolean is null or (disabled_at is not null) = $2)
+  and ($3::uuid is null or id < $3)
+order by id desc limit $4`,
+      values: [
+        emailPrefix === null ? null : `${emailPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`,
+        isDisabled,
+        beforeId,
+        limit,
+      ],
+    });
+    return rows as User[];
   }
 }

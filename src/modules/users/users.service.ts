@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import type { User } from './user.entity.js';
@@ -13,6 +14,7 @@ export class UsersService {
     private readonly unitOfWork: UnitOfWork,
     private readonly users: UsersRepository,
     private readonly revocations: Revocations,
+    private readonly audit: AuditLog,
   ) {}
 
   getMe(actor: Actor): Promise<User> {
@@ -21,16 +23,20 @@ export class UsersService {
 
   updateMe(actor: Actor, { display_name }: UpdateUserRequest): Promise<User> {
     return this.unitOfWork.run(actor, async () => {
-      if (display_name !== undefined) await this.users.update(actor.userId, { displayName: display_name });
-      return this.get(actor);
+      if (display_name === undefined) return this.get(actor);
+      await this.users.update(actor.userId, { displayName: display_name });
+      const user = await this.get(actor);
+      await this.audit.record(actor, 'account.profile_changed', { fields: ['display_name'] });
+      return user;
     });
   }
 
   /** Everything that belongs to the user goes with the row, by the foreign keys; the tokens that are still good end here. */
   async removeMe(actor: Actor): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      await this.users.remove(actor.userId);
+      const isRemoved = await this.users.remove(actor.userId);
       await this.revocations.revoke(actor, [actor.userId]);
+      if (isRemoved) await this.audit.record(actor, 'account.deleted');
     });
   }
 

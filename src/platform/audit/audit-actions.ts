@@ -9,6 +9,7 @@ export const AUDIT_ACTIONS = {
   'account.exported': 'Everything of the account was read as an archive.',
   'account.deleted': 'The account was deleted with everything that belonged to it, but for this log.',
   'account.data_key_rotated': 'The key of the stored secrets was wrapped by another master key — `version`: which.',
+  'account.role_changed': 'Made an admin or a user again, by the command line — `role`.',
   'sign_in.created': 'Somebody signed in. Subject: the sign-in.',
   'sign_in.failed': 'Somebody tried to sign in and was refused — `reason`: why.',
   'sign_in.ended': 'Signed out. Subject: the sign-in.',
@@ -17,6 +18,12 @@ export const AUDIT_ACTIONS = {
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',
   'session.deleted': 'Deleted with its messages. Subject: the session.',
+  // Of admins: told in the log of the admin, and in that of the user who is the subject.
+  'admin.users_listed': 'An admin looked for accounts — `by`: which filters.',
+  'admin.user_read': 'An admin looked at an account. Subject: the user.',
+  'admin.user_disabled': 'An admin disabled an account and ended its sign-ins. Subject: the user.',
+  'admin.user_enabled': 'An admin let an account in again. Subject: the user.',
+  'admin.usage_read': 'An admin looked at what all users have used — `from`, `to`.',
 } as const satisfies Record<`${string}.${string}`, string>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

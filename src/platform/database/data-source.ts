@@ -6,6 +6,7 @@ import { Revocations1764000000000 } from '../../../migrations/1764000000000-revo
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
 import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
+import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -18,6 +19,7 @@ export const MIGRATIONS = [
   TurnCrashes1763950000000,
   Revocations1764000000000,
   Audit1764100000000,
+  Admin1764100100000,
   RateLimits1764200000000,
   DataKeys1764400000000,
 ];

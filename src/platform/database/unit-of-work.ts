@@ -3,13 +3,14 @@ import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { DataSource, type EntityTarget, type ObjectLiteral, type QueryRunner, type Repository } from 'typeorm';
 import type { Actor } from '../../kernel/actor.js';
+import { isId } from '../../kernel/ids.js';
 import { fromPgError } from './pg-errors.js';
 import { beginFor, commit } from './pg-pool.js';
 
 type Tenant = Pick<Actor, 'userId'>;
 
 interface Work {
-  readonly userId: string;
+  userId: string;
   readonly runner: QueryRunner;
   readonly afterCommit: (() => void)[];
   /** Whether units of work inside are part of this one. */
@@ -56,6 +57,25 @@ export class UnitOfWork {
     if (outer === undefined || outer.isOver) return this.transact(actor, work, false);
     if (outer.userId !== actor.userId) throw new Error('a unit of work of another tenant can not be part of this one');
     return work();
+  }
+
+  /**
+   * Inside a running unit of work: does a part of it for another tenant, so that both commit together. For an admin who acts
+   * on an account, after the role was checked; nothing else may change sides.
+   */
+  async switchTo<T>({ userId }: Tenant, work: () => Promise<T>): Promise<T> {
+    const unit = this.work();
+    const own = unit.userId;
+    await setTenant(unit, userId);
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      await setTenant(unit, own).catch(() => undefined);
+      throw error;
+    }
+    await setTenant(unit, own);
+    return result;
   }
 
   /** The repository of an entity, bound to the running transaction. */
@@ -106,4 +126,10 @@ export class UnitOfWork {
     if (unit.isOver) throw new Error('the unit of work is over');
     return unit;
   }
+}
+
+async function setTenant(unit: Work, userId: string): Promise<void> {
+  if (!isId(userId)) throw new TypeError('tenant is not an id');
+  await unit.runner.query(`select set_config('app.user_id', $1, true)`, [userId]);
+  unit.userId = userId;
 }

@@ -1,13 +1,13 @@
 -- UsersRepository.find
-SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."created_at" AS "User_created_at"
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1;
 
 -- UsersRepository.insert
-INSERT INTO "users"("id", "email", "password_hash", "display_name", "created_at")
-VALUES ($1, $2, $3, $4, DEFAULT)
-RETURNING "created_at";
+INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "created_at")
+VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT)
+RETURNING "role", "created_at";
 
 -- UsersRepository.update
 UPDATE "users"
@@ -21,6 +21,25 @@ WHERE "id" = $2;
 
 -- UsersRepository.update
 
+-- UsersRepository.update
+UPDATE "users"
+SET "role" = $1
+WHERE "id" = $2;
+
+-- UsersRepository.lockAdministration
+select pg_advisory_xact_lock($1);
+
+-- UsersRepository.setDisabled
+update users set disabled_at = case when $2 then coalesce(disabled_at, now()) end where id = $1;
+
+-- UsersRepository.listAccounts
+begin; set local role parley_system;
+select id, email, role, disabled_at as "disabledAt", created_at as "createdAt" from users
+where ($1::text is null or email like $1) and ($2::boolean is null or (disabled_at is not null) = $2)
+  and ($3::uuid is null or id < $3)
+order by id desc limit $4;
+commit;
+
 -- UsersRepository.remove
 DELETE
 FROM "users"
@@ -28,6 +47,6 @@ WHERE "id" = $1;
 
 -- UsersRepository.findCredentials
 begin; set local role parley_system;
-select id as "userId", password_hash as "passwordHash" from users where email = $1;
+select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled" from users where email = $1;
 commit;
 

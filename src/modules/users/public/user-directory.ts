@@ -30,6 +30,12 @@ export class UserDirectory {
     return this.users.find(userId);
   }
 
+  /** Nobody gets tokens of a disabled account, nor of one that is gone. */
+  async isAdmitted(userId: string): Promise<boolean> {
+    const user = await this.users.find(userId);
+    return user !== null && user.disabledAt === null;
+  }
+
   async setPasswordHash(userId: string, passwordHash: string): Promise<void> {
     await this.users.update(userId, { passwordHash });
   }

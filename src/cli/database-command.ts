@@ -1,0 +1,31 @@
+import { Logger } from '@nestjs/common';
+import { ENTITIES } from '../entities.js';
+import { appDataSource } from '../platform/database/data-source.js';
+import { openDatabase } from '../platform/database/open-database.js';
+import { SystemScope } from '../platform/database/system-scope.js';
+import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import type { Environment } from './command.js';
+import { databaseConfig } from './database-config.js';
+
+/** The doors to the database that a command has without the web framework. */
+export interface Doors {
+  readonly unitOfWork: UnitOfWork;
+  readonly system: SystemScope;
+}
+
+/** Runs a command on the database as the application, and closes what it has opened. */
+export async function withDatabase(env: Environment, work: (doors: Doors) => Promise<void>): Promise<void> {
+  Logger.overrideLogger(['warn', 'error']);
+  const config = databaseConfig(env);
+  const database = await openDatabase(config, false, console.error);
+  try {
+    const dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    try {
+      await work({ unitOfWork: new UnitOfWork(dataSource), system: new SystemScope(dataSource) });
+    } finally {
+      await dataSource.destroy();
+    }
+  } finally {
+    await database.close();
+  }
+}

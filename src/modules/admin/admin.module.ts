@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { UsersModule } from '../users/users.module.js';
+import { AdminController } from './admin.controller.js';
+import { AdminGuard } from './admin.guard.js';
+import { AdminRepository } from './admin.repository.js';
+import { AdminService } from './admin.service.js';
+
+@Module({
+  imports: [UsersModule, AuthModule],
+  controllers: [AdminController],
+  providers: [AdminService, AdminRepository, AdminGuard],
+})
+export class AdminModule {}

@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import type { AuditAction } from '../../platform/audit/audit-actions.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AccountAccess } from '../auth/public/account-access.js';
+import { type AccountFilter, type AccountRow, UserAdministration } from '../users/public/user-administration.js';
+import { AdminRepository, type UsageRow } from './admin.repository.js';
+
+export type { UsageRow };
+
+/**
+ * What admins may see and do. All of it is recorded before it is answered: in the admin's own log, and in that of the user
+ * whom it concerns.
+ */
+@Injectable()
+export class AdminService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly accounts: UserAdministration,
+    private readonly access: AccountAccess,
+    private readonly usages: AdminRepository,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** Throws `admin_required`. */
+  async requireAdmin(actor: Actor): Promise<void> {
+    await this.unitOfWork.run(actor, () => this.accounts.requireAdmin(actor.userId));
+  }
+
+  /** Newest first; one row more than `limit` says that there is a next page. */
+  async listUsers(actor: Actor, filter: AccountFilter, beforeId: string | null, limit: number): Promise<AccountRow[]> {
+    const by = Object.entries(filter).flatMap(([name, value]) => (value === null ? [] : [name]));
+    await this.unitOfWork.run(actor, () => this.audit.record(actor, 'admin.users_listed', { by }));
+    return this.accounts.list(filter, beforeId, limit + 1);
+  }
+
+  getUser(actor: Actor, userId: string): Promise<AccountRow> {
+    return this.unitOfWork.run(actor, async () => {
+      const account = await this.accountOf(userId);
+      await this.record(actor, userId, 'admin.user_read');
+      return account;
+    });
+  }
+
+  /** Nobody gets in any more, and whoever is in is out within seconds. */
+  disable(actor: Actor, userId: string): Promise<AccountRow> {
+    if (userId === actor.userId) throw new AppError('own_account');
+    return this.change(actor, userId, 'admin.user_disabled', async () => {
+      await this.accounts.setDisabled(userId, true);
+      await this.access.close(userId);
+    });
+  }
+
+  enable(actor: Actor, userId: string): Promise<AccountRow> {
+    return this.change(actor, userId, 'admin.user_enabled', async () => {
+      await this.accounts.setDisabled(userId, false);
+      await this.access.open(userId);
+    });
+  }
+
+  /** User by user, newest account first; one row more than `limit` says that there is a next page. */
+  async usage(actor: Actor, from: Date, to: Date, beforeUserId: string | null, limit: number): Promise<UsageRow[]> {
+    const range = { from: from.toISOString(), to: to.toISOString() };
+    await this.unitOfWork.run(actor, () => this.audit.record(actor, 'admin.usage_read', range));
+    return this.usages.usage(from.getTime(), to.getTime(), beforeUserId, limit + 1);
+  }
+
+  private change(actor: Actor, userId: string, action: AuditAction, change: () => Promise<void>): Promise<AccountRow> {
+    return this.unitOfWork.run(actor, async () => {
+      // Once more and alone: of two admins who disable each other, one is no admin any more when the turn comes to her.
+      await this.accounts.requireOnlyAdmin(actor.userId);
+      await this.accountOf(userId);
+      await this.unitOfWork.switchTo({ userId }, change);
+      const account = await this.accountOf(userId);
+      await this.record(actor, userId, action);
+      return account;
+    });
+  }
+
+  private accountOf(userId: string): Promise<AccountRow> {
+    return this.unitOfWork.switchTo({ userId }, () => this.accounts.get(userId));
+  }
+
+  /** In the order of the two users, so that two admins who look at each other do not wait for each other for ever. */
+  private async record(actor: Actor, userId: string, action: AuditAction): Promise<void> {
+    const facts = { subjectId: userId };
+    const inOwn = (): Promise<unknown> => this.audit.record(actor, action, facts);
+    const inTheirs = (): Promise<unknown> =>
+      this.unitOfWork.switchTo({ userId }, () => this.audit.record({ userId, adminId: actor.userId }, action, facts));
+    if (userId === actor.userId) await inOwn();
+    else for (const write of userId < actor.userId ? [inTheirs, inOwn] : [inOwn, inTheirs]) await write();
+  }
+}

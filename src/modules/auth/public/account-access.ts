@@ -1,0 +1,23 @@
+import { Injectable } from '@nestjs/common';
+import { Revocations } from '../../../platform/revocations/revocations.js';
+import { SignInsRepository } from '../sign-ins.repository.js';
+
+/** Whether a whole account is let in. Both verbs run in a unit of work of that user and act on every instance within seconds. */
+@Injectable()
+export class AccountAccess {
+  constructor(
+    private readonly signIns: SignInsRepository,
+    private readonly revocations: Revocations,
+  ) {}
+
+  /** Ends all sign-ins, and refuses all tokens and API keys of the user. */
+  async close(userId: string): Promise<void> {
+    await this.signIns.revokeOthers(userId, null);
+    await this.revocations.revoke({ userId }, [userId]);
+  }
+
+  /** Takes the refusal back. The sign-ins that have ended stay so. */
+  async open(userId: string): Promise<void> {
+    await this.revocations.restore({ userId }, [userId]);
+  }
+}
