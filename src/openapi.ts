@@ -32,7 +32,11 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/')
     .addOAuth2(
-      { type: 'oauth2', flows: { password: { tokenUrl: '/auth/login', refreshUrl: '/auth/refresh', scopes: {} } } },
+      {
+        type: 'oauth2',
+        description: 'With a second factor, put its code into client_secret.',
+        flows: { password: { tokenUrl: '/auth/login', refreshUrl: '/auth/refresh', scopes: {} } },
+      },
       'password',
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')

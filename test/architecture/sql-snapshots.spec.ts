@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { newId } from '../../src/kernel/ids.js';
+import { SecondFactorsRepository } from '../../src/modules/auth/second-factors.repository.js';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { AdminRepository } from '../../src/modules/admin/admin.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
@@ -141,6 +142,19 @@ const RECIPES: [
       advance: [() => signIns.advance({ userId, id, generation: 1 } as never, new Date(0))],
       revoke: [() => signIns.revoke(userId, id)],
       revokeOthers: [() => signIns.revokeOthers(userId, id)],
+    }),
+  ],
+  [
+    SecondFactorsRepository,
+    'second-factors',
+    (factors: SecondFactorsRepository, userId) => ({
+      find: [() => factors.find(userId)],
+      offer: [() => factors.offer(userId, Buffer.alloc(1))],
+      confirm: [() => factors.confirm({ userId, secret: Buffer.alloc(1) } as never, [Buffer.alloc(1)])],
+      spendStep: [() => factors.spendStep(userId, 1)],
+      spendRecoveryCode: [() => factors.spendRecoveryCode(userId, Buffer.alloc(1))],
+      replaceRecoveryCodes: [() => factors.replaceRecoveryCodes(userId, [Buffer.alloc(1)])],
+      remove: [() => factors.remove(userId)],
     }),
   ],
   [
@@ -316,6 +330,7 @@ const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash'];
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   UsersRepository,
   SignInsRepository,
+  SecondFactorsRepository,
   SignInAddressesRepository,
   ProjectsRepository,
   PromptsRepository,

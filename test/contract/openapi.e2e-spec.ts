@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Secret, TOTP } from 'otpauth';
 import request, { type Response, type Test } from 'supertest';
 import { stableJson } from '../../src/cli/stable-json.js';
 import { newId } from '../../src/kernel/ids.js';
@@ -180,6 +181,25 @@ describe('the answers of the server', () => {
     await checked(open('post', '/auth/login').type('json').send('{"email":'), 400);
     await checked(open('post', '/auth/login').type('text/plain').send('hello'), 415);
     await checked(open('post', '/auth/login', { password: 'x'.repeat(1_100_000) }), 413);
+  });
+
+  it('about the second factor', async () => {
+    type Codes = { recovery_codes: string[] };
+    const user = await User.register(t);
+    const path = '/auth/second-factor';
+    await checked(user.post(path, { password: 'wrong' }), 422);
+    const { secret } = await checked<{ secret: string }>(user.post(path, { password: PASSWORD }), 201);
+    await checked(user.post(`${path}/recovery-codes`, { password: PASSWORD, code: 'x' }), 409);
+    const code = new TOTP({ secret: Secret.fromBase32(secret) }).generate();
+    const { recovery_codes: codes } = await checked<Codes>(user.post(`${path}/confirm`, { code }), 200);
+    await checked(user.get(path), 200);
+    const credentials = { email: user.email, password: PASSWORD };
+    const { challenge } = await checked<{ challenge: string }>(open('post', '/auth/login', credentials), 401);
+    await checked(open('post', '/auth/login/second-factor', { challenge, code }), 401);
+    await checked(open('post', '/auth/login/second-factor', { challenge, code: codes[0] }), 200);
+    const proof = { password: PASSWORD, code: codes[1] };
+    const renewed = await checked<Codes>(user.post(`${path}/recovery-codes`, proof), 200);
+    await checked(user.delete(path).send({ password: PASSWORD, code: renewed.recovery_codes[0] }), 204);
   });
 
   it('to users about themselves', async () => {

@@ -262,6 +262,7 @@ describe('every request', () => {
       'GET /health/live',
       'GET /health/ready',
       'POST /auth/login',
+      'POST /auth/login/second-factor',
       'POST /auth/refresh',
       'POST /auth/register',
     ]);

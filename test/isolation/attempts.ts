@@ -91,6 +91,11 @@ export const WITH_IDS: Record<string, Attempt[]> = {
 /** Routes that take no id: what they are about is the caller. */
 export const WITHOUT_IDS = [
   'POST /auth/logout',
+  'GET /auth/second-factor',
+  'POST /auth/second-factor',
+  'DELETE /auth/second-factor',
+  'POST /auth/second-factor/confirm',
+  'POST /auth/second-factor/recovery-codes',
   'GET /users/me',
   'PATCH /users/me',
   'DELETE /users/me',
@@ -109,6 +114,7 @@ export const WITHOUT_IDS = [
 export const PUBLIC = [
   'POST /auth/register',
   'POST /auth/login',
+  'POST /auth/login/second-factor',
   'POST /auth/refresh',
   'GET /.well-known/jwks.json',
   'GET /health/live',

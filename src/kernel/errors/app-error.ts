@@ -14,6 +14,8 @@ export interface AppErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Headers of the answer, besides `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the problem document (RFC 9457, 3.2). */
+  readonly extensions?: Readonly<Record<string, string>>;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -24,6 +26,7 @@ export class AppError extends Error {
   readonly errors: readonly FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly extensions: Readonly<Record<string, string>> | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -35,6 +38,7 @@ export class AppError extends Error {
     this.errors = options.errors;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.headers = options.headers;
+    this.extensions = options.extensions;
   }
 
   get definition(): ErrorDefinition {

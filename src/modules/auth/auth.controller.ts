@@ -14,9 +14,17 @@ import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
-import { ChangePasswordRequest, LoginRequest, RefreshRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import {
+  ChangePasswordRequest,
+  LoginRequest,
+  RefreshRequest,
+  RegisterRequest,
+  secondFactorCodeOf,
+  SignedIn,
+} from './auth.dto.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 import { AuthService } from './auth.service.js';
+import { SecondFactorLoginRequest } from './second-factor.dto.js';
 
 @ApiTags('Auth')
 @Controller()
@@ -43,13 +51,29 @@ export class AuthController {
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
   @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
   @ApiOkResponse({ type: SignedIn })
-  @ApiProblems('invalid_credentials', 'validation_failed', 'rate_limited', 'overloaded')
+  @ApiProblems('invalid_credentials', 'second_factor_required', 'invalid_second_factor')
+  @ApiProblems('validation_failed', 'rate_limited', 'overloaded')
   login(
     @Body() body: LoginRequest,
     @UserAgent() userAgent: string | null,
     @ClientAddress() address: string,
   ): Promise<SignedIn> {
-    return this.auth.login((body.email ?? body.username) as string, body.password, { userAgent, address });
+    const email = (body.email ?? body.username) as string;
+    return this.auth.login(email, body.password, secondFactorCodeOf(body), { userAgent, address });
+  }
+
+  @Public()
+  @Post('auth/login/second-factor')
+  @HttpCode(200)
+  @ApiOperation({ operationId: 'loginWithSecondFactor', summary: 'Finish a sign-in by a code', security: [] })
+  @ApiOkResponse({ type: SignedIn })
+  @ApiProblems('invalid_second_factor', 'invalid_challenge', 'invalid_credentials', 'validation_failed', 'rate_limited')
+  loginWithSecondFactor(
+    @Body() { challenge, code }: SecondFactorLoginRequest,
+    @UserAgent() userAgent: string | null,
+    @ClientAddress() address: string,
+  ): Promise<SignedIn> {
+    return this.auth.loginWithSecondFactor(challenge, code, { userAgent, address });
   }
 
   @Public()

@@ -61,6 +61,17 @@ export class LoginRequest {
   @MaxLength(256)
   password: string;
 
+  @ApiPropertyOptional({
+    maxLength: 40,
+    example: '123456',
+    description:
+      'A code of the second factor, for clients that ask for it together with the password. In the OAuth2 form, whose dialogs have no field for it, `client_secret` is taken for it.',
+  })
+  @IsOptional()
+  @IsString()
+  @MaxLength(40)
+  otp?: string;
+
   @ApiPropertyOptional({ description: 'OAuth2 form only: `password`.' })
   @IsOptional()
   @IsString()
@@ -80,6 +91,11 @@ export class LoginRequest {
   @IsOptional()
   @IsString()
   client_secret?: string;
+}
+
+/** What was given for a second factor; nobody here has a client secret, so that field of the form is free for it. */
+export function secondFactorCodeOf({ otp, client_secret: secret }: LoginRequest): string | undefined {
+  return otp ?? (secret === '' ? undefined : secret);
 }
 
 export class RefreshRequest {

@@ -11,12 +11,16 @@ import { JwtStrategy } from './jwt.strategy.js';
 import { KeySetController } from './key-set.controller.js';
 import { LoginThrottle } from './login-throttle.js';
 import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
+import { SecondFactorCheck } from './second-factor-check.js';
+import { SecondFactorController } from './second-factor.controller.js';
+import { SecondFactorService } from './second-factor.service.js';
+import { SecondFactorsRepository } from './second-factors.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
 @Module({
   imports: [UsersModule, PassportModule.register({ session: false })],
-  controllers: [AuthController, KeySetController],
+  controllers: [AuthController, KeySetController, SecondFactorController],
   providers: [
     AuthService,
     AccountAccess,
@@ -24,6 +28,9 @@ import { SignInsRepository } from './sign-ins.repository.js';
     SignInsRepository,
     SignInAddressesRepository,
     LoginThrottle,
+    SecondFactorsRepository,
+    SecondFactorCheck,
+    SecondFactorService,
     VerifiedTokens,
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },

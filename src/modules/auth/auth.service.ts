@@ -17,6 +17,7 @@ import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dt
 import { LoginThrottle } from './login-throttle.js';
 import { type RefreshToken, RefreshTokens } from './refresh-token.js';
 import type { SignIn } from './sign-in.entity.js';
+import { SecondFactorCheck } from './second-factor-check.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
 /** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
@@ -42,6 +43,7 @@ export class AuthService {
     private readonly revocations: Revocations,
     private readonly throttle: LoginThrottle,
     private readonly audit: AuditLog,
+    private readonly secondFactor: SecondFactorCheck,
     private readonly clock: Clock,
     private readonly config: AppConfig,
     keys: KeyRing,
@@ -62,9 +64,10 @@ export class AuthService {
 
   /**
    * Unknown address, wrong password and disabled account take the same time and get the same words: the right password of
-   * a disabled account may be one that opens other doors, and who has it learns nothing here.
+   * a disabled account may be one that opens other doors, and who has it learns nothing here. Only who has the password
+   * learns that there is a second factor; `code` is of that, for clients that ask for both at once.
    */
-  async login(email: string, password: string, client: Client): Promise<SignedIn> {
+  async login(email: string, password: string, code: string | undefined, client: Client): Promise<SignedIn> {
     const credentials = await this.users.findCredentials(email);
     const attempt = { email, address: client.address, userId: credentials?.userId ?? null };
     let isRight = false;
@@ -77,7 +80,12 @@ export class AuthService {
       this.recordRefusal(credentials.userId, isRight ? 'disabled' : 'wrong_password');
       throw new AppError('invalid_credentials');
     }
-    return this.unitOfWork.run(credentials, () => this.signIn(credentials.userId, client));
+    return this.finishLogin(credentials.userId, code, client);
+  }
+
+  /** The second step of a sign-in whose first gave the challenge. */
+  async loginWithSecondFactor(challenge: string, code: string, client: Client): Promise<SignedIn> {
+    return this.finishLogin(await this.secondFactor.userOf(challenge), code, client);
   }
 
   /** One token makes one child. A token of an earlier generation is a replay: the whole family ends. */
@@ -112,6 +120,11 @@ export class AuthService {
       await this.revocations.revoke(actor, await this.signIns.revokeOthers(actor.userId, actor.signInId));
       await this.audit.record(actor, 'account.password_changed');
     });
+  }
+
+  private async finishLogin(userId: string, code: string | undefined, client: Client): Promise<SignedIn> {
+    await this.secondFactor.require(userId, code);
+    return this.unitOfWork.run({ userId }, () => this.signIn(userId, client));
   }
 
   private async exchange(token: RefreshToken): Promise<SignedIn | null> {

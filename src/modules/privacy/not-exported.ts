@@ -5,6 +5,10 @@
 export const NOT_EXPORTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   users: { password_hash: 'lets others guess at the password' },
   sign_ins: { seed: 'makes refresh tokens' },
+  second_factors: {
+    secret: 'makes the codes of the second factor',
+    recovery_hashes: 'are only there to be compared with',
+  },
   data_keys: { wrapped_key: 'opens what is stored encrypted' },
   idempotency_keys: {
     request_hash: 'lets others guess at what was sent, passwords too',

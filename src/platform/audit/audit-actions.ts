@@ -14,6 +14,12 @@ export const AUDIT_ACTIONS = {
   'sign_in.failed': 'Somebody tried to sign in and was refused — `reason`: why.',
   'sign_in.ended': 'Signed out. Subject: the sign-in.',
   'sign_in.refresh_reused': 'A used refresh token came back, so the sign-in ended. Subject: the sign-in.',
+  'second_factor.enabled': 'A code beside the password was switched on.',
+  'second_factor.disabled': 'It was switched off.',
+  'second_factor.failed': 'A wrong code was shown, or one that was used already.',
+  'second_factor.recovery_code_used':
+    'A recovery code was used in place of the app — `left`: how many there are still.',
+  'second_factor.recovery_codes_renewed': 'New recovery codes were made; the old ones are worth nothing.',
   'project.created': 'Subject: the project.',
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',

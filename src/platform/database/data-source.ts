@@ -5,6 +5,7 @@ import { TurnCrashes1763950000000 } from '../../../migrations/1763950000000-turn
 import { Revocations1764000000000 } from '../../../migrations/1764000000000-revocations.js';
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
 import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
+import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-second-factor.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import type { AppConfig } from '../config/app-config.js';
@@ -21,6 +22,7 @@ export const MIGRATIONS = [
   Audit1764100000000,
   Admin1764100100000,
   RateLimits1764200000000,
+  SecondFactor1764300000000,
   DataKeys1764400000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';

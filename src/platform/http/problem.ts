@@ -39,6 +39,9 @@ export class Problem {
   @ApiPropertyOptional({ description: 'The same id as in X-Request-Id and in our log.' })
   request_id?: string;
 
+  @ApiPropertyOptional({ description: 'Of `second_factor_required`: goes to `POST /auth/login/second-factor`.' })
+  challenge?: string;
+
   @ApiPropertyOptional({ type: [ProblemFieldError] })
   errors?: ProblemFieldError[];
 }
@@ -47,6 +50,7 @@ export class Problem {
 export function toProblem(error: AppError, at?: { instance: string; requestId: string }): Problem {
   const { status, title } = error.definition;
   return {
+    ...error.extensions,
     type: problemType(error.code),
     title,
     status,

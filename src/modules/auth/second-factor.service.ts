@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { Envelope } from '../../platform/crypto/envelope.js';
+import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UserDirectory } from '../users/public/user-directory.js';
+import { newRecoveryCodes, newSecret, otpauthUri, recoveryHash } from './one-time-codes.js';
+import { SECRET_PLACE, SecondFactorCheck } from './second-factor-check.js';
+import type { SecondFactor } from './second-factor.entity.js';
+import { SecondFactorsRepository } from './second-factors.repository.js';
+
+/** Switches a user's second factor on and off. */
+@Injectable()
+export class SecondFactorService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly factors: SecondFactorsRepository,
+    private readonly check: SecondFactorCheck,
+    private readonly users: UserDirectory,
+    private readonly passwords: PasswordHasher,
+    private readonly envelope: Envelope,
+    private readonly audit: AuditLog,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Null when there is none, or only an offer. */
+  async find(actor: Actor): Promise<SecondFactor | null> {
+    const factor = await this.unitOfWork.run(actor, () => this.factors.find(actor.userId));
+    return factor?.confirmedAt == null ? null : factor;
+  }
+
+  /** A new offer each time; nothing is asked at sign-in before one is confirmed. */
+  async start(actor: Actor, password: string): Promise<{ secret: string; uri: string }> {
+    const email = await this.requirePassword(actor, password);
+    const secret = newSecret();
+    await this.unitOfWork.run(actor, async () => {
+      const sealed = await this.envelope.seal(actor.userId, SECRET_PLACE, secret);
+      if (!(await this.factors.offer(actor.userId, sealed))) throw new AppError('second_factor_on');
+    });
+    return { secret, uri: otpauthUri(secret, this.config.jwtIssuer, email) };
+  }
+
+  /** The answer is the recovery codes, which nobody sees again. */
+  async confirm(actor: Actor, code: string): Promise<string[]> {
+    const factor = await this.unitOfWork.run(actor, () => this.factors.find(actor.userId));
+    if (factor === null) throw new AppError('second_factor_off');
+    if (factor.confirmedAt !== null) throw new AppError('second_factor_on');
+    await this.check.requireCode(actor, code);
+    const codes = newRecoveryCodes();
+    await this.unitOfWork.run(actor, async () => {
+      if (!(await this.factors.confirm(factor, hashesOf(actor, codes)))) throw new AppError('second_factor_on');
+      await this.audit.record(actor, 'second_factor.enabled');
+    });
+    return codes;
+  }
+
+  /** New recovery codes; the older ones are worth nothing any more. */
+  async renewRecoveryCodes(actor: Actor, password: string, code: string): Promise<string[]> {
+    await this.requireBoth(actor, password, code);
+    const codes = newRecoveryCodes();
+    await this.unitOfWork.run(actor, async () => {
+      const isOn = await this.factors.replaceRecoveryCodes(actor.userId, hashesOf(actor, codes));
+      if (!isOn) throw new AppError('second_factor_off');
+      await this.audit.record(actor, 'second_factor.recovery_codes_renewed');
+    });
+    return codes;
+  }
+
+  async remove(actor: Actor, password: string, code: string): Promise<void> {
+    await this.requireBoth(actor, password, code);
+    await this.unitOfWork.run(actor, async () => {
+      await this.factors.remove(actor.userId);
+      await this.audit.record(actor, 'second_factor.disabled');
+    });
+  }
+
+  private async requireBoth(actor: Actor, password: string, code: string): Promise<void> {
+    if ((await this.find(actor)) === null) throw new AppError('second_factor_off');
+    await this.requirePassword(actor, password);
+    await this.check.requireCode(actor, code);
+  }
+
+  /** The answer is the user's address. */
+  private async requirePassword(actor: Actor, password: string): Promise<string> {
+    const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
+    const isRight = await this.check.limited(actor.userId, () =>
+      this.passwords.verify(password, account?.passwordHash ?? null),
+    );
+    if (account === null || !isRight) throw AppError.invalid('/password', 'is not the password of this account');
+    return account.email;
+  }
+}
+
+function hashesOf({ userId }: Actor, codes: readonly string[]): Buffer[] {
+  return codes.map((code) => recoveryHash(userId, code));
+}

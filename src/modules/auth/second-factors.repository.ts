@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { IsNull, LessThan, Not } from 'typeorm';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SecondFactor } from './second-factor.entity.js';
+
+@Injectable()
+export class SecondFactorsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  find(userId: string): Promise<SecondFactor | null> {
+    return this.unitOfWork.repository(SecondFactor).findOneBy({ userId });
+  }
+
+  /** Offers a new secret in place of an older offer; false when a confirmed one is there. */
+  async offer(userId: string, secret: Buffer): Promise<boolean> {
+    const rows = await this.unitOfWork.query(
+      `insert into second_factors as f (user_id, secret) values ($1, $2)
+       on conflict (user_id) do update set secret = excluded.secret, last_step = 0, created_at = now()
+       where f.confirmed_at is null and f.user_id = $1 returning f.user_id`,
+      [userId, secret],
+    );
+    return rows.length > 0;
+  }
+
+  /** False when it is confirmed already, or another secret is on offer by now than the one that was looked at. */
+  async confirm({ userId, secret }: SecondFactor, recoveryHashes: Buffer[]): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(SecondFactor)
+      .update({ userId, secret, confirmedAt: IsNull() }, { confirmedAt: () => 'now()', recoveryHashes });
+    return affected === 1;
+  }
+
+  /** For exactly one of all who show a code of this time step or an earlier one. */
+  async spendStep(userId: string, step: number): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(SecondFactor)
+      .update({ userId, lastStep: LessThan(step) }, { lastStep: step });
+    return affected === 1;
+  }
+
+  /** For exactly one of all who show the code: how many are left then; null when it is none of those that are left. */
+  async spendRecoveryCode(userId: string, hash: Buffer): Promise<number | null> {
+    const rows = await this.unitOfWork.query<{ left: number }>(
+      `with spent as (
+         update second_factors set recovery_hashes = array_remove(recovery_hashes, $2)
+         where user_id = $1 and $2 = any (recovery_hashes) returning recovery_hashes
+       ) select cardinality(recovery_hashes) as left from spent`,
+      [userId, hash],
+    );
+    return rows[0]?.left ?? null;
+  }
+
+  async replaceRecoveryCodes(userId: string, recoveryHashes: Buffer[]): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(SecondFactor)
+      .update({ userId, confirmedAt: Not(IsNull()) }, { recoveryHashes });
+    return affected === 1;
+  }
+
+  async remove(userId: string): Promise<void> {
+    await this.unitOfWork.repository(SecondFactor).delete({ userId });
+  }
+}
