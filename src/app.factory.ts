@@ -107,6 +107,7 @@ async function secure(app: NestFastifyApplication, config: AppConfig): Promise<v
       'RateLimit-Policy',
       'Idempotent-Replayed',
       'Location',
+      'Erasure-Receipt',
     ],
   });
 }

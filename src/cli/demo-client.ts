@@ -49,8 +49,8 @@ export class DemoClient {
   }
 
   /** Deletes the account, also after an interrupt. */
-  async deleteAccount(): Promise<void> {
-    await this.send('DELETE', '/users/me', undefined, REQUEST_TIMEOUT_MS, false);
+  async deleteAccount(password: string): Promise<void> {
+    await this.send('DELETE', '/users/me', { password }, REQUEST_TIMEOUT_MS, false);
   }
 
   private async send(

@@ -37,7 +37,7 @@ export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnSe
     await turn(client, paper, { session_id: sessionId, message: QUESTIONS[1], stream: true });
     await showHistory(client, paper, sessionId);
   } catch (error) {
-    if (!keep) await client.deleteAccount().catch(() => undefined);
+    if (!keep) await client.deleteAccount(account.password).catch(() => undefined);
     throw error;
   }
   if (keep) {
@@ -46,7 +46,7 @@ export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnSe
   } else {
     paper.heading('Tidying up: the account goes, and everything that belongs to it');
     paper.request('DELETE', '/users/me');
-    await client.deleteAccount();
+    await client.deleteAccount(account.password);
     paper.result('204, nothing is left');
   }
   paper.blank();

@@ -129,7 +129,6 @@ const RECIPES: [
       lockAdministration: [() => users.lockAdministration()],
       setDisabled: [() => users.setDisabled(userId, true)],
       listAccounts: [() => users.listAccounts({ emailPrefix: 'a%', isDisabled: null }, null, 21)],
-      remove: [() => users.remove(userId)],
       findCredentials: [() => users.findCredentials('x@example.com')],
     }),
   ],

@@ -224,7 +224,11 @@ describe('the answers of the server', () => {
     await checked(user.post('/users/me/password', { current_password: PASSWORD, new_password: 'another one' }), 204);
     await checked(user.post('/users/me/password', { current_password: 'x', new_password: 'another one' }), 422);
     await checked((await User.register(t)).post('/auth/logout'), 204);
-    await checked(user.delete('/users/me'), 204);
+    await checked(user.erase('not it'), 422);
+    const erased = await user.erase('another one');
+    validator.check(erased);
+    await checked(open('get', erased.headers['erasure-receipt'] as string), 200);
+    await checked(open('get', `/erasure-receipts/${newId()}`), 404);
     await checked(user.get('/users/me'), 401);
   });
 

@@ -184,7 +184,7 @@ describe('deleting the account', () => {
     await ada.patch('/users/me', { display_name: 'Countess' }).expect(200);
     await login('wrong password').expect(401);
     await expectSoon(async () => expect(await lastOf(ada)).toMatchObject({ action: 'sign_in.failed' }));
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     const events = await stored(ada.id);
     expect(events.at(-1)?.action).toBe('account.deleted');
     for (const { text } of events) {

@@ -370,7 +370,7 @@ describe('refreshing', () => {
   });
 
   it('refuses the token of an account that is gone', async () => {
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
   });
 

@@ -113,7 +113,11 @@ describe('The command line', () => {
       const [, email, password] = /sign in with (\S+) and the password (\S+)/.exec(out) ?? [];
       const { body } = await request(t.server).post('/auth/login').send({ email, password }).expect(200);
       const { access_token } = body as { access_token: string };
-      await request(t.server).delete('/users/me').set('authorization', `Bearer ${access_token}`).expect(204);
+      await request(t.server)
+        .delete('/users/me')
+        .send({ password })
+        .set('authorization', `Bearer ${access_token}`)
+        .expect(204);
     });
 
     it('fails with one line when the model fails, and takes its account away even then', async () => {
@@ -244,7 +248,7 @@ describe('The command line', () => {
       expect(data).toMatchObject([
         { action: 'account.role_changed', actor: { type: 'system' }, facts: { role: 'user' } },
       ]);
-      await ada.delete('/users/me').expect(204);
+      await ada.erase().expect(204);
     });
 
     it('fails with one line when no account has the address', async () => {
@@ -266,7 +270,7 @@ describe('The command line', () => {
       expect(broken).toMatchObject({ code: 1, out: `Broken: user ${ada.id}, event 2: the event was changed\n` });
       expect(broken.err).toMatch(/^audit: 1 of \d+ chains are broken\n$/);
       expect(broken.out).not.toContain(eve.id);
-      for (const user of [ada, eve]) await user.delete('/users/me').expect(204);
+      for (const user of [ada, eve]) await user.erase().expect(204);
     });
   });
 

@@ -77,7 +77,7 @@ describe('Idempotency-Key', () => {
 
     it('deletes an account with its keys', async () => {
       const gone = await TestUser.register(t);
-      await gone.delete('/users/me').set('idempotency-key', 'bye').expect(204);
+      await gone.erase().set('idempotency-key', 'bye').expect(204);
       expect(await t.database.query('select 1 from idempotency_keys where user_id = $1', [gone.id])).toEqual([]);
       expect(await t.database.query('select 1 from users where id = $1', [gone.id])).toEqual([]);
     });

@@ -76,7 +76,7 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
   });
 
   it('refuses the token of a deleted account', async () => {
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     await isRefused(ada.accessToken);
   });
 

@@ -363,7 +363,7 @@ describe('with a second factor', () => {
   });
 
   it('everything goes with the account', async () => {
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     expect(await t.database.query('select 1 from second_factors where user_id = $1', [ada.id])).toEqual([]);
   });
 });

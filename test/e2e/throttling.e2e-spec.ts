@@ -149,7 +149,7 @@ describe('an address', () => {
     );
     expect(rows.length).toBeGreaterThan(0);
     expect(JSON.stringify(rows)).not.toContain('203.0.113.77');
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     const query = 'select 1 from sign_in_addresses where user_id = $1';
     expect(await t.database.query(query, [ada.id])).toEqual([]);
   });

@@ -173,6 +173,7 @@ describe('deleting the account', () => {
       running,
     ]);
     await t.database.query(`insert into data_keys values ($1, 'x', 1) on conflict do nothing`, [user.id]);
+    await t.database.query(`insert into second_factors (user_id, secret) values ($1, 'x')`, [user.id]);
     return { end: gate.release };
   };
 
@@ -184,7 +185,7 @@ describe('deleting the account', () => {
     // A table that stays empty here would prove nothing: whoever adds one fills it in `fill`.
     expect(Object.entries(before).filter(([, count]) => count === 0)).toEqual([]);
 
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
 
     expect(await rowsOf(ada)).toEqual(Object.fromEntries(Object.keys(before).map((table) => [table, 0])));
     expect(await rowsOf(eve)).toEqual(hers);
@@ -192,7 +193,7 @@ describe('deleting the account', () => {
   });
 
   it('makes its tokens tokens of nobody', async () => {
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     const answer = await ada.get('/users/me');
     expectProblem(answer, 'unauthenticated');
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
@@ -200,14 +201,14 @@ describe('deleting the account', () => {
     expectProblem(await ada.post('/projects', { name: 'Ghost' }), 'unauthenticated');
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
     expectProblem(await login(ada.email, PASSWORD), 'invalid_credentials');
-    expectProblem(await ada.delete('/users/me'), 'unauthenticated');
+    expectProblem(await ada.erase(), 'unauthenticated');
     expectProblem(await ada.get('/projects'), 'unauthenticated');
   });
 
   it('keeps the account and its tokens when what ends the tokens can not be written', async () => {
     await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
     try {
-      expectProblem(await ada.delete('/users/me'), 'internal_error');
+      expectProblem(await ada.erase(), 'internal_error');
     } finally {
       await t.database.query('alter table revocations drop constraint ck_test');
     }
@@ -217,7 +218,7 @@ describe('deleting the account', () => {
 
   it('frees the address, and who takes it next finds nothing of the old account', async () => {
     await ada.project({ name: 'Old' });
-    await ada.delete('/users/me').expect(204);
+    await ada.erase().expect(204);
     const next = await TestUser.register(t, ada.email);
     expect(next.id).not.toBe(ada.id);
     expect((await next.get('/projects').expect(200)).body).toEqual({ data: [], next_cursor: null });

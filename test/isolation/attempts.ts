@@ -123,4 +123,7 @@ export const PUBLIC = [
   'GET /openapi.yaml',
 ];
 
+/** Open to everybody who knows the id, which says nothing of anybody. */
+export const PUBLIC_WITH_IDS = ['GET /erasure-receipts/:receipt_id'];
+
 export const isDocs = (route: string): boolean => /^GET \/docs(\/|$)/.test(route);

@@ -182,6 +182,8 @@ describe('a long export', () => {
 
   /** A client that asks for the export and reads nothing. */
   async function stalled(): Promise<ReturnType<typeof connect>> {
+    // The one of the test before has ended.
+    await expectSoon(async () => expect(await snapshots()).toEqual([]));
     const socket = connect((t.server.address() as AddressInfo).port, '127.0.0.1');
     socket.pause();
     await once(socket, 'connect');

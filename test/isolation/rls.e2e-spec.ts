@@ -7,7 +7,11 @@ import { createTestDatabase } from '../support/test-database.js';
 type Row = Record<string, unknown>;
 
 /** Tables that belong to no user: what the application may do with them. */
-const SHARED: Record<string, string[]> = { rate_limits: [], schema_migrations: ['SELECT'] };
+const SHARED: Record<string, string[]> = {
+  erasure_receipts: ['SELECT', 'INSERT'],
+  rate_limits: [],
+  schema_migrations: ['SELECT'],
+};
 
 /** Tables of users of which the application may not change and delete rows; to their own users they show them. */
 const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];

@@ -39,6 +39,8 @@ export class TestUser {
   put = (path: string, body?: Json): Test => this.signed(request(this.server).put(path)).send(body);
   patch = (path: string, body?: Json): Test => this.signed(request(this.server).patch(path)).send(body);
   delete = (path: string): Test => this.signed(request(this.server).delete(path));
+  /** Deletes the account. */
+  erase = (password = PASSWORD): Test => this.delete('/users/me').send({ password });
 
   async project(fields: Json = {}): Promise<{ id: string }> {
     return (await this.post('/projects', { name: 'Project', ...fields }).expect(201)).body as { id: string };

@@ -1,5 +1,5 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Patch } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
@@ -27,13 +27,5 @@ export class UsersController {
   @ApiProblems('validation_failed')
   async updateMe(@CurrentActor() actor: Actor, @Body() body: UpdateUserRequest): Promise<User> {
     return presentUser(await this.users.updateMe(actor, body));
-  }
-
-  @Delete('me')
-  @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteMe', summary: 'Delete the account with everything that belongs to it' })
-  @ApiNoContentResponse()
-  async removeMe(@CurrentActor() actor: Actor): Promise<void> {
-    await this.users.removeMe(actor);
   }
 }

@@ -37,12 +37,6 @@ export class UsersRepository {
     if (Object.keys(changes).length > 0) await this.unitOfWork.repository(User).update({ id: userId }, changes);
   }
 
-  /** False when the account is gone already. */
-  async remove(userId: string): Promise<boolean> {
-    const { affected } = await this.unitOfWork.repository(User).delete({ id: userId });
-    return affected === 1;
-  }
-
   /** At sign-in nobody is signed in yet, so there is no tenant to ask as. */
   async findCredentials(email: string): Promise<Credentials | null> {
     const { rows } = await this.system.query('sign-in by e-mail', {

@@ -3,7 +3,6 @@ import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { Revocations } from '../../platform/revocations/revocations.js';
 import type { User } from './user.entity.js';
 import type { UpdateUserRequest } from './user.dto.js';
 import { UsersRepository } from './users.repository.js';
@@ -13,7 +12,6 @@ export class UsersService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly users: UsersRepository,
-    private readonly revocations: Revocations,
     private readonly audit: AuditLog,
   ) {}
 
@@ -28,15 +26,6 @@ export class UsersService {
       const user = await this.get(actor);
       await this.audit.record(actor, 'account.profile_changed', { fields: ['display_name'] });
       return user;
-    });
-  }
-
-  /** Everything that belongs to the user goes with the row, by the foreign keys; the tokens that are still good end here. */
-  async removeMe(actor: Actor): Promise<void> {
-    await this.unitOfWork.run(actor, async () => {
-      const isRemoved = await this.users.remove(actor.userId);
-      await this.revocations.revoke(actor, [actor.userId]);
-      if (isRemoved) await this.audit.record(actor, 'account.deleted');
     });
   }
 

@@ -45,3 +45,9 @@ export function fromPgError(error: unknown): unknown {
   }
   return error;
 }
+
+/** Whether a transaction gave way because it set itself a lock_timeout (55P03). */
+export function isLockTimeout(error: unknown): boolean {
+  const facts = (error ?? {}) as PgFacts;
+  return (facts.driverError ?? facts).code === '55P03';
+}

@@ -40,11 +40,6 @@ where ($1::text is null or email like $1) and ($2::boolean is null or (disabled_
 order by id desc limit $4;
 commit;
 
--- UsersRepository.remove
-DELETE
-FROM "users"
-WHERE "id" = $1;
-
 -- UsersRepository.findCredentials
 begin; set local role parley_system;
 select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled" from users where email = $1;

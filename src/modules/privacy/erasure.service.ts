@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { Clock } from '../../kernel/clock.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { newId } from '../../kernel/ids.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
+import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { isLockTimeout } from '../../platform/database/pg-errors.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Revocations } from '../../platform/revocations/revocations.js';
+import { UserDirectory } from '../users/public/user-directory.js';
+import { type ErasureReceipt, ReceiptSeal } from './erasure-receipt.js';
+import { ErasureRepository } from './erasure.repository.js';
+
+/** How long the account may be in use by others at every try, in milliseconds between two. */
+const RETRY_MS = [50, 100, 200, 400, 800, 1600];
+
+@Injectable()
+export class ErasureService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly erasures: ErasureRepository,
+    private readonly users: UserDirectory,
+    private readonly passwords: PasswordHasher,
+    private readonly revocations: Revocations,
+    private readonly audit: AuditLog,
+    private readonly seal: ReceiptSeal,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Removes the account with everything that belongs to it, all or nothing, and answers with the id of the receipt. It asks
+   * for the password, because who has found a token must not be able to destroy what it opens.
+   */
+  async eraseMe(actor: Actor, password: string): Promise<string> {
+    const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
+    if (account === null) throw new AppError('unauthenticated');
+    const isRight = await this.passwords.verify(password, account.passwordHash);
+    if (!isRight) throw AppError.invalid('/password', 'is not the password of the account');
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.unitOfWork.run(actor, () => this.erase(actor));
+      } catch (error) {
+        const delayMs = RETRY_MS[tries];
+        if (!isLockTimeout(error)) throw error;
+        if (delayMs === undefined) throw new AppError('overloaded', { retryAfterSeconds: 5, cause: error });
+        await sleep(delayMs);
+      }
+    }
+  }
+
+  /** A receipt, and whether this server has written it as it is. */
+  async getReceipt(id: string): Promise<{ receipt: ErasureReceipt; isAuthentic: boolean }> {
+    // It belongs to nobody; a unit of work needs a tenant, and one that is made up sees nothing of anybody.
+    const receipt = await this.unitOfWork.run({ userId: newId() }, () => this.erasures.find(id));
+    if (receipt === null) throw new AppError('not_found');
+    return { receipt, isAuthentic: this.seal.isAuthentic(receipt) };
+  }
+
+  private async erase(actor: Actor): Promise<string> {
+    const { userId } = actor;
+    if (!(await this.erasures.lock(userId))) throw new AppError('unauthenticated');
+    const counts = await this.erasures.count(userId);
+    await this.erasures.remove(userId);
+    await this.revocations.revoke(actor, [userId]);
+    const id = newId();
+    const { seq, hash } = await this.audit.record(actor, 'account.deleted', { subjectId: id });
+    const facts = { id, erasedAt: new Date(this.clock.nowMs()), counts, auditSeq: seq, auditHash: hash };
+    await this.erasures.insert(this.seal.seal(userId, facts));
+    return id;
+  }
+}
