@@ -64,7 +64,7 @@ export class WithRetry implements LlmProvider {
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     const open = (): AsyncIterator<LlmEvent> => this.inner.stream(messages, options, signal)[Symbol.asyncIterator]();
     const pause = (error: unknown, attempt: number): Promise<void> => this.pauseOrThrow(error, attempt, signal);
-    return new RetriedStream(open, pause);
+    return new RetriedStream({ open, pause });
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -92,40 +92,43 @@ export class WithRetry implements LlmProvider {
   }
 }
 
+interface Attempts {
+  readonly open: () => AsyncIterator<LlmEvent>;
+  /** Throws when there is to be no other one. */
+  readonly pause: (error: unknown, attempt: number) => Promise<void>;
+}
+
 /** One reader; the first attempt is made by its first `next`. */
 class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   private events: AsyncIterator<LlmEvent> | null = null;
 
-  constructor(
-    /** Until an attempt has succeeded: it holds the whole conversation. */
-    private open: (() => AsyncIterator<LlmEvent>) | null,
-    private readonly pauseOrThrow: (error: unknown, attempt: number) => Promise<void>,
-  ) {}
+  /** @param attempts until one has succeeded: they hold the whole conversation */
+  constructor(private attempts: Attempts | null) {}
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
   next(): Promise<IteratorResult<LlmEvent>> {
-    if (this.open !== null) return this.first(this.open);
+    if (this.attempts !== null) return this.first(this.attempts);
     return this.events?.next() ?? Promise.resolve(END);
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
-    this.open = null;
+    this.attempts = null;
     await this.events?.return?.();
     return END;
   }
 
-  private async first(open: () => AsyncIterator<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
+  private async first({ open, pause }: Attempts): Promise<IteratorResult<LlmEvent>> {
     for (let attempt = 1; ; attempt++) {
       this.events = open();
       try {
         const result = await this.events.next();
-        this.open = null;
+        this.attempts = null;
         return result;
       } catch (error) {
-        await this.pauseOrThrow(error, attempt);
+        await pause(error, attempt);
       }
     }
   }
