@@ -12,8 +12,9 @@ export const MAY_IMPORT = {
   projects: [],
   privacy: ['users', 'projects'],
   prompts: ['projects'],
-  chat: ['projects', 'prompts', 'llm', 'usage'],
   admin: ['users', 'auth'],
+  'provider-keys': ['projects', 'llm'],
+  chat: ['projects', 'prompts', 'provider-keys', 'llm', 'usage'],
   'openai-api': ['chat', 'projects', 'llm'],
 };
 

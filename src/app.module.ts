@@ -7,6 +7,7 @@ import { LlmModule } from './modules/llm/llm.module.js';
 import { PrivacyModule } from './modules/privacy/privacy.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
 import { PromptsModule } from './modules/prompts/prompts.module.js';
+import { ProviderKeysModule } from './modules/provider-keys/provider-keys.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditModule } from './platform/audit/audit.module.js';
 import type { AppConfig } from './platform/config/app-config.js';
@@ -18,6 +19,7 @@ import { HttpModule } from './platform/http/http.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
+import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -35,6 +37,7 @@ export class AppModule {
         IdempotencyModule,
         RevocationsModule,
         AuditModule,
+        OutboundModule,
         TokensModule,
         HealthModule,
         UsersModule,
@@ -43,6 +46,7 @@ export class AppModule {
         ProjectsModule,
         PrivacyModule,
         PromptsModule,
+        ProviderKeysModule,
         ChatModule,
         AdminModule,
       ],

@@ -4,8 +4,9 @@ import { ChatSession } from './modules/chat/chat-session.entity.js';
 import { Message } from './modules/chat/message.entity.js';
 import { Project } from './modules/projects/project.entity.js';
 import { Prompt } from './modules/prompts/prompt.entity.js';
+import { ProviderKey } from './modules/provider-keys/provider-key.entity.js';
 import { User } from './modules/users/user.entity.js';
 import { DataKey } from './platform/crypto/data-key.entity.js';
 
 /** Every table that repositories read; the turn's own tables are reached by the hot path's SQL alone. */
-export const ENTITIES = [User, DataKey, SignIn, SecondFactor, Project, Prompt, ChatSession, Message];
+export const ENTITIES = [User, DataKey, SignIn, SecondFactor, Project, ProviderKey, Prompt, ChatSession, Message];

@@ -251,6 +251,12 @@ describe('the answers of the server', () => {
     await checked(ada.get(`/projects/${newId()}`), 404);
     await checked(ada.patch(`/projects/${id}`, { name: 'Other', model: null, params: {} }), 200);
     await checked(ada.patch(`/projects/${id}`, { name: 'Other' }).set('if-match', '"999"'), 412);
+    const key = { provider: 'custom', api_key: 'sk-of-a-user-0123456789', base_url: 'https://8.8.8.8/v1' };
+    await checked(ada.get(`/projects/${id}/provider-key`), 404);
+    await checked(ada.put(`/projects/${id}/provider-key`, key), 200);
+    await checked(ada.put(`/projects/${id}/provider-key`, { ...key, base_url: 'https://127.1/v1' }), 422);
+    await checked(ada.get(`/projects/${id}/provider-key`), 200);
+    await checked(ada.delete(`/projects/${id}/provider-key`), 204);
     await checked(ada.delete(`/projects/${id}`), 204);
   });
 

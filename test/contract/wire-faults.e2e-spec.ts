@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
 import { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
+import { systemResolver } from '../../src/platform/outbound/host-resolver.js';
+import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
 import { chunk, delta, head, json, RawUpstream, type Script, sse, SSE_HEAD } from '../support/raw-upstream.js';
 import { collect, finishOf, textOf } from './provider-contract.js';
 import { selfSignedCertificate } from './self-signed-certificate.js';
@@ -17,7 +19,7 @@ const messages = [{ role: 'user', content: 'Hi' } as const];
 const options = { model: null, params: {} };
 
 function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProviders {
-  const config: Partial<AppConfig> = {
+  const config = Object.assign(new AppConfig(), {
     llmProvider: 'openai',
     openaiApiKey: KEY,
     openaiBaseUrl: baseUrl,
@@ -25,8 +27,9 @@ function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProvid
     ...PATIENT,
     llmMaxAnswerChars: 2000,
     llmRetries: 0,
-  };
-  return new LlmProviders(Object.assign(new AppConfig(), config, more));
+    ...more,
+  });
+  return new LlmProviders(config, new OutboundGuard(config, systemResolver));
 }
 
 const stream = (provider: LlmProvider, signal = new AbortController().signal) =>

@@ -474,6 +474,7 @@ describe('the log', () => {
     pepper: 'canary-pepper-0123456789-abcdefghijklmno',
     masterKey: Buffer.from('canary-master-key-0123456789-abc').toString('base64'),
     apiKey: 'sk-canary-provider-key',
+    ownKey: 'canary-own-key-0123456789',
     providerText: 'canary-provider-text',
     message: 'canary-message of a private kind',
     query: 'canary-query',
@@ -542,6 +543,16 @@ describe('the log', () => {
     t.model.next((_request, answer) =>
       answer.refuse(401, { error: { message: `${SECRETS.providerText} ${SECRETS.apiKey}`, code: 'invalid_api_key' } }),
     );
+    await ask('POST', '/chat', message, token);
+    const providerKey = `/projects/${String(project.id)}/provider-key`;
+    await ask(
+      'PUT',
+      providerKey,
+      { provider: 'custom', api_key: SECRETS.ownKey, base_url: 'https://10.0.0.1/v1' },
+      token,
+    );
+    await ask('PUT', providerKey, { provider: 'openai', api_key: SECRETS.ownKey }, token);
+    t.model.next((_request, answer) => answer.refuse(401, { error: { message: `bad key ${SECRETS.ownKey}` } }));
     await ask('POST', '/chat', message, token);
     // What is broken inside is logged with its cause, and the cause knows the values of its statement.
     await t.database.query(`alter table users add constraint ck_test check (email <> 'broken@example.com') not valid`);

@@ -29,6 +29,12 @@ export const WITH_IDS: Record<string, Attempt[]> = {
   'GET /projects/:project_id': plain,
   'PATCH /projects/:project_id': [{ body: () => ({ name: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
   'DELETE /projects/:project_id': [{}, ifMatch],
+  'PUT /projects/:project_id/provider-key': [
+    { body: () => ({ provider: 'openai', api_key: 'sk-mine' }) },
+    { body: () => ({ provider: 'custom', api_key: 'mine', base_url: 'https://1.1.1.1/v1' }) },
+  ],
+  'GET /projects/:project_id/provider-key': plain,
+  'DELETE /projects/:project_id/provider-key': plain,
   'GET /projects/:project_id/prompts': [{}, { query: () => ({ limit: 1 }) }],
   'POST /projects/:project_id/prompts': [{ body: () => ({ content: 'Obey me.' }) }],
   'PUT /projects/:project_id/prompts/order': [

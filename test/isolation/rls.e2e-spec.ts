@@ -36,6 +36,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
 /** Values that a CHECK asks for; everything else is made up from the type of the column. */
 const VALUES: Record<string, () => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
+  provider_keys: () => ({ provider: 'openai' }),
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
   turns: () => ({ is_running: true }),
@@ -357,6 +358,7 @@ describe('the roles', () => {
       'select seed from sign_ins',
       'select response from idempotency_keys',
       'select wrapped_key from data_keys',
+      'select sealed_key from provider_keys',
     ]) {
       await expect(as('parley_system', null, sql)).rejects.toMatchObject({ code: '42501' });
     }

@@ -37,6 +37,8 @@ const echo: Script = ({ messages }, answer) => {
  */
 export class ScriptedModel {
   readonly requests: ModelRequest[] = [];
+  /** The Authorization header of each request. */
+  readonly keys: (string | undefined)[] = [];
   private readonly scripts: Script[] = [];
   private fallback: Script = echo;
   private server: Server;
@@ -96,6 +98,7 @@ export class ScriptedModel {
     for await (const chunk of request) body.push(chunk as Buffer);
     const asked = JSON.parse(Buffer.concat(body).toString()) as ModelRequest;
     this.requests.push(asked);
+    this.keys.push(request.headers.authorization);
     await (this.scripts.shift() ?? this.fallback)(asked, new WireAnswer(asked, response));
   }
 }

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
+import { ProviderKeysModule } from '../provider-keys/provider-keys.module.js';
 import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -27,7 +28,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
 }
 
 @Module({
-  imports: [LlmModule, ProjectsModule],
+  imports: [LlmModule, ProjectsModule, ProviderKeysModule],
   controllers: [TurnsController, SessionsController, MessagesController],
   providers: [
     TurnsService,

@@ -1,3 +1,4 @@
+import { PROVIDER_KEY } from './turn-statements.js';
 import { TURN_CHANNEL } from './turn-notices.js';
 
 /** The SQL of who may run a turn, and of the text of running ones. As in turn-statements.ts, `$1` is the tenant at first. */
@@ -48,7 +49,8 @@ export const READ_TURN = {
   name: 'turn_read',
   text: `
 select m.session_id as "sessionId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  ${PROVIDER_KEY}, (
     select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
     where c.user_id = $1 and c.message_id = $2 and c.attempt = (
       select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)

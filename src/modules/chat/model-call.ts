@@ -5,12 +5,18 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
 import type { LlmEvent, LlmProvider } from '../llm/public/llm-provider.js';
-import { LlmProviders } from '../llm/public/llm-providers.js';
+import { ProjectProviders } from '../provider-keys/public/project-providers.js';
 import { AnswerDraft } from './answer-draft.js';
 import { buildContext, type Context } from './context/context-builder.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
 import type { MessageStatus } from './message.entity.js';
 import type { OpenTurn, Outcome } from './open-turn.js';
+
+/** Whom a turn asks. */
+interface Asked {
+  readonly provider: LlmProvider;
+  readonly model: string;
+}
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
 @Injectable()
@@ -18,7 +24,7 @@ export class ModelCall {
   private readonly log = new Logger(ModelCall.name);
 
   constructor(
-    private readonly providers: LlmProviders,
+    private readonly providers: ProjectProviders,
     private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
@@ -27,7 +33,9 @@ export class ModelCall {
   async run(turn: OpenTurn, live: LiveTurn): Promise<Outcome | null> {
     const draft = new AnswerDraft();
     try {
-      await this.read(this.ask(turn, live.abort.signal, draft), live, draft);
+      const asked = await this.address(turn, draft);
+      if (asked === null) throw new AppError('provider_not_configured');
+      await this.read(this.ask(asked, turn, live.abort.signal, draft), live, draft);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
@@ -44,7 +52,7 @@ export class ModelCall {
     const { savedText } = turn;
     if (savedText !== null) {
       // Somebody has asked the model for this text, and it has its price.
-      this.address(turn, draft);
+      await this.address(turn, draft).catch(() => null);
       draft.estimatedInputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
     }
     return this.outcome(draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
@@ -60,9 +68,7 @@ export class ModelCall {
   }
 
   /** Not async, as what it makes is large: an async function keeps its variables for as long as the answer takes. */
-  private ask(turn: OpenTurn, signal: AbortSignal, draft: AnswerDraft): AsyncIterable<LlmEvent> {
-    const asked = this.address(turn, draft);
-    if (asked === null) throw new AppError('provider_not_configured');
+  private ask(asked: Asked, turn: OpenTurn, signal: AbortSignal, draft: AnswerDraft): AsyncIterable<LlmEvent> {
     const { messages, inputTokens } = this.context(turn);
     draft.estimatedInputTokens = inputTokens;
     signal.throwIfAborted();
@@ -70,9 +76,9 @@ export class ModelCall {
     return asked.provider.stream(messages, { model: asked.model, params }, signal);
   }
 
-  /** Whom the turn asks, noted in the draft; null when the server does not know that provider. */
-  private address({ project, request }: OpenTurn, draft: AnswerDraft): { provider: LlmProvider; model: string } | null {
-    const provider = this.providers.find(project.provider);
+  /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */
+  private async address({ project, request, answer }: OpenTurn, draft: AnswerDraft): Promise<Asked | null> {
+    const provider = await this.providers.find(answer, project);
     if (provider === null) return null;
     const model = request.model ?? project.model ?? provider.defaultModel;
     draft.provider = provider.name;
@@ -108,7 +114,8 @@ export class ModelCall {
   }
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {
-    const code = error instanceof LlmError || error instanceof AppError ? error.code : 'internal_error';
+    const known = error instanceof LlmError || error instanceof AppError ? error.code : 'internal_error';
+    const code = this.providers.codeOf(turn.project, known);
     const facts = { messageId: turn.answer.id, provider: draft.provider, code };
     if (code === 'internal_error') this.log.error({ ...facts, err: error }, 'A turn failed unexpectedly');
     else

@@ -1,8 +1,8 @@
 import type { QueryResult } from 'pg';
 import { AppError } from '../../kernel/errors/app-error.js';
-import type { ProviderName } from '../../kernel/provider-name.js';
 import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
+import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
 import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry } from './context/context-builder.js';
 import type { Message } from './message.entity.js';
@@ -58,8 +58,7 @@ export interface OpenTurn {
   readonly savedText: string | null;
 }
 
-export interface ProjectFacts {
-  readonly provider: ProviderName | null;
+export interface ProjectFacts extends ProjectProvider {
   readonly model: string | null;
   readonly params: LlmParams;
   readonly onCrash: CrashPolicy;
@@ -130,7 +129,7 @@ export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'questio
 export function toOpened(userId: string, answerId: string, row: OpenedRow, context: QueryResult | undefined): Opened {
   // UNION ALL promises no order.
   const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
-  const { provider, model, params, onCrash, isRunning, interrupted, savedText } = row;
+  const { provider, providerKey, model, params, onCrash, isRunning, interrupted, savedText } = row;
   return {
     answer: {
       ...emptyMessage(userId, answerId, row),
@@ -139,7 +138,7 @@ export function toOpened(userId: string, answerId: string, row: OpenedRow, conte
       role: 'assistant',
       status: 'pending',
     },
-    project: { provider, model, params, onCrash },
+    project: { provider, providerKey, model, params, onCrash },
     prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
     // A failed answer has no text: it says nothing to a model.
     history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),

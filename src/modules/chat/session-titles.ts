@@ -2,7 +2,9 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { LlmError } from '../llm/public/llm-error.js';
+import type { LlmProvider } from '../llm/public/llm-provider.js';
 import { LlmProviders } from '../llm/public/llm-providers.js';
+import { ProjectProviders } from '../provider-keys/public/project-providers.js';
 import type { Message } from './message.entity.js';
 import type { OpenTurn } from './open-turn.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -21,6 +23,7 @@ export class SessionTitles {
 
   constructor(
     private readonly providers: LlmProviders,
+    private readonly ofProjects: ProjectProviders,
     private readonly sessions: SessionsRepository,
     private readonly unitOfWork: UnitOfWork,
     private readonly config: AppConfig,
@@ -30,17 +33,16 @@ export class SessionTitles {
   async name({ question, project }: OpenTurn, answer: Message): Promise<void> {
     const { titleModel } = this.config;
     if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
-    // The model of that name is the default provider's; what is said to another stays with that one.
-    const provider = this.providers.default;
-    if (project.provider !== null && project.provider !== provider.name) return;
     const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
     try {
-      const { text } = await provider.generate(
+      const asked = await this.titler(titleModel, project, answer);
+      if (asked === null) return;
+      const { text } = await asked.provider.generate(
         [
           { role: 'system', content: INSTRUCTION },
           { role: 'user', content: excerpt.toWellFormed() },
         ],
-        { model: titleModel, params: { max_output_tokens: 30 } },
+        { model: asked.model, params: { max_output_tokens: 30 } },
         AbortSignal.timeout(TIMEOUT_MS),
       );
       const title = clean(text);
@@ -52,6 +54,22 @@ export class SessionTitles {
         error instanceof LlmError ? { code: error.code, providerStatus: error.providerStatus } : { err: error };
       this.log.warn({ sessionId: answer.sessionId, ...facts }, 'A session was not named');
     }
+  }
+
+  /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */
+  private async titler(
+    titleModel: string,
+    project: OpenTurn['project'],
+    answer: Message,
+  ): Promise<{ provider: LlmProvider; model: string | null } | null> {
+    if (project.providerKey !== null) {
+      const provider = await this.ofProjects.find(answer, project);
+      // Which models a provider of somebody else's has is not known here, but the one that has just answered.
+      return provider === null ? null : { provider, model: answer.model };
+    }
+    const provider = this.providers.default;
+    // The model of that name is the default provider's.
+    return project.provider === null || project.provider === provider.name ? { provider, model: titleModel } : null;
   }
 }
 

@@ -32,9 +32,17 @@ const INTERRUPTED = `
     returning t.message_id, pg_notify('${TURN_CHANNEL}', 'stop ' || t.owner)
   )`;
 
+/** The key of the project `p`, still encrypted; null when it has none. */
+export const PROVIDER_KEY = `(
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey"`;
+
 const OPENED = `
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash"`;
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  ${PROVIDER_KEY}`;
 
 // True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.
 const IS_RUNNING = `

@@ -10,6 +10,7 @@ export const NOT_EXPORTED: Readonly<Record<string, Readonly<Record<string, strin
     recovery_hashes: 'are only there to be compared with',
   },
   data_keys: { wrapped_key: 'opens what is stored encrypted' },
+  provider_keys: { sealed_key: 'is the key itself, in an envelope' },
   idempotency_keys: {
     request_hash: 'lets others guess at what was sent, passwords too',
     response: 'a copy of an answer, which may show a secret that is shown once',

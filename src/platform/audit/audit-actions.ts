@@ -23,6 +23,9 @@ export const AUDIT_ACTIONS = {
   'project.created': 'Subject: the project.',
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',
+  'provider_key.set':
+    'A key of its own was set for the model provider of a project — `provider`. Subject: the project.',
+  'provider_key.removed': 'Subject: the project.',
   'session.deleted': 'Deleted with its messages. Subject: the session.',
   // Of admins: told in the log of the admin, and in that of the user who is the subject.
   'admin.users_listed': 'An admin looked for accounts — `by`: which filters.',

@@ -355,6 +355,14 @@ export class AppConfig {
   @Min(1000)
   llmMaxAnswerChars: number = 1_000_000;
 
+  @Variable(
+    'Model provider',
+    'Hosts that users may name as a provider of their own although they are not public, for models on a private network: names, addresses or networks (10.0.0.0/8), separated by commas. For these, http and any port are taken.',
+  )
+  @IsArray()
+  @IsString({ each: true })
+  providerUrlAllow: string[] = [];
+
   // Chat
   @Variable(
     'Chat',

@@ -126,6 +126,8 @@ describe('loadConfig', () => {
     ['OPENAI_BASE_URL', 'api.openai.com/v1'],
     ['OPENAI_BASE_URL', 'ftp://api.openai.com'],
     ['OPENROUTER_BASE_URL', 'x'],
+    ['PROVIDER_URL_ALLOW', '10.0.0.0/33'],
+    ['PROVIDER_URL_ALLOW', 'ollama,http://10.0.0.1'],
     ['OFFLINE_DELAY_MS', '-1'],
     ['LLM_CONNECT_TIMEOUT_MS', '9'],
     ['LLM_FIRST_TOKEN_TIMEOUT_MS', '9'],
@@ -154,7 +156,7 @@ describe('loadConfig', () => {
     ]);
     for (const { name } of variableDefinitions()) {
       if (free.has(name)) continue;
-      const wrong = name === 'CORS_ORIGINS' ? '*' : 'wrong';
+      const wrong = ['CORS_ORIGINS', 'PROVIDER_URL_ALLOW'].includes(name) ? '*' : 'wrong';
       expect(namesOf(() => load({ [name]: wrong }))).toEqual([name]);
     }
   });

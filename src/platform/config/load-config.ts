@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { validateSync } from 'class-validator';
 import { parseMasterKeys } from '../crypto/master-keys.js';
 import { readKeyFile } from '../crypto/signing-key.js';
+import { parseAllowedHosts } from '../outbound/address-policy.js';
 import { AppConfig } from './app-config.js';
 import { type VariableDefinition, variableDefinitions } from './variable.decorator.js';
 
@@ -70,6 +71,9 @@ function crossChecks(config: AppConfig): string[] {
     problems.push('OPENROUTER_API_KEY: is needed for LLM_PROVIDER=openrouter');
   }
   if (config.corsOrigins.includes('*')) problems.push('CORS_ORIGINS: name the origins, * is not accepted');
+  if (parseAllowedHosts(config.providerUrlAllow) === null) {
+    problems.push('PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8');
+  }
   for (const [name, secret] of [
     ['JWT_SECRET', config.jwtSecret],
     ['PASSWORD_PEPPER', config.passwordPepper],

@@ -8,6 +8,7 @@ import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-
 import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-second-factor.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
+import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-provider-keys.js';
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
 import type { AppConfig } from '../config/app-config.js';
 
@@ -25,6 +26,7 @@ export const MIGRATIONS = [
   RateLimits1764200000000,
   SecondFactor1764300000000,
   DataKeys1764400000000,
+  ProviderKeys1764400100000,
   ErasureReceipts1764500000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';

@@ -26,7 +26,12 @@ with project as (
   )
 select 
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", null as interrupted from session s, project p;
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  (
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey", null as interrupted from session s, project p;
 
 with recursive session as (
   select s.id, s.project_id, s.is_branched, q.seq, q.parent_id

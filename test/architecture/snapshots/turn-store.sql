@@ -27,7 +27,12 @@ with project as (
   )
 select 
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", null as interrupted from session s, project p;
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  (
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey", null as interrupted from session s, project p;
 with recursive session as (
   select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
@@ -97,7 +102,12 @@ with place as (
   )
 select 
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (select array_agg(i.message_id) from interrupted i) as interrupted
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  (
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey", (select array_agg(i.message_id) from interrupted i) as interrupted
 from session s join projects p on p.user_id = $1 and p.id = s.project_id;
 with recursive session as (
   select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
@@ -162,7 +172,12 @@ with place as (
   )
 select 
   s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (select array_agg(i.message_id) from interrupted i) as interrupted
+  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  (
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey", (select array_agg(i.message_id) from interrupted i) as interrupted
 from session s join projects p on p.user_id = $1 and p.id = s.project_id;
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
@@ -201,7 +216,12 @@ commit;
 -- TurnStore.reopen
 begin; set local app.user_id = '<tenant>';
 select m.session_id as "sessionId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash", (
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  (
+    select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
+      'sealedKey', encode(k.sealed_key, 'hex'))
+    from provider_keys k where k.user_id = $1 and k.project_id = p.id
+  ) as "providerKey", (
     select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
     where c.user_id = $1 and c.message_id = $2 and c.attempt = (
       select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)

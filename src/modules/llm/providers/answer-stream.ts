@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { LlmEvent } from '../public/llm-provider.js';
 import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
 import { badResponse, disconnected, networkError, statusError } from './openai-errors.js';
@@ -45,7 +45,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   private drainTimer: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly pool: Pool,
+    private readonly dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
     private readonly signal: AbortSignal,
@@ -150,7 +150,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
       return;
     }
     this.signal.addEventListener('abort', this.onAbort, { once: true });
-    this.pool.dispatch(request, this);
+    this.dispatcher.dispatch(request, this);
   }
 
   private textOf(chunk: Buffer): string {

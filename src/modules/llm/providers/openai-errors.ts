@@ -1,3 +1,4 @@
+import { ADDRESS_REFUSED } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import { isJsonObject, parseJson, textOrNull } from './json-fields.js';
 
@@ -167,6 +168,8 @@ function judgeTransport(code: string): Verdict {
     case 'UND_ERR_CLOSED':
     case 'UND_ERR_DESTROYED':
       return { code: 'provider_unreachable', retryable: true };
+    case ADDRESS_REFUSED:
+      return { code: 'provider_address_refused', retryable: false };
     case 'UND_ERR_HEADERS_OVERFLOW':
       return { code: 'provider_bad_response', retryable: false };
     case 'UND_ERR_INVALID_ARG':

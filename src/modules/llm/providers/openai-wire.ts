@@ -26,6 +26,8 @@ export interface WireSettings extends RequestDialect {
   /** How long the small requests may take, which no deadline decorates. */
   readonly probeTimeoutMs: number;
   readonly maxAnswerChars: number;
+  /** Whose connections are used; without it the wire has its own. Whoever made it closes it. */
+  readonly dispatcher?: Dispatcher;
 }
 
 export interface ChatCall {
@@ -34,8 +36,13 @@ export interface ChatCall {
   readonly params: LlmParams;
 }
 
-// Longer than undici's 4 s: a new TLS connection costs a turn some 100 ms. Servers that want less say so.
-const KEEP_ALIVE_MS = 30_000;
+/** For every dispatcher that carries answers. */
+export const SOCKET_OPTIONS = {
+  // Longer than undici's 4 s: a new TLS connection costs a turn some 100 ms. Servers that want less say so.
+  keepAliveTimeout: 30_000,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+} as const;
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -43,7 +50,8 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
  * reason. It sets no deadline on answers (`WithDeadlines` does) and asks for no compression.
  */
 export class OpenAiWire {
-  private readonly pool: Pool;
+  private readonly dispatcher: Dispatcher;
+  private readonly origin: string;
   private readonly path: string;
   private readonly headers: Record<string, string>;
   private readonly dialect: AnswerDialect;
@@ -51,12 +59,9 @@ export class OpenAiWire {
   constructor(private readonly settings: WireSettings) {
     const base = new URL(settings.baseUrl);
     this.path = base.pathname.replace(/\/+$/, '');
-    this.pool = new Pool(base.origin, {
-      connect: { timeout: settings.connectTimeoutMs },
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    this.origin = base.origin;
+    const connect = { timeout: settings.connectTimeoutMs };
+    this.dispatcher = settings.dispatcher ?? new Pool(base.origin, { connect, ...SOCKET_OPTIONS });
     this.headers = {
       authorization: `Bearer ${settings.apiKey}`,
       'content-type': 'application/json',
@@ -72,7 +77,7 @@ export class OpenAiWire {
   }
 
   stream(call: ChatCall, signal: AbortSignal): AsyncIterable<LlmEvent> {
-    return new AnswerStream(this.pool, this.post(call, true), this.dialect, signal);
+    return new AnswerStream(this.dispatcher, this.post(call, true), this.dialect, signal);
   }
 
   async generate(call: ChatCall, signal?: AbortSignal): Promise<Generation> {
@@ -103,21 +108,23 @@ export class OpenAiWire {
   }
 
   async close(): Promise<void> {
-    await this.pool.destroy();
+    if (this.settings.dispatcher === undefined) await this.dispatcher.destroy();
   }
 
   private post(call: ChatCall, isStream: boolean): Dispatcher.RequestOptions {
+    const { origin, headers } = this;
     const path = `${this.path}/chat/completions`;
     const body = chatBody(this.settings, call, isStream);
-    if (!isStream) return { method: 'POST', path, headers: this.headers, body };
-    const headers = { ...this.headers, 'content-length': String(Buffer.byteLength(body)) };
-    return { method: 'POST', path, headers, body: sentOnce(body) };
+    if (!isStream) return { origin, method: 'POST', path, headers, body };
+    const sized = { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+    return { origin, method: 'POST', path, headers: sized, body: sentOnce(body) };
   }
 
   private async getJson(resource: string, signal?: AbortSignal): Promise<JsonObject> {
     const limit = AbortSignal.timeout(this.settings.probeTimeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-    const get: Dispatcher.RequestOptions = { method: 'GET', path: this.path + resource, headers: this.headers };
+    const { origin, headers } = this;
+    const get: Dispatcher.RequestOptions = { origin, method: 'GET', path: this.path + resource, headers };
     try {
       const value = parseJson(await this.exchange(get, MAX_LIST_BYTES, either));
       if (!isJsonObject(value)) throw badResponse('The JSON body could not be parsed');
@@ -143,7 +150,7 @@ export class OpenAiWire {
     signal?.throwIfAborted();
     let status: number | null = null;
     try {
-      const response = await this.pool.request({ ...request, signal });
+      const response = await this.dispatcher.request({ ...request, signal });
       status = response.statusCode;
       if (status === 200) return await readJson(response, maxBytes);
       // An error is told by its status; what is too long for its words is not read.

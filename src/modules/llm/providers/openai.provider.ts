@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici';
 import type {
   ConnectionCheck,
   Generation,
@@ -18,6 +19,8 @@ export interface HttpProviderSettings {
   /** How long the connection check and the list of models may take. */
   readonly probeTimeoutMs: number;
   readonly maxAnswerChars: number;
+  /** Whose connections are used; without it the provider has its own. */
+  readonly dispatcher?: Dispatcher;
 }
 
 /** OpenAI, or any server that speaks its chat completions wire (Ollama, vLLM, llama.cpp, LiteLLM, ...). */

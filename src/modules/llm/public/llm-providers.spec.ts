@@ -1,10 +1,13 @@
 import { AppConfig } from '../../../platform/config/app-config.js';
+import { systemResolver } from '../../../platform/outbound/host-resolver.js';
+import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError } from './llm-error.js';
 import { LlmProviders } from './llm-providers.js';
 import { toAppError } from './to-app-error.js';
 
 function providers(settings: Partial<AppConfig>): LlmProviders {
-  return new LlmProviders(Object.assign(new AppConfig(), settings));
+  const config = Object.assign(new AppConfig(), settings);
+  return new LlmProviders(config, new OutboundGuard(config, systemResolver));
 }
 
 describe('LlmProviders', () => {

@@ -1,11 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Agent } from 'undici';
 import type { ProviderName } from '../../../kernel/provider-name.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
+import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { OfflineProvider } from '../providers/offline.provider.js';
 import { type HttpProviderSettings, OpenAiProvider } from '../providers/openai.provider.js';
+import { SOCKET_OPTIONS } from '../providers/openai-wire.js';
 import { OpenRouterProvider } from '../providers/openrouter.provider.js';
 import { WithDeadlines } from '../resilience/with-deadlines.js';
 import { type RetryNotice, WithRetry } from '../resilience/with-retry.js';
+import { LlmError } from './llm-error.js';
 import type { LlmProvider } from './llm-provider.js';
 
 /** Which providers this server can call: those that config gives a key for, each with deadlines and retries. */
@@ -16,7 +20,16 @@ export class LlmProviders {
   private readonly logger = new Logger('Llm');
   private readonly byName = new Map<ProviderName, LlmProvider>();
 
-  constructor(private readonly config: AppConfig) {
+  /** Connections of calls with users' own keys: to this server's addresses, and to those that users give. */
+  private readonly sockets: Agent;
+  private readonly guardedSockets: Agent;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly guard: OutboundGuard,
+  ) {
+    this.sockets = new Agent({ connect: { timeout: config.llmConnectTimeoutMs }, ...SOCKET_OPTIONS });
+    this.guardedSockets = new Agent({ connect: guard.connect, ...SOCKET_OPTIONS });
     const { openaiApiKey, openrouterApiKey, nodeEnv, offlineDelayMs } = config;
     if (openaiApiKey !== undefined) {
       const settings = this.settings(config.openaiBaseUrl, openaiApiKey, config.openaiModel);
@@ -38,6 +51,24 @@ export class LlmProviders {
     return name === null ? this.default : (this.byName.get(name) ?? null);
   }
 
+  /**
+   * A provider for a user's own key, made for a call: it holds no connection and no memory.
+   * @param baseUrl the user's own address, checked now and at each connection; null: where this server finds the provider
+   * Throws `provider_address_refused`.
+   */
+  withKey(name: 'openai' | 'openrouter', apiKey: string, baseUrl: string | null): LlmProvider {
+    const { openaiBaseUrl, openaiModel, openrouterBaseUrl, openrouterModel } = this.config;
+    if (baseUrl !== null && this.guard.objectionToSpelling(baseUrl) !== null) {
+      throw new LlmError('provider_address_refused', { retryable: false });
+    }
+    const dispatcher = baseUrl === null ? this.sockets : this.guardedSockets;
+    return this.patient(
+      name === 'openrouter'
+        ? new OpenRouterProvider({ ...this.settings(openrouterBaseUrl, apiKey, openrouterModel), dispatcher })
+        : new OpenAiProvider({ ...this.settings(baseUrl ?? openaiBaseUrl, apiKey, openaiModel), dispatcher }),
+    );
+  }
+
   /** Names that `find` knows, the default first. */
   configuredNames(): readonly ProviderName[] {
     const others = [...this.byName.keys()].filter((name) => name !== this.default.name);
@@ -46,7 +77,11 @@ export class LlmProviders {
 
   /** Gives back the sockets of all providers; calls that still run fail. */
   async close(): Promise<void> {
-    await Promise.all([...this.byName.values()].map((provider) => provider.close()));
+    await Promise.all([
+      ...[...this.byName.values()].map((provider) => provider.close()),
+      this.sockets.destroy(),
+      this.guardedSockets.destroy(),
+    ]);
   }
 
   private settings(baseUrl: string, apiKey: string, model: string): HttpProviderSettings {
@@ -62,6 +97,11 @@ export class LlmProviders {
   }
 
   private add(provider: LlmProvider): void {
+    this.byName.set(provider.name, this.patient(provider));
+  }
+
+  /** With deadlines and retries. */
+  private patient(provider: LlmProvider): LlmProvider {
     const { llmFirstTokenTimeoutMs, llmIdleTimeoutMs, llmTotalTimeoutMs, llmRetries } = this.config;
     const attempt = new WithDeadlines(provider, {
       firstTokenMs: llmFirstTokenTimeoutMs,
@@ -69,8 +109,7 @@ export class LlmProviders {
       totalMs: null,
     });
     const retried = new WithRetry(attempt, { retries: llmRetries, onRetry: (notice) => this.onRetry(notice) });
-    const bounded = new WithDeadlines(retried, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
-    this.byName.set(provider.name, bounded);
+    return new WithDeadlines(retried, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
   }
 
   private onRetry({ provider, attempt, code }: RetryNotice): void {

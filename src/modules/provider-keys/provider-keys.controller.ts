@@ -1,0 +1,51 @@
+import { Body, Controller, Delete, Get, HttpCode, Put } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { ProviderKey, SetProviderKeyRequest } from './provider-key.dto.js';
+import type { ProviderKey as ProviderKeyRow } from './provider-key.entity.js';
+import { ProviderKeysService } from './provider-keys.service.js';
+
+@ApiTags('Projects')
+@Controller('projects/:project_id/provider-key')
+@ApiIds('project_id')
+@ApiProblems('unauthenticated', 'not_found')
+export class ProviderKeysController {
+  constructor(private readonly keys: ProviderKeysService) {}
+
+  @Put()
+  @ApiOperation({
+    operationId: 'setProviderKey',
+    summary: "Let a project's answers come from a provider of your own, by your key",
+  })
+  @ApiOkResponse({ type: ProviderKey })
+  @ApiProblems('validation_failed')
+  async set(
+    @CurrentActor() actor: Actor,
+    @IdParam('project_id') projectId: string,
+    @Body() body: SetProviderKeyRequest,
+  ): Promise<ProviderKey> {
+    return present(await this.keys.set(actor, projectId, body));
+  }
+
+  @Get()
+  @ApiOperation({ operationId: 'getProviderKey', summary: 'Which key a project has; never the key itself' })
+  @ApiOkResponse({ type: ProviderKey })
+  async get(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<ProviderKey> {
+    return present(await this.keys.get(actor, projectId));
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'removeProviderKey', summary: "Go back to this server's provider" })
+  @ApiNoContentResponse()
+  remove(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<void> {
+    return this.keys.remove(actor, projectId);
+  }
+}
+
+function present({ provider, baseUrl, hint, createdAt }: ProviderKeyRow): ProviderKey {
+  return { provider, base_url: baseUrl, hint, created_at: createdAt.toISOString() };
+}

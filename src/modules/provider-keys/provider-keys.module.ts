@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { LlmModule } from '../llm/llm.module.js';
+import { ProjectsModule } from '../projects/projects.module.js';
+import { ProviderKeysController } from './provider-keys.controller.js';
+import { ProviderKeysRepository } from './provider-keys.repository.js';
+import { ProviderKeysService } from './provider-keys.service.js';
+import { ProjectProviders } from './public/project-providers.js';
+
+@Module({
+  imports: [ProjectsModule, LlmModule],
+  controllers: [ProviderKeysController],
+  providers: [ProviderKeysService, ProviderKeysRepository, ProjectProviders],
+  exports: [ProjectProviders],
+})
+export class ProviderKeysModule {}

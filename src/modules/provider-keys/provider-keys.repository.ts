@@ -1,0 +1,22 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ProviderKey } from './provider-key.entity.js';
+
+@Injectable()
+export class ProviderKeysRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  find(userId: string, projectId: string): Promise<ProviderKey | null> {
+    return this.unitOfWork.repository(ProviderKey).findOneBy({ userId, projectId });
+  }
+
+  async insert(key: Omit<ProviderKey, 'createdAt'>): Promise<void> {
+    await this.unitOfWork.repository(ProviderKey).insert(key);
+  }
+
+  /** Whether there was one. */
+  async remove(userId: string, projectId: string): Promise<boolean> {
+    const { affected } = await this.unitOfWork.repository(ProviderKey).delete({ userId, projectId });
+    return affected === 1;
+  }
+}

@@ -1,0 +1,44 @@
+import { BlockList, isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** Globally routed by its class, and all the same not the public's: Azure answers every machine of its own there. */
+const NOT_PUBLIC_EITHER = ['168.63.129.16'];
+// What is given out of IPv6 so far; ::a.b.c.d and its like lie outside (RFC 4291, IANA).
+const [GLOBAL_IPV6, GLOBAL_IPV6_BITS] = ipaddr.IPv6.parseCIDR('2000::/3');
+/** A host name in lower case, as DNS knows it. */
+export const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/**
+ * Whether an IP address belongs to a host of the public internet: not to this machine, a private network, a link, a group,
+ * a transition mechanism that leads to another address, or to nobody.
+ */
+export function isPublicAddress(address: string): boolean {
+  const ip = ipaddr.parse(address);
+  if (ip.range() !== 'unicast' || NOT_PUBLIC_EITHER.includes(address)) return false;
+  return ip.kind() === 'ipv4' || ip.match(GLOBAL_IPV6, GLOBAL_IPV6_BITS);
+}
+
+/** Hosts that the operator lets users name although they are not public. */
+export interface AllowedHosts {
+  readonly names: ReadonlySet<string>;
+  readonly addresses: BlockList;
+}
+
+/** Reads host names, addresses and networks (`10.0.0.0/8`). Null when one of them is none of these. */
+export function parseAllowedHosts(entries: readonly string[]): AllowedHosts | null {
+  const allowed = { names: new Set<string>(), addresses: new BlockList() };
+  for (const entry of entries) {
+    const [address = '', bits, ...more] = entry.split('/');
+    const family = isIP(address);
+    if (family === 0) {
+      if (!HOST_NAME.test(entry)) return null;
+      allowed.names.add(entry);
+      continue;
+    }
+    const max = family === 4 ? 32 : 128;
+    const prefix = bits === undefined ? max : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+    if (more.length > 0 || !(prefix <= max)) return null;
+    allowed.addresses.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');
+  }
+  return allowed;
+}

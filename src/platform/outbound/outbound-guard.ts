@@ -1,0 +1,129 @@
+import { isIP, type LookupFunction } from 'node:net';
+import { Inject, Injectable } from '@nestjs/common';
+import { buildConnector } from 'undici';
+import { AppConfig } from '../config/app-config.js';
+import { type AllowedHosts, HOST_NAME, isPublicAddress, parseAllowedHosts } from './address-policy.js';
+import { HOST_RESOLVER, type HostResolver } from './host-resolver.js';
+
+/** `code` of the error of a connection that the guard does not let through. */
+export const ADDRESS_REFUSED = 'ERR_ADDRESS_REFUSED';
+
+class AddressRefused extends Error {
+  readonly code = ADDRESS_REFUSED;
+}
+
+// One plain spelling: no user, no query, no percent signs, nothing but ASCII. What it leaves is compared with what the URL
+// parser makes of it, which knows the decimal, octal, hexadecimal and short spellings of an IPv4 address.
+const SHAPE = /^(https?):\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?((?:\/[a-z0-9._~:@-]*)*)$/i;
+const MAX_LENGTH = 500;
+const PORTS = ['', '443', '8443'];
+// RFC 6761, 6762, 8375, 2606, 7686, and what company networks are fond of.
+const LOCAL_NAME =
+  /(^|\.)(localhost|local|localdomain|internal|intranet|private|corp|home|lan|arpa|test|example|invalid|onion)$/;
+const RESOLVE_TIMEOUT_MS = 3000;
+
+/**
+ * Lets the server call addresses that users give, and keeps it from calling its own neighbours for them. An address is
+ * looked at when it is given and again at each connection: what a name resolves to then is checked, and exactly these
+ * addresses are connected to, so a name that has changed in between gains nothing.
+ */
+@Injectable()
+export class OutboundGuard {
+  private readonly allowed: AllowedHosts;
+  private readonly connector: buildConnector.connector;
+
+  constructor(
+    config: AppConfig,
+    @Inject(HOST_RESOLVER) private readonly resolve: HostResolver,
+  ) {
+    this.allowed = parseAllowedHosts(config.providerUrlAllow) as AllowedHosts;
+    this.connector = buildConnector({ timeout: config.llmConnectTimeoutMs, lookup: this.lookup });
+  }
+
+  /** Why the server will not call the URL, as a clause for whoever gave it; null when it will. Looks the name up. */
+  async objectionTo(url: string): Promise<string | null> {
+    const objection = this.objectionToSpelling(url);
+    if (objection !== null) return objection;
+    const { hostname } = new URL(url);
+    if (hostname.startsWith('[') || isIP(hostname) !== 0) return null;
+    const timeout = AbortSignal.timeout(RESOLVE_TIMEOUT_MS);
+    const late = new Promise<never>((_, reject) => timeout.addEventListener('abort', () => reject(timeout.reason)));
+    try {
+      await Promise.race([this.addressesOf(hostname), late]);
+      return null;
+    } catch (error) {
+      return error instanceof AddressRefused ? 'must not lead to a private address' : 'names a host that is not found';
+    }
+  }
+
+  /** As `objectionTo`, without asking for the addresses of a name. */
+  objectionToSpelling(url: string): string | null {
+    const [, scheme, host, port = '', path = ''] = (url.length <= MAX_LENGTH && SHAPE.exec(url)) || [];
+    if (scheme === undefined || host === undefined) return 'must be a plain https:// address';
+    const { hostname, pathname } = parse(url);
+    const isLiteral = host.startsWith('[') || isIP(host) !== 0;
+    if ((!host.startsWith('[') && hostname !== host.toLowerCase()) || pathname !== (path || '/')) {
+      return 'must be written plainly';
+    }
+    if (this.isAllowed(hostname)) return null;
+    if (scheme.toLowerCase() !== 'https') return 'must be an https:// address';
+    if (!PORTS.includes(port)) return 'must use port 443 or 8443';
+    if (isLiteral) return isPublicAddress(bare(hostname)) ? null : 'must not lead to a private address';
+    return HOST_NAME.test(hostname) && /\.[a-z][a-z0-9-]*$/.test(hostname) && !LOCAL_NAME.test(hostname)
+      ? null
+      : 'must be the full name of a public host';
+  }
+
+  /** Opens connections for an undici dispatcher, to what is let through only. */
+  readonly connect: buildConnector.connector = (options, callback) => {
+    const { hostname } = options;
+    // A literal address is connected to without a lookup.
+    if (isIP(hostname) !== 0 && !this.isAllowed(hostname) && !isPublicAddress(hostname)) {
+      return callback(refused(hostname), null);
+    }
+    this.connector(options, callback);
+  };
+
+  private readonly lookup: LookupFunction = (hostname, { all }, callback) => {
+    this.addressesOf(hostname).then(
+      (addresses) => {
+        const [first] = addresses;
+        if (all === true) callback(null, [...addresses]);
+        else callback(null, first?.address ?? '', first?.family);
+      },
+      (error: unknown) => callback(error as NodeJS.ErrnoException, []),
+    );
+  };
+
+  private async addressesOf(hostname: string): ReturnType<HostResolver> {
+    const addresses = await this.resolve(hostname);
+    if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
+    // One bad address among good ones is a trap, not a choice.
+    const isOpen = ({ address }: { address: string }): boolean => this.isAllowed(address) || isPublicAddress(address);
+    if (!this.allowed.names.has(hostname) && !addresses.every(isOpen)) throw refused(hostname);
+    return addresses;
+  }
+
+  private isAllowed(hostname: string): boolean {
+    const host = bare(hostname);
+    const family = isIP(host);
+    if (family === 0) return this.allowed.names.has(host);
+    return this.allowed.addresses.check(host, family === 4 ? 'ipv4' : 'ipv6');
+  }
+}
+
+function parse(url: string): { hostname: string; pathname: string } {
+  try {
+    return new URL(url);
+  } catch {
+    return { hostname: '', pathname: '' };
+  }
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function refused(hostname: string): AddressRefused {
+  return new AddressRefused(`${hostname} leads to an address that is not public`);
+}
