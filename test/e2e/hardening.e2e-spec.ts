@@ -50,15 +50,15 @@ describe('a body', () => {
   const routes = ['/auth/register', '/auth/login', '/auth/refresh', '/projects', '/chat', '/chat/sessions', '/prompts'];
 
   it.each(routes)('that is a bomb of levels is refused by POST %s, before anything walks through it', async (route) => {
-    for (const bomb of ['['.repeat(50_000) + ']'.repeat(50_000), '{"a":'.repeat(40) + '1' + '}'.repeat(40)]) {
-      expectProblem(await send(route, bomb), 'validation_failed', ['']);
-    }
+    expectProblem(await send(route, '['.repeat(50_000) + ']'.repeat(50_000)), 'validation_failed', ['']);
+    expectProblem(await send(route, '{"a":'.repeat(40) + '1' + '}'.repeat(40)), 'validation_failed', ['/a']);
   });
 
   it('with too many values or names is refused', async () => {
     const numbers = JSON.stringify({ name: 'x', params: { stop: Array.from({ length: 30_000 }, () => 1) } });
     const names = JSON.stringify(Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`n${i}`, 1])));
-    for (const body of [numbers, names]) expectProblem(await send('/projects', body), 'validation_failed', ['']);
+    expectProblem(await send('/projects', numbers), 'validation_failed', ['/params']);
+    expectProblem(await send('/projects', names), 'validation_failed', ['']);
   });
 
   it.each(['__proto__', 'constructor":{"prototype'])('with the key %s is refused at any depth', async (key) => {

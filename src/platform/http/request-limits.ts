@@ -1,6 +1,7 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { pointerTo } from './validation.pipe.js';
 
 const MAX_LEVELS = 32;
 const MAX_VALUES = 20_000;
@@ -17,8 +18,15 @@ export function limitRequests(server: FastifyInstance): void {
     else done();
   });
   server.addHook('preValidation', ({ body }, _reply, done) => {
-    if (isWithin(body, MAX_LEVELS, MAX_VALUES)) done();
-    else done(AppError.invalid('', `must have at most ${MAX_LEVELS} levels and ${MAX_VALUES} values`));
+    if (isWithin(body, MAX_LEVELS, MAX_VALUES)) return done();
+    const fields = Array.isArray(body) ? [] : Object.entries(body as object);
+    const [field] = fields.find(([, value]) => !isWithin(value, MAX_LEVELS - 1, MAX_VALUES)) ?? [];
+    done(
+      AppError.invalid(
+        field === undefined ? '' : pointerTo(field),
+        `must have at most ${MAX_LEVELS} levels and ${MAX_VALUES} values`,
+      ),
+    );
   });
 }
 
