@@ -1,4 +1,5 @@
 import request, { type Response } from 'supertest';
+import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
@@ -11,7 +12,7 @@ import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { PASSWORD, type TestUser } from '../support/as-user.js';
 import type { TestApp } from '../support/test-app.js';
 import { WITH_IDS } from './attempts.js';
-import { KEPT_BODY, KEPT_KEY, LOST_KEY, type Outcome, type Probe, type Things } from './twins.js';
+import { ADDRESSES, KEPT_BODY, KEPT_KEY, LOST_KEY, type Outcome, type Probe, type Things } from './twins.js';
 
 type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -208,6 +209,15 @@ const calls: Probe[] = [
     'SignInsRepository.revoke': (app, userId, { sign_in_id }) => app.get(SignInsRepository).revoke(userId, sign_in_id),
     'SignInsRepository.advance': (app, userId, { sign_in_id: id }) =>
       app.get(SignInsRepository).advance({ userId, id, generation: 1 } as never, new Date()),
+    'SignInAddressesRepository.isKnown': async (app, userId) => {
+      const addresses = app.get(SignInAddressesRepository);
+      return [
+        await addresses.isKnown(userId, ADDRESSES[0] as string),
+        await addresses.isKnown(userId, ADDRESSES[1] as string),
+      ];
+    },
+    'SignInAddressesRepository.insert': (app, userId) =>
+      app.get(SignInAddressesRepository).insert(userId, '198.51.100.3'),
     'AuditRepository.list': (app, userId) => app.get(AuditRepository).list(userId, null, 99),
     'MessagesRepository.list, from a place': (app, userId, { session_id }) =>
       app.get(MessagesRepository).list(userId, session_id, { order: 'asc', afterSeq: 1, limit: 9 }),

@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { type Response } from 'supertest';
 import { DataSource } from 'typeorm';
 import { newId } from '../../src/kernel/ids.js';
+import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { AuditLog } from '../../src/platform/audit/audit-log.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
@@ -157,9 +158,15 @@ export class Twins {
       `insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, 'POST /chat', $2, '', $3)`,
       [ada.id, LOST_KEY, newId()],
     );
-    await this.t.app
-      .get(UnitOfWork)
-      .run({ userId: ada.id }, () => this.t.app.get(AuditLog).record({ userId: ada.id }, 'account.registered'));
+    await this.t.app.get(UnitOfWork).run({ userId: ada.id }, async () => {
+      await this.t.app.get(AuditLog).record({ userId: ada.id }, 'account.registered');
+      for (const address of ADDRESSES) await this.t.app.get(SignInAddressesRepository).insert(ada.id, address);
+    });
+    await this.t.database.query(
+      `update sign_in_addresses set last_used_at = now() - interval '1 year'
+       where address_hash = (select min(address_hash) from sign_in_addresses where user_id = $1)`,
+      [ada.id],
+    );
     const archived = await ada.session(project_id);
     await ada.patch(`/chat/sessions/${archived.id}`, { title: "ada's archived", archived: true }).expect(200);
     const [signIn] = await this.t.database.query<{ id: string }>('select id from sign_ins where user_id = $1', [
@@ -253,6 +260,8 @@ export class Twins {
   }
 }
 
+/** Where the victim has signed in from; one of them long ago. */
+export const ADDRESSES = ['198.51.100.1', '198.51.100.2'];
 /** A key of a turn that is gone. */
 export const LOST_KEY = 'a-lost-key';
 export const KEPT_KEY = 'a-key-of-both';
