@@ -99,7 +99,9 @@ export class Twins {
     this.mutant = mutant;
     this.mutations += 1;
     try {
-      const { status, text } = await probe.run(twin, this.t, this.things);
+      const { status, text: answer } = await probe.run(twin, this.t, this.things);
+      // A problem repeats the path that was asked for.
+      const text = answer.replace(/"instance":"[^"]*"/, '');
       await this.quiet();
       const questions = JSON.stringify(this.t.model.requests.slice(asked).map(({ messages }) => messages));
       return {
@@ -184,6 +186,7 @@ export class Twins {
       running_id,
       waiting_id,
       sign_in_id: signIn?.id as string,
+      user_id: ada.id,
     };
   }
 
