@@ -65,7 +65,11 @@ const more: Probe[] = [
     () => '/users/me/password',
     () => ({ current_password: PASSWORD, new_password: 'another good one' }),
   ),
-  http('delete', () => '/users/me', () => ({ password: PASSWORD })),
+  http(
+    'delete',
+    () => '/users/me',
+    () => ({ password: PASSWORD }),
+  ),
   http('post', () => '/auth/logout'),
   http('get', () => '/projects'),
   http(
