@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ServerOptions as HttpOptions } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import fastifyCors from '@fastify/cors';
 import { NestFactory } from '@nestjs/core';
@@ -10,11 +11,17 @@ import { serveDocs } from './openapi.js';
 import type { AppConfig } from './platform/config/app-config.js';
 import { refuseAddress, refuseBytes } from './platform/http/early-refusals.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
+import { limitRequests } from './platform/http/request-limits.js';
 import { RouteTable } from './platform/http/route-table.js';
 import { securityHeaders } from './platform/http/security-headers.js';
 import { ValidationPipe } from './platform/http/validation.pipe.js';
 import { createLog, PinoLogger } from './platform/observability/pino-logger.js';
 import { logRequests } from './platform/observability/request-log.js';
+
+/** The first line and the headers are short: who needs longer for them is slow on purpose. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** How often slow clients are looked for. */
+const TIMEOUT_CHECK_MS = 1000;
 
 const REQUEST_ID = /^[\w.:-]{8,128}$/;
 
@@ -35,6 +42,7 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
     app.get(RouteTable).watch(server);
     logRequests(server, log);
     await secure(app, config);
+    limitRequests(server);
     app.useGlobalFilters(app.get(ProblemFilter));
     app.useGlobalPipes(new ValidationPipe());
     serveDocs(app, config);
@@ -48,8 +56,10 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
 }
 
 function createServer(config: AppConfig): FastifyInstance {
-  const options: FastifyServerOptions<RawServerBase> & { https?: ServerOptions | null } = {
+  const http: HttpOptions = { connectionsCheckingInterval: TIMEOUT_CHECK_MS };
+  const options: FastifyServerOptions<RawServerBase> & { http?: HttpOptions; https?: ServerOptions | null } = {
     logger: false,
+    http,
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,
     // Longer than the idle timeout of common load balancers (60 s), so that they never write to a socket we just closed.
@@ -67,6 +77,7 @@ function createServer(config: AppConfig): FastifyInstance {
       ? {}
       : {
           https: {
+            ...http,
             cert: readFileSync(config.tlsCertFile),
             key: readFileSync(config.tlsKeyFile),
             minVersion: 'TLSv1.2',
@@ -74,6 +85,8 @@ function createServer(config: AppConfig): FastifyInstance {
         }),
   };
   const server = fastify(options as FastifyServerOptions) as unknown as FastifyInstance;
+  server.server.headersTimeout = Math.min(HEADERS_TIMEOUT_MS, config.requestTimeoutMs);
+  server.server.maxConnections = config.maxConnections;
   // Fastify reads plain text unasked; here it is as unknown as any other media type.
   server.removeContentTypeParser('text/plain');
   return server;

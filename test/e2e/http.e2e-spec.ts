@@ -571,7 +571,6 @@ describe('the log', () => {
     await ask('POST', '/auth/logout', undefined, token);
 
     const output = server.output();
-    (await import('node:fs')).writeFileSync('/tmp/log.out', output);
     expect(broken.map(({ code }) => code)).toEqual(['internal_error', 'internal_error', 'internal_error']);
     for (const line of output.trim().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow();
     expect(output).toContain('"path":"/auth/login"');

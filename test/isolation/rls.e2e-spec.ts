@@ -79,6 +79,9 @@ function anyValue(type: string): unknown {
   return 'x';
 }
 
+/** DDL that opens a policy, for the transaction of each attempt alone. */
+let mutation = '';
+
 /** Runs SQL as a role (null: the owner), for a tenant or for none, in a transaction that is rolled back. */
 async function as(
   role: 'parley_app' | 'parley_system' | null,
@@ -88,7 +91,7 @@ async function as(
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   try {
-    await client.query(`begin; set local role ${role ?? 'none'}`);
+    await client.query(`begin; ${mutation}; set local role ${role ?? 'none'}`);
     await client.query(`select set_config('app.user_id', $1, true)`, [tenant ?? '']);
     const { rows } = await client.query<Row>(sql as string, values as unknown[]);
     if (more.length > 0) await client.query(more[0] as string, more[1] as unknown[]);
@@ -111,6 +114,58 @@ beforeAll(async () => {
   for (const userId of [victim, stranger]) for (const table of tenantTables) await plant(table, userId);
 });
 
+const TENANTS = [
+  ['a foreign tenant', stranger],
+  ['no tenant', null],
+] as const;
+
+/** Each policy opened in turn, given to the other role as well, and each table without any. */
+const mutations = (
+  await database.query<{ name: string; table: string; roles: string[]; using: boolean; check: boolean }>(
+    `select policyname as name, tablename as table, roles::text[] as roles, qual is not null as using,
+       with_check is not null as check from pg_policies order by 2, 1`,
+  )
+).flatMap(({ name, table, roles, using, check }) => {
+  const change = (what: string): { table: string; sql: string } => ({
+    table,
+    sql: `alter policy ${name} on ${table} ${what}`,
+  });
+  if (!roles.includes('parley_app')) return [change('to parley_system, parley_app')];
+  return [...(using ? [change('using (true)')] : []), ...(check ? [change('with check (true)')] : [])];
+});
+mutations.push(
+  ...tenantTables.map(({ name }) => ({ table: name, sql: `alter table ${name} disable row level security` })),
+);
+
+async function expectUnreachable({ name, owner }: Table, tenant: string | null): Promise<void> {
+  const mine = tenant === null ? [] : [{ owner: tenant }];
+  expect(await app(tenant, `select ${owner} as owner from ${name}`)).toEqual(mine);
+  expect(await app(tenant, `select 1 from ${name} where ${owner} = $1`, [victim])).toEqual([]);
+  if (ADDED_TO_ONLY.includes(name)) {
+    for (const sql of [`update ${name} set ${owner} = ${owner}`, `delete from ${name}`])
+      await expect(app(tenant, sql)).rejects.toMatchObject({ code: '42501' });
+    return;
+  }
+  expect(await app(tenant, `update ${name} set ${owner} = ${owner} returning ${owner} as owner`)).toEqual(mine);
+  expect(await app(tenant, `delete from ${name} where ${owner} = $1 returning 1`, [victim])).toEqual([]);
+  expect(await app(tenant, `delete from ${name} returning ${owner} as owner`)).toEqual(mine);
+  // Without reading anything: then the policies for reading are not asked.
+  expect(
+    await app(tenant, `with gone as (delete from ${name} returning 1) select count(*)::int as n from gone`),
+  ).toEqual([{ n: mine.length }]);
+}
+
+async function expectNotMade(table: Table, tenant: string | null): Promise<void> {
+  await expect(app(tenant, insertOf(table.name), [await storedRow(table, victim)])).rejects.toMatchObject({
+    code: '42501',
+    message: expect.stringContaining('row-level security') as string,
+  });
+}
+
+async function expectNotGiven({ name, owner }: Table): Promise<void> {
+  await expect(app(stranger, `update ${name} set ${owner} = $1`, [victim])).rejects.toMatchObject({ code: '42501' });
+}
+
 describe.each(tenantTables)('rows of $name', (table) => {
   const { name, owner } = table;
 
@@ -118,36 +173,35 @@ describe.each(tenantTables)('rows of $name', (table) => {
     expect(await app(victim, `select ${owner} as owner from ${name}`)).toEqual([{ owner: victim }]);
   });
 
-  it.each([
-    ['a foreign tenant', stranger],
-    ['no tenant', null],
-  ])('can not be read, changed or deleted by %s', async (_, tenant) => {
-    const mine = tenant === null ? [] : [{ owner: tenant }];
-    expect(await app(tenant, `select ${owner} as owner from ${name}`)).toEqual(mine);
-    expect(await app(tenant, `select 1 from ${name} where ${owner} = $1`, [victim])).toEqual([]);
-    if (ADDED_TO_ONLY.includes(name)) {
-      for (const sql of [`update ${name} set ${owner} = ${owner}`, `delete from ${name}`])
-        await expect(app(tenant, sql)).rejects.toMatchObject({ code: '42501' });
-      return;
-    }
-    expect(await app(tenant, `update ${name} set ${owner} = ${owner} returning ${owner} as owner`)).toEqual(mine);
-    expect(await app(tenant, `delete from ${name} where ${owner} = $1 returning 1`, [victim])).toEqual([]);
-    expect(await app(tenant, `delete from ${name} returning ${owner} as owner`)).toEqual(mine);
+  it.each(TENANTS)('can not be read, changed or deleted by %s', async (_, tenant) => {
+    await expectUnreachable(table, tenant);
   });
 
-  it.each([
-    ['a foreign tenant', stranger],
-    ['no tenant', null],
-  ])('can not be made for a user by %s', async (_, tenant) => {
-    await expect(app(tenant, insertOf(name), [await storedRow(table, victim)])).rejects.toMatchObject({
-      code: '42501',
-      message: expect.stringContaining('row-level security') as string,
-    });
+  it.each(TENANTS)('can not be made for a user by %s', async (_, tenant) => {
+    await expectNotMade(table, tenant);
   });
 
   it('can not be given to another user', async () => {
-    await expect(app(stranger, `update ${name} set ${owner} = $1`, [victim])).rejects.toMatchObject({ code: '42501' });
+    await expectNotGiven(table);
   });
+
+  it.each(mutations.filter((one) => one.table === name))(
+    'are no more safe, and this test sees it, with: $sql',
+    async ({ sql }) => {
+      mutation = sql;
+      try {
+        await as(null, null, 'select 1'); // the change itself succeeds
+        const checks = TENANTS.flatMap(([, tenant]) => [
+          expectUnreachable(table, tenant),
+          expectNotMade(table, tenant),
+        ]);
+        const outcomes = await Promise.allSettled([...checks, expectNotGiven(table)]);
+        expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
+      } finally {
+        mutation = '';
+      }
+    },
+  );
 
   it('are guarded by policies that are forced and name our roles alone', async () => {
     const [flags] = await database.query<Row>(

@@ -18,6 +18,7 @@ export const ERROR_CATALOGUE = {
   not_found: { status: 404, level: 'info', title: 'Not found' },
   method_not_allowed: { status: 405, level: 'info', title: 'The route does not answer this method' },
   not_acceptable: { status: 406, level: 'info', title: 'No acceptable representation' },
+  request_timeout: { status: 408, level: 'info', title: 'The request came too slowly' },
   turn_in_progress: { status: 409, level: 'info', title: 'Another turn of this session is still running' },
   idempotency_key_in_use: {
     status: 409,

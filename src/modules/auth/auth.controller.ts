@@ -13,6 +13,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
+import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import {
   ChangePasswordRequest,
@@ -48,6 +49,7 @@ export class AuthController {
   @Public()
   @Post('auth/login')
   @HttpCode(200)
+  @AcceptsForm()
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
   @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
   @ApiOkResponse({ type: SignedIn })

@@ -64,6 +64,11 @@ export class AppConfig {
   @Max(MAX_TIMER_MS)
   requestTimeoutMs: number = 30_000;
 
+  @Variable('Server', 'Connections that are open at a time, at most; one more is closed at once.')
+  @IsInt()
+  @Min(1)
+  maxConnections: number = 10_000;
+
   @Variable('Server', 'Milliseconds that running answers get to finish after SIGTERM; then they are handed back.')
   @IsInt()
   @Min(0)

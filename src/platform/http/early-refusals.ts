@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../kernel/errors/app-error.js';
+import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { newId } from '../../kernel/ids.js';
 import { toProblem } from './problem.js';
 
@@ -18,10 +19,15 @@ export function refuseAddress(_error: unknown, request: Pick<FastifyRequest, 'id
     .send(JSON.stringify(toProblem(error, { instance, requestId: request.id })));
 }
 
+const BY_CODE: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
 /** For Fastify's `clientErrorHandler`: bytes that the HTTP parser can not read, or that came too slowly. */
 export function refuseBytes(failure: Error & { readonly code?: string }, socket: Socket): void {
   if (failure.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const error = new AppError(failure.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'malformed_request');
+  const error = new AppError(BY_CODE[failure.code ?? ''] ?? 'malformed_request');
   const { status } = error.definition;
   const requestId = newId();
   const { instance: _unknown, ...problem } = toProblem(error, { instance: '', requestId });

@@ -10,6 +10,7 @@ import { RouteTable } from './route-table.js';
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'malformed_request',
   401: 'unauthenticated',
+  403: 'not_found',
   404: 'not_found',
   405: 'method_not_allowed',
   406: 'not_acceptable',
@@ -69,11 +70,14 @@ function toAppError(thrown: unknown): AppError {
   return code === undefined ? new AppError('internal_error', { cause: error }) : new AppError(code, { cause: error });
 }
 
-/** Status of the framework's errors: Nest's exceptions carry it in a method, Fastify's in a field beside an FST_ code. */
+/**
+ * Status of the framework's errors: Nest's exceptions carry it in a method, Fastify's in a field beside an FST_ code, and
+ * those of its file server, which refuses a path that climbs, in a field of an error that says it may be shown.
+ */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpException) return error.getStatus();
-  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  const isFastify = typeof code === 'string' && code.startsWith('FST_');
+  const { code, statusCode, expose } = error as { code?: unknown; statusCode?: unknown; expose?: unknown };
+  const isFastify = (typeof code === 'string' && code.startsWith('FST_')) || expose === true;
   if (error instanceof SyntaxError && statusCode === 400) return 400;
   return isFastify && typeof statusCode === 'number' ? statusCode : undefined;
 }

@@ -43,9 +43,14 @@ function toInstance(type: ClassConstructor<object>, given: Readonly<Record<strin
   }
 }
 
+/** A field of the body as a JSON pointer (RFC 6901). */
+export function pointerTo(field: string): string {
+  return `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
 function* fieldErrors(errors: readonly ValidationError[], prefix: string): Iterable<FieldError> {
   for (const { property, constraints, children } of errors) {
-    const pointer = prefix + property.replaceAll('~', '~0').replaceAll('/', '~1');
+    const pointer = prefix + pointerTo(property).slice(1);
     for (const [rule, message] of Object.entries(constraints ?? {})) {
       yield {
         pointer,

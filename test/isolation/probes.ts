@@ -1,0 +1,253 @@
+import request, { type Response } from 'supertest';
+import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
+import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
+import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
+import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
+import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
+import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
+import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
+import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
+import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { PASSWORD, type TestUser } from '../support/as-user.js';
+import type { TestApp } from '../support/test-app.js';
+import { WITH_IDS } from './attempts.js';
+import { ADDRESSES, KEPT_BODY, KEPT_KEY, LOST_KEY, type Outcome, type Probe, type Things } from './twins.js';
+
+type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** Every attempt on a route with ids, as the one whose they are. */
+const requests: Probe[] = Object.entries(WITH_IDS).flatMap(([route, attempts]) =>
+  attempts.map(({ query, body, headers }, i) => ({
+    name: `${route} (${i})`,
+    run: (twin, { server }, things) => {
+      const [method, pattern] = route.split(' ') as [string, string];
+      const path = pattern.replace(
+        /:(\w+)/g,
+        (_, name: string) => (things as unknown as Record<string, string>)[name] ?? '',
+      );
+      const test = request(server)[method.toLowerCase() as Verb](path).buffer(true).set(signed(twin));
+      if (headers !== undefined) void test.set(headers);
+      if (query !== undefined) void test.query(query(things, things));
+      return body === undefined ? test : test.send(body(things, things));
+    },
+  })),
+);
+
+const http = (
+  method: Verb,
+  path: (things: Things) => string,
+  body?: (things: Things) => object,
+  headers = {},
+): Probe => ({
+  name: `${method.toUpperCase()} ${path(new Proxy({}, { get: (_, name) => `:${String(name)}` }) as Things)}`,
+  run: (twin, { server }, things): Promise<Response> => {
+    const test = request(server)
+      [method](path(things))
+      .buffer(true)
+      .set({ ...signed(twin), ...headers });
+    return Promise.resolve(body === undefined ? test : test.send(body(things)));
+  },
+});
+
+const signed = ({ accessToken }: TestUser): { authorization: string } => ({ authorization: `Bearer ${accessToken}` });
+
+/** Routes that are about the caller, and states that the attempts do not meet. */
+const more: Probe[] = [
+  http('get', () => '/users/me'),
+  http(
+    'patch',
+    () => '/users/me',
+    () => ({ display_name: 'x' }),
+  ),
+  http(
+    'post',
+    () => '/users/me/password',
+    () => ({ current_password: PASSWORD, new_password: 'another good one' }),
+  ),
+  http(
+    'delete',
+    () => '/users/me',
+    () => ({ password: PASSWORD }),
+  ),
+  http('post', () => '/auth/logout'),
+  http('get', () => '/projects'),
+  http(
+    'put',
+    ({ project_id }) => `/projects/${project_id}/prompts/order`,
+    ({ prompt_id, second_prompt_id }) => ({
+      prompt_ids: [second_prompt_id, prompt_id],
+    }),
+  ),
+  http('get', () => '/projects?limit=1'),
+  http(
+    'post',
+    () => '/projects',
+    () => KEPT_BODY,
+    { 'idempotency-key': KEPT_KEY },
+  ),
+  http(
+    'post',
+    () => '/projects',
+    () => KEPT_BODY,
+    { 'idempotency-key': 'a-new-key' },
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ project_id }) => ({ project_id, message: "ada's once" }),
+    { 'idempotency-key': KEPT_KEY },
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ busy_session_id }) => ({ session_id: busy_session_id, message: 'x' }),
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ busy_session_id }) => ({
+      session_id: busy_session_id,
+      message: 'x',
+      on_conflict: 'interrupt',
+      background: true,
+    }),
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ session_id, message_id }) => ({ session_id, parent_id: message_id, message: 'x' }),
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ session_id }) => ({ session_id, parent_id: null, message: 'x' }),
+  ),
+  http(
+    'post',
+    ({ question_id }) => `/chat/messages/${question_id}/regenerate`,
+    () => ({}),
+  ),
+  http(
+    'post',
+    ({ running_id }) => `/chat/messages/${running_id}/regenerate`,
+    () => ({ background: true }),
+  ),
+  http(
+    'post',
+    ({ running_id }) => `/chat/messages/${running_id}/regenerate`,
+    () => ({
+      background: true,
+      on_conflict: 'interrupt',
+    }),
+  ),
+  http('get', ({ running_id }) => `/chat/messages/${running_id}`),
+  http('get', ({ session_id, message_id }) => `/chat/sessions/${session_id}/messages?leaf_id=${message_id}&limit=1`),
+  http('get', ({ session_id }) => `/chat/sessions/${session_id}/messages?order=desc&limit=1`),
+  {
+    name: 'POST /auth/refresh',
+    run: ({ refreshToken }, { server }) => request(server).post('/auth/refresh').send({ refresh_token: refreshToken }),
+  },
+  {
+    name: 'POST /auth/login',
+    run: ({ email }, { server }) => request(server).post('/auth/login').send({ email, password: PASSWORD }),
+  },
+];
+
+/** Calls of the application itself. A refusal is an outcome, too. */
+const call = (
+  name: string,
+  work: (t: TestApp, actor: { userId: string }, things: Things) => Promise<unknown>,
+): Probe => ({
+  name,
+  run: async ({ id }, t, things): Promise<Outcome> => {
+    try {
+      return { status: 'done', text: JSON.stringify((await work(t, { userId: id }, things)) ?? null) };
+    } catch (error) {
+      return { status: (error as { code?: string }).code ?? 'failed', text: '' };
+    }
+  },
+});
+
+const calls: Probe[] = [
+  call('requestStop of a running turn', ({ app }, actor, { running_id }) =>
+    app.get(TurnClaims).requestStop(actor, running_id),
+  ),
+  call('requestStop of a waiting turn', ({ app }, actor, { waiting_id }) =>
+    app.get(TurnClaims).requestStop(actor, waiting_id),
+  ),
+  call('claimWaiting', ({ app }, actor, { waiting_id }) => app.get(TurnClaims).claimWaiting(actor, waiting_id)),
+  call('claimNext', async ({ app, database }, actor, { running_id, busy_session_id }) => {
+    await database.query('delete from turns where user_id = $1 and message_id = $2', [actor.userId, running_id]);
+    const { messageId } = (await app.get(TurnClaims).claimNext(actor, busy_session_id)) ?? {};
+    await database.query(`update turns set owner = claim_id where user_id = $1`, [actor.userId]);
+    return messageId;
+  }),
+  call('close', async ({ app, database }, { userId }, { running_id: id }) => {
+    const [turn] = await database.query<{ claimId: string }>(
+      'select claim_id as "claimId" from turns where user_id = $1 and message_id = $2',
+      [userId, id],
+    );
+    const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false } as never;
+    return app.get(TurnStore).close({ ...turn, answer: { userId, id }, attempt: 1 } as never, settled);
+  }),
+  call('releaseKey', ({ app }, actor) =>
+    app.get(TurnStore).releaseKey(actor, { route: 'POST /chat', key: LOST_KEY, requestHash: Buffer.alloc(1) }),
+  ),
+  call('readProgress', ({ app }, actor, { running_id }) =>
+    app.get(TurnStore).readProgress(actor, running_id, { attempt: 1, offset: 0 }),
+  ),
+  call('reopen', ({ app }, { userId }, { running_id }) =>
+    app.get(TurnStore).reopen({
+      userId,
+      messageId: running_id,
+      claimId: running_id,
+      attempt: 2,
+      request: { model: null, params: {} } as never,
+      isStopRequested: false,
+      crashes: 0,
+    }),
+  ),
+  ...Object.entries<(app: TestApp['app'], userId: string, things: Things) => Promise<unknown>>({
+    'SignInsRepository.find': (app, userId, { sign_in_id }) => app.get(SignInsRepository).find(userId, sign_in_id),
+    'SignInsRepository.revoke': (app, userId, { sign_in_id }) => app.get(SignInsRepository).revoke(userId, sign_in_id),
+    'SignInsRepository.advance': (app, userId, { sign_in_id: id }) =>
+      app.get(SignInsRepository).advance({ userId, id, generation: 1 } as never, new Date()),
+    'SignInAddressesRepository.isKnown': async (app, userId) => {
+      const addresses = app.get(SignInAddressesRepository);
+      return [
+        await addresses.isKnown(userId, ADDRESSES[0] as string),
+        await addresses.isKnown(userId, ADDRESSES[1] as string),
+      ];
+    },
+    'SignInAddressesRepository.insert': (app, userId) =>
+      app.get(SignInAddressesRepository).insert(userId, '198.51.100.3'),
+    'AuditRepository.list': (app, userId) => app.get(AuditRepository).list(userId, null, 99),
+    'MessagesRepository.list, from a place': (app, userId, { session_id }) =>
+      app.get(MessagesRepository).list(userId, session_id, { order: 'asc', afterSeq: 1, limit: 9 }),
+    'MessagesRepository.list, back from a place': (app, userId, { session_id, message_id }) =>
+      app.get(MessagesRepository).list(userId, session_id, { order: 'desc', afterSeq: 9, limit: 9 }, [message_id]),
+    'MessagesRepository.listPathIds': (app, userId, { session_id, message_id }) =>
+      app
+        .get(MessagesRepository)
+        .listPathIds(userId, session_id, message_id, { order: 'asc', afterSeq: null, limit: 9 }),
+    'SessionsRepository.suggestTitle': (app, userId, { session_id }) =>
+      app.get(SessionsRepository).suggestTitle(userId, session_id, 'x'),
+    'SessionsRepository.list, from a place': (app, userId, { project_id, running_id: id }) =>
+      app.get(SessionsRepository).list(userId, project_id, false, { lastActiveAt: '2100-01-01T00:00:00Z', id }, 9),
+    'SessionsRepository.update, to archived': (app, userId, { session_id }) =>
+      app.get(SessionsRepository).update(userId, session_id, { title: 'x', isArchived: true, isPinned: true }),
+    'SessionsRepository.update, from archived': (app, userId, { session_id }) =>
+      app.get(SessionsRepository).update(userId, session_id, { metadata: {}, isArchived: false, isPinned: false }),
+    'ProjectsRepository.list, from a place': (app, userId, { running_id }) =>
+      app.get(ProjectsRepository).list(userId, running_id, 21),
+    'ProjectsRepository.update': (app, userId, { project_id }) =>
+      app.get(ProjectsRepository).update(userId, project_id, { name: 'x', params: {} }),
+    'PromptsRepository.reorder': (app, userId, { project_id, prompt_id, question_id }) =>
+      app.get(PromptsRepository).reorder(userId, project_id, [question_id, prompt_id]),
+  }).map(([name, work]) =>
+    call(name, ({ app }, actor, things) => app.get(UnitOfWork).run(actor, () => work(app, actor.userId, things))),
+  ),
+];
+
+export const PROBES: readonly Probe[] = [...more, ...calls, ...requests];
