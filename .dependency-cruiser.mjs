@@ -22,6 +22,8 @@ export const MAY_IMPORT = {
 const SYSTEM_SCOPE_USERS = [
   '^src/platform/database/database\\.module\\.ts$', // provides it
   '^src/modules/users/users\\.repository\\.ts$', // sign-in by e-mail: nobody is signed in yet
+  '^src/modules/auth/api-keys\\.repository\\.ts$', // sign-in by key, and when keys of all users were last used
+  '^src/modules/auth/sign-ins\\.repository\\.ts$', // the sweep: sign-ins of all users
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users

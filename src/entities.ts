@@ -1,3 +1,4 @@
+import { ApiKey } from './modules/auth/api-key.entity.js';
 import { SecondFactor } from './modules/auth/second-factor.entity.js';
 import { SignIn } from './modules/auth/sign-in.entity.js';
 import { ChatSession } from './modules/chat/chat-session.entity.js';
@@ -9,4 +10,15 @@ import { User } from './modules/users/user.entity.js';
 import { DataKey } from './platform/crypto/data-key.entity.js';
 
 /** Every table that repositories read; the turn's own tables are reached by the hot path's SQL alone. */
-export const ENTITIES = [User, DataKey, SignIn, SecondFactor, Project, ProviderKey, Prompt, ChatSession, Message];
+export const ENTITIES = [
+  User,
+  DataKey,
+  SignIn,
+  SecondFactor,
+  Project,
+  ProviderKey,
+  Prompt,
+  ChatSession,
+  Message,
+  ApiKey,
+];

@@ -6,6 +6,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { SecondFactorsRepository } from '../../src/modules/auth/second-factors.repository.js';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { AdminRepository } from '../../src/modules/admin/admin.repository.js';
+import { ApiKeysRepository } from '../../src/modules/auth/api-keys.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
@@ -119,6 +120,7 @@ const RECIPES: [
     'users',
     (users: UsersRepository, userId) => ({
       find: [() => users.find(userId)],
+      findLocked: [() => users.findLocked(userId)],
       insert: [() => users.insert({ id: userId, email: 'x@example.com', passwordHash: 'x', displayName: null })],
       update: [
         () => users.update(userId, { displayName: 'x' }),
@@ -139,8 +141,34 @@ const RECIPES: [
       insert: [() => signIns.insert({ userId, id, seed: Buffer.alloc(1), userAgent: null, expiresAt: new Date(0) })],
       find: [() => signIns.find(userId, id)],
       advance: [() => signIns.advance({ userId, id, generation: 1 } as never, new Date(0))],
+      list: [() => signIns.list(userId, null, 21), () => signIns.list(userId, id, 21)],
       revoke: [() => signIns.revoke(userId, id)],
       revokeOthers: [() => signIns.revokeOthers(userId, id)],
+      sweep: [() => signIns.sweep(30)],
+    }),
+  ],
+  [
+    ApiKeysRepository,
+    'api-keys',
+    (keys: ApiKeysRepository, userId) => ({
+      insert: [
+        () =>
+          keys.insert({
+            userId,
+            id,
+            name: 'x',
+            prefix: 'x',
+            keyHash: Buffer.alloc(32),
+            scopes: ['read'],
+            projectId: null,
+            expiresAt: null,
+          }),
+      ],
+      find: [() => keys.find(userId, id)],
+      list: [() => keys.list(userId, null, 21), () => keys.list(userId, id, 21)],
+      remove: [() => keys.remove(userId, id)],
+      findByHash: [() => keys.findByHash(Buffer.alloc(32))],
+      markUsed: [() => keys.markUsed([{ userId, id, atMs: 0 }])],
     }),
   ],
   [
@@ -326,8 +354,12 @@ const RECIPES: [
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash'];
 
+/** Methods of these that need none. */
+const BY_SYSTEM_SCOPE = ['findCredentials', 'sweep', 'findByHash', 'markUsed', 'listAccounts'];
+
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   UsersRepository,
+  ApiKeysRepository,
   SignInsRepository,
   SecondFactorsRepository,
   SignInAddressesRepository,
@@ -376,7 +408,7 @@ describe('the SQL of a repository', () => {
       let text = '';
       for (const [method, calls] of Object.entries(recipe(t.app.get(type) as never, actor.userId))) {
         for (const call of calls) {
-          const isBare = !IN_A_UNIT_OF_WORK.has(type) || ['findCredentials', 'listAccounts'].includes(method);
+          const isBare = !IN_A_UNIT_OF_WORK.has(type) || BY_SYSTEM_SCOPE.includes(method);
           const isNested = IN_A_CALLERS_UNIT_OF_WORK.get(type)?.includes(method) === true;
           const { statements } = await wire.during(async () => {
             // What a call answers, or that it fails for want of rows, is not the question here.

@@ -232,6 +232,30 @@ describe('the answers of the server', () => {
     await checked(user.get('/users/me'), 401);
   });
 
+  it('about sign-ins and API keys', async () => {
+    const user = await User.register(t);
+    await checked(user.get('/auth/sessions'), 200);
+    const second = await checked<{ access_token: string }>(
+      open('post', '/auth/login', { email: user.email, password: PASSWORD }),
+      200,
+    );
+    const { data } = await checked<{ data: { id: string }[] }>(user.get('/auth/sessions?limit=1'), 200);
+    await checked(user.delete(`/auth/sessions/${data[0]?.id}`), 204);
+    await checked(user.delete(`/auth/sessions/${data[0]?.id}`), 404);
+    await checked(user.by(second.access_token).get('/auth/sessions'), 401);
+    const { id: project_id } = await user.project();
+    const fields = { name: 'Report', scopes: ['read'], project_id, expires_at: '2099-01-01T00:00:00Z' };
+    const { id, key } = await checked<{ id: string; key: string }>(user.post('/auth/api-keys', fields), 201);
+    await checked(user.post('/auth/api-keys', { name: 'Report', scopes: [] }), 422);
+    await checked(user.post('/auth/api-keys', { ...fields, project_id: newId() }), 404);
+    await checked(user.get('/auth/api-keys'), 200);
+    await checked(user.by(key).get(`/projects/${project_id}`), 200);
+    await checked(user.by(key).delete(`/projects/${project_id}`), 403);
+    await checked(user.by(key).get('/auth/api-keys'), 403);
+    await checked(user.delete(`/auth/api-keys/${id}`), 204);
+    await checked(user.delete(`/auth/api-keys/${id}`), 404);
+  });
+
   it('about projects', async () => {
     const everything = {
       name: 'Guide',

@@ -89,6 +89,7 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
     await isRefused(tablet.access_token);
     await unitOfWork.run({ userId: ada.id }, () => revocations.restore({ userId: ada.id }, [ada.id]));
     await expectSoon(() => isTaken(ada.accessToken));
+    await isTaken((await login()).access_token);
   });
 
   it('learns of what was written long before it was committed', async () => {

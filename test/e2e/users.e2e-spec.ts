@@ -162,6 +162,7 @@ describe('deleting the account', () => {
     const made = await user.post('/projects', { name: 'Project' }).set('idempotency-key', 'once').expect(201);
     const project = made.body as { id: string };
     await user.prompt(project.id);
+    await user.apiKey({ project_id: project.id });
     const { assistant_message } = await user.turn({ project_id: project.id });
     await user.put(`/chat/messages/${assistant_message.id}/feedback`, { rating: 'up', comment: 'Fine' }).expect(200);
     const gate = t.model.hold('So far');

@@ -5,6 +5,8 @@ export interface Ids {
   readonly session_id: string;
   readonly message_id: string;
   readonly user_id: string;
+  readonly api_key_id: string;
+  readonly sign_in_id: string;
 }
 
 /** One way to ask a route for things by `ids`, some of them perhaps beside things of the asker's `own`. */
@@ -26,6 +28,9 @@ const byProject: Attempt = { query: ({ project_id }) => ({ project_id }) };
 
 /** How each route that takes an id is asked. A route that is in neither list fails the test. */
 export const WITH_IDS: Record<string, Attempt[]> = {
+  'DELETE /auth/sessions/:sign_in_id': plain,
+  'POST /auth/api-keys': [{ body: ({ project_id }) => ({ name: 'Mine', scopes: ['read'], project_id }) }],
+  'DELETE /auth/api-keys/:api_key_id': plain,
   'GET /projects/:project_id': plain,
   'PATCH /projects/:project_id': [{ body: () => ({ name: 'Mine' }) }, { body: () => ({}), ...ifMatch }],
   'DELETE /projects/:project_id': [{}, ifMatch],
@@ -102,6 +107,8 @@ export const WITHOUT_IDS = [
   'DELETE /auth/second-factor',
   'POST /auth/second-factor/confirm',
   'POST /auth/second-factor/recovery-codes',
+  'GET /auth/sessions',
+  'GET /auth/api-keys',
   'GET /users/me',
   'PATCH /users/me',
   'DELETE /users/me',

@@ -30,6 +30,11 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   audit_heads: { SELECT: 'all' },
   data_keys: { SELECT: ['master_version', 'user_id'] },
   rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
+  sign_ins: { SELECT: ['expires_at', 'id', 'revoked_at', 'user_id'], DELETE: 'all' },
+  api_keys: {
+    SELECT: ['expires_at', 'id', 'key_hash', 'last_used_at', 'project_id', 'scopes', 'user_id'],
+    UPDATE: ['last_used_at'],
+  },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
 };
 
@@ -40,6 +45,7 @@ const VALUES: Record<string, () => Row> = {
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
   turns: () => ({ is_running: true }),
+  api_keys: () => ({ key_hash: Buffer.from(randomUUID()) }),
 };
 
 // Jest collects its tests before it runs any, so the tables have to be known first.
@@ -70,6 +76,7 @@ async function plant(table: Table, userId: string): Promise<void> {
 }
 
 function anyValue(type: string): unknown {
+  if (type.endsWith('[]')) return '{}';
   if (type === 'uuid') return newId();
   if (type === 'integer' || type === 'bigint') return 1;
   if (type === 'boolean') return true;
@@ -213,7 +220,10 @@ describe.each(tenantTables)('rows of $name', (table) => {
       'select roles::text[] as roles, permissive, cmd, qual from pg_policies where tablename = $1',
       [name],
     );
-    const ours = policies.filter(({ roles }) => roles.includes('parley_app'));
+    // Restrictive ones come on top and only take away.
+    const ours = policies.filter(
+      ({ roles, permissive }) => roles.includes('parley_app') && permissive === 'PERMISSIVE',
+    );
     expect(ours).toHaveLength(1);
     expect(ours[0]).toMatchObject({ roles: ['parley_app'], cmd: 'ALL' });
     expect(ours[0]?.qual).toContain('app.user_id');
@@ -222,6 +232,82 @@ describe.each(tenantTables)('rows of $name', (table) => {
 
   it('begin their primary key with the tenant', () => {
     expect(table.primaryKey[0]).toBe(owner);
+  });
+});
+
+/** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
+const IN_A_PROJECT = ['projects', 'prompts', 'chat_sessions', 'messages', 'turns', 'turn_chunks'];
+/** Outside of all projects, and out of reach of API keys: no route that a key can take touches them. */
+const OF_THE_ACCOUNT = [
+  'users',
+  'sign_ins',
+  'api_keys',
+  'revocations',
+  'idempotency_keys',
+  'data_keys',
+  'audit_events',
+  'audit_heads',
+  'sign_in_addresses',
+  'second_factors',
+];
+
+describe('a project that a transaction is bound to', () => {
+  const boundTo = async (projectId: string, sql: string, values: unknown[] = []): Promise<Row[]> => {
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      await client.query('begin; set local role parley_app');
+      await client.query(`select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`, [
+        victim,
+        projectId,
+      ]);
+      return (await client.query<Row>(sql, values)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const own = (): string => rows[victim]?.projects?.id as string;
+  const bound = tenantTables.filter(({ name }) => IN_A_PROJECT.includes(name));
+
+  it('is asked for by every table that hangs below projects', () => {
+    const known = [...IN_A_PROJECT, ...OF_THE_ACCOUNT];
+    expect(tenantTables.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+    expect(bound.map(({ name }) => name).sort()).toEqual([...IN_A_PROJECT].sort());
+  });
+
+  it.each(bound)('shows its own rows of $name', async ({ name, owner }) => {
+    expect(await boundTo(own(), `select ${owner} as owner from ${name}`)).toEqual([{ owner: victim }]);
+    expect(await boundTo(own(), `update ${name} set ${owner} = ${owner} returning 1 as one`)).toEqual([{ one: 1 }]);
+    expect(await boundTo(own(), `delete from ${name} returning 1 as one`)).toEqual([{ one: 1 }]);
+  });
+
+  it.each(bound)('shows, changes and deletes no row of $name in another project', async ({ name, owner }) => {
+    const other = newId();
+    expect(await boundTo(other, `select 1 from ${name}`)).toEqual([]);
+    expect(await boundTo(other, `update ${name} set ${owner} = ${owner} returning 1`)).toEqual([]);
+    expect(await boundTo(other, `delete from ${name} returning 1`)).toEqual([]);
+  });
+
+  it.each(bound)('takes no new row of $name in another project', async (table) => {
+    const row = await storedRow(table, victim);
+    // Deleted by the owner of the tables first, in the same transaction, so that only the policy can refuse.
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      await client.query('begin; set local session_replication_role = replica');
+      await client.query(`delete from ${table.name} where ${table.owner} = $1`, [victim]);
+      await client.query('set local session_replication_role = origin; set local role parley_app');
+      await client.query(`select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`, [
+        victim,
+        newId(),
+      ]);
+      await expect(client.query(insertOf(table.name), [row])).rejects.toMatchObject({
+        code: '42501',
+        message: expect.stringContaining('row-level security') as string,
+      });
+    } finally {
+      await client.end();
+    }
   });
 });
 

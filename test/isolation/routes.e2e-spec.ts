@@ -55,7 +55,11 @@ describe('a stranger', () => {
     const { id: project_id } = await user.project();
     const { id: prompt_id } = await user.prompt(project_id);
     const turn = await user.turn({ project_id, message: 'A secret' });
+    const api_key_id = (await user.apiKey()).id;
+    const sign_in_id = signInOf(user.accessToken);
     return [turn.user_message.id, turn.assistant_message.id].map((message_id) => ({
+      api_key_id,
+      sign_in_id,
       project_id,
       prompt_id,
       session_id: turn.session_id,
@@ -92,6 +96,8 @@ describe('a stranger', () => {
     session_id: newId(),
     message_id: newId(),
     user_id: newId(),
+    api_key_id: newId(),
+    sign_in_id: newId(),
   });
 
   it('meets no route that this test does not know', () => {
@@ -149,7 +155,7 @@ describe('a stranger', () => {
     it.each(cases)('answers for a malformed id in the path as for an unknown one (%i)', async (_, attempt) => {
       const unknown = await send(route, attempt, unknownIds(), eve.accessToken);
       for (const text of MALFORMED) {
-        const ids = { project_id: text, prompt_id: text, session_id: text, message_id: text, user_id: text };
+        const ids = Object.fromEntries(Object.keys(own).map((name) => [name, text])) as unknown as Ids;
         const response = await send(route, attempt, ids, eve.accessToken);
         if (route.includes(':') && attempt.ownPath !== true) {
           // A body may name a wrong id as well; whichever is seen first, the answer tells nothing about rows.
@@ -213,6 +219,10 @@ describe('a stranger', () => {
     throw new Error('the answer did not complete');
   });
 });
+
+function signInOf(accessToken: string): string {
+  return (JSON.parse(Buffer.from(accessToken.split('.')[1] as string, 'base64url').toString()) as { sid: string }).sid;
+}
 
 interface Schema {
   $ref?: string;

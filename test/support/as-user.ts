@@ -54,6 +54,17 @@ export class TestUser {
     return (await this.post('/chat/sessions', { project_id: projectId }).expect(201)).body as { id: string };
   }
 
+  /** An API key, by default with all scopes. */
+  async apiKey(fields: Json = {}): Promise<{ id: string; key: string }> {
+    const given = { name: 'Key', scopes: ['chat', 'read', 'manage'], ...fields };
+    return (await this.post('/auth/api-keys', given).expect(201)).body as { id: string; key: string };
+  }
+
+  /** The same user, by another token: an API key, or the token of another sign-in. */
+  by(token: string): TestUser {
+    return new TestUser(this.server, this.id, this.email, token, this.refreshToken);
+  }
+
   /** A finished turn. */
   async turn(fields: Json): Promise<TurnBody> {
     return (await this.post('/chat', { message: 'Hello', ...fields }).expect(200)).body as TurnBody;

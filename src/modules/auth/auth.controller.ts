@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiConsumes,
   ApiCreatedResponse,
@@ -7,6 +7,7 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
@@ -15,6 +16,8 @@ import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
+import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
+import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
   ChangePasswordRequest,
   LoginRequest,
@@ -101,11 +104,17 @@ export class AuthController {
   // Here and not with the users, because it ends sign-ins, of which users know nothing.
   @LimitByAddress(AUTH_LIMITS.passwordChanges)
   @Post('users/me/password')
+  @OwnIdempotency()
   @HttpCode(204)
   @ApiOperation({ operationId: 'changePassword', summary: 'Change the password and end all other sign-ins' })
   @ApiNoContentResponse()
   @ApiProblems('unauthenticated', 'validation_failed', 'rate_limited', 'overloaded')
-  changePassword(@CurrentActor() actor: Actor, @Body() body: ChangePasswordRequest): Promise<void> {
-    return this.auth.changePassword(actor, body);
+  async changePassword(
+    @CurrentActor() actor: Actor,
+    @Body() body: ChangePasswordRequest,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    if (await this.auth.changePassword(actor, body, idempotencyKeyOf(request))) markReplayed(reply);
   }
 }

@@ -3,6 +3,10 @@ import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokens } from './access-tokens.js';
+import { ApiKeyAccess } from './api-key-access.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeysRepository } from './api-keys.repository.js';
+import { ApiKeysService } from './api-keys.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { AccountAccess } from './public/account-access.js';
@@ -16,11 +20,14 @@ import { SecondFactorController } from './second-factor.controller.js';
 import { SecondFactorService } from './second-factor.service.js';
 import { SecondFactorsRepository } from './second-factors.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
+import { SignInSweepJob } from './sign-in-sweep.job.js';
+import { SignInsController } from './sign-ins.controller.js';
 import { SignInsRepository } from './sign-ins.repository.js';
+import { SignInsService } from './sign-ins.service.js';
 
 @Module({
   imports: [UsersModule, PassportModule.register({ session: false })],
-  controllers: [AuthController, KeySetController, SecondFactorController],
+  controllers: [AuthController, SignInsController, ApiKeysController, KeySetController, SecondFactorController],
   providers: [
     AuthService,
     AccountAccess,
@@ -31,6 +38,11 @@ import { SignInsRepository } from './sign-ins.repository.js';
     SecondFactorsRepository,
     SecondFactorCheck,
     SecondFactorService,
+    SignInsService,
+    SignInSweepJob,
+    ApiKeysRepository,
+    ApiKeysService,
+    ApiKeyAccess,
     VerifiedTokens,
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },

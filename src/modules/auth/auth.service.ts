@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
@@ -10,7 +10,8 @@ import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { requireGoodPassword } from '../../platform/crypto/password-rules.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { Revocations } from '../../platform/revocations/revocations.js';
+import { type IdempotencyKey, requireSameRequest } from '../../platform/idempotency/idempotency-key.js';
+import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
 import { UserDirectory } from '../users/public/user-directory.js';
 import { AccessTokens } from './access-tokens.js';
 import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
@@ -19,6 +20,7 @@ import { type RefreshToken, RefreshTokens } from './refresh-token.js';
 import type { SignIn } from './sign-in.entity.js';
 import { SecondFactorCheck } from './second-factor-check.js';
 import { SignInsRepository } from './sign-ins.repository.js';
+import { SignInsService } from './sign-ins.service.js';
 
 /** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
 const REFRESH_GRACE_MS = 10_000;
@@ -40,15 +42,16 @@ export class AuthService {
     private readonly signIns: SignInsRepository,
     private readonly passwords: PasswordHasher,
     private readonly accessTokens: AccessTokens,
-    private readonly revocations: Revocations,
+    private readonly devices: SignInsService,
+    private readonly keys: IdempotencyRepository,
     private readonly throttle: LoginThrottle,
     private readonly audit: AuditLog,
     private readonly secondFactor: SecondFactorCheck,
     private readonly clock: Clock,
     private readonly config: AppConfig,
-    keys: KeyRing,
+    keyRing: KeyRing,
   ) {
-    this.refreshTokens = new RefreshTokens(keys.deriveAll('refresh-token'));
+    this.refreshTokens = new RefreshTokens(keyRing.deriveAll('refresh-token'));
   }
 
   async register(request: RegisterRequest, client: Client): Promise<SignedIn> {
@@ -80,12 +83,13 @@ export class AuthService {
       this.recordRefusal(credentials.userId, isRight ? 'disabled' : 'wrong_password');
       throw new AppError('invalid_credentials');
     }
-    return this.finishLogin(credentials.userId, code, client);
+    return this.finishLogin(credentials.userId, versionOf(credentials.passwordHash), code, client);
   }
 
   /** The second step of a sign-in whose first gave the challenge. */
   async loginWithSecondFactor(challenge: string, code: string, client: Client): Promise<SignedIn> {
-    return this.finishLogin(await this.secondFactor.userOf(challenge), code, client);
+    const { userId, passwordVersion } = await this.secondFactor.read(challenge);
+    return this.finishLogin(userId, passwordVersion, code, client);
   }
 
   /** One token makes one child. A token of an earlier generation is a replay: the whole family ends. */
@@ -102,29 +106,53 @@ export class AuthService {
     const { userId, signInId } = actor;
     if (signInId === null) return;
     await this.unitOfWork.run(actor, async () => {
-      if (await this.endSignIn(userId, signInId)) {
+      if (await this.devices.end(userId, signInId)) {
         await this.audit.record(actor, 'sign_in.ended', { subjectId: signInId });
       }
     });
   }
 
-  /** Ends every other sign-in of the user; this one goes on. */
-  async changePassword(actor: Actor, request: ChangePasswordRequest): Promise<void> {
+  /**
+   * Ends every other sign-in of the user; this one goes on. True when the same request has done it before. The hashing comes
+   * before the transaction, so this sees to the key itself.
+   */
+  async changePassword(actor: Actor, request: ChangePasswordRequest, key: IdempotencyKey | null): Promise<boolean> {
+    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
+    if (key !== null && kept !== null) {
+      requireSameRequest(kept, key);
+      return true;
+    }
     const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
     const isRight = await this.passwords.verify(request.current_password, account?.passwordHash ?? null);
-    if (account === null || !isRight) throw AppError.invalid('/current_password', 'is not the current password');
+    if (account === null || !isRight) throw wrongPassword();
     requireGoodPassword('/new_password', request.new_password, account.email);
     const passwordHash = await this.passwords.hash(request.new_password);
     await this.unitOfWork.run(actor, async () => {
+      if ((await this.users.lockPasswordHash(actor.userId)) !== account.passwordHash) throw wrongPassword();
       await this.users.setPasswordHash(actor.userId, passwordHash);
-      await this.revocations.revoke(actor, await this.signIns.revokeOthers(actor.userId, actor.signInId));
+      await this.devices.endOthers(actor.userId, actor.signInId);
+      if (key !== null) await this.keys.insert(actor.userId, key, { body: null });
       await this.audit.record(actor, 'account.password_changed');
     });
+    return false;
   }
 
-  private async finishLogin(userId: string, code: string | undefined, client: Client): Promise<SignedIn> {
-    await this.secondFactor.require(userId, code);
-    return this.unitOfWork.run({ userId }, () => this.signIn(userId, client));
+  /** @param passwordVersion of the password that was right */
+  private async finishLogin(
+    userId: string,
+    passwordVersion: string,
+    code: string | undefined,
+    client: Client,
+  ): Promise<SignedIn> {
+    await this.secondFactor.require(userId, passwordVersion, code);
+    return this.unitOfWork.run({ userId }, async () => {
+      // A sign-in by the old password must not come after a change has ended all others.
+      const passwordHash = await this.users.lockPasswordHash(userId);
+      if (passwordHash === null || versionOf(passwordHash) !== passwordVersion) {
+        throw new AppError('invalid_credentials');
+      }
+      return this.signIn(userId, client);
+    });
   }
 
   private async exchange(token: RefreshToken): Promise<SignedIn | null> {
@@ -144,18 +172,11 @@ export class AuthService {
       token.generation === now.generation - 1 &&
       now.lastUsedAt.getTime() > nowMs - REFRESH_GRACE_MS;
     if (isLostAnswer) return this.issue(now);
-    await this.endSignIn(token.userId, token.signInId);
+    await this.devices.end(token.userId, token.signInId);
     await this.audit.record({ userId: token.userId, is: 'anonymous' }, 'sign_in.refresh_reused', {
       subjectId: token.signInId,
     });
     return null;
-  }
-
-  /** Ends a sign-in with all its tokens, the access tokens that are still good too; false when it had ended before. */
-  private async endSignIn(userId: string, signInId: string): Promise<boolean> {
-    const isEnded = await this.signIns.revoke(userId, signInId);
-    await this.revocations.revoke({ userId }, [signInId]);
-    return isEnded;
   }
 
   /** Nobody waits for it: the answer must not take longer for an address that has an account. */
@@ -187,4 +208,13 @@ export class AuthService {
   private expiry(): Date {
     return new Date(this.clock.nowMs() + this.config.jwtRefreshTtlSeconds * 1000);
   }
+}
+
+function wrongPassword(): AppError {
+  return AppError.invalid('/current_password', 'is not the current password');
+}
+
+/** Tells one password of an account from the next, without saying anything of either. */
+function versionOf(passwordHash: string): string {
+  return createHash('sha256').update(passwordHash).digest('base64url').slice(0, 22);
 }

@@ -7,6 +7,8 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
+import { ApiKeyAccess } from './api-key-access.js';
+import { apiKeyIn } from './api-key.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 /** Guards every route of the application; `@Public()` is the only way around it. */
@@ -16,6 +18,7 @@ export class JwtGuard extends AuthGuard('jwt') {
     private readonly reflector: Reflector,
     private readonly verified: VerifiedTokens,
     private readonly revocations: Revocations,
+    private readonly apiKeys: ApiKeyAccess,
   ) {
     super();
   }
@@ -30,9 +33,16 @@ export class JwtGuard extends AuthGuard('jwt') {
     if (isPublic === true) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     const { authorization } = request.headers;
-    const actor = authorization === undefined ? undefined : this.verified.find(authorization);
-    if (actor === undefined) return super.canActivate(context);
-    request.user = this.admit(actor, context);
+    const known = authorization === undefined ? undefined : this.verified.find(authorization);
+    if (known === undefined) {
+      const key = apiKeyIn(authorization);
+      if (key === null) return super.canActivate(context);
+      return this.apiKeys.find(key, authorization as string).then((actor) => {
+        request.user = this.admit(actor, context);
+        return true;
+      });
+    }
+    request.user = this.admit(known, context);
     return true;
   }
 
@@ -42,9 +52,12 @@ export class JwtGuard extends AuthGuard('jwt') {
     return this.admit(actor as unknown as Actor, context) as T;
   }
 
-  private admit(actor: Actor, context: ExecutionContext): Actor {
-    if (this.revocations.isRevoked(actor)) throw new AppError('unauthenticated');
-    if (actor.apiKeyId !== null) this.requireScope(actor, context);
+  private admit(actor: Actor | null, context: ExecutionContext): Actor {
+    if (actor === null || this.revocations.isRevoked(actor)) throw new AppError('unauthenticated');
+    if (actor.apiKeyId !== null) {
+      this.requireScope(actor, context);
+      this.apiKeys.noteUse(actor);
+    }
     return actor;
   }
 

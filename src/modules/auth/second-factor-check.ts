@@ -39,21 +39,22 @@ export class SecondFactorCheck {
    * After the right password: returns when the user has no second factor or the code is right. Else throws
    * `second_factor_required` with a challenge, or `invalid_second_factor`.
    */
-  async require(userId: string, code: string | undefined): Promise<void> {
+  async require(userId: string, passwordVersion: string, code: string | undefined): Promise<void> {
     const factor = await this.unitOfWork.run({ userId }, () => this.factors.find(userId));
     if (factor === null || factor.confirmedAt === null) return;
     if (code === undefined) {
-      const challenge = await this.tokens.sign(CHALLENGE_TYPE, { sub: userId }, CHALLENGE_TTL_SECONDS);
+      const claims = { sub: userId, pwv: passwordVersion };
+      const challenge = await this.tokens.sign(CHALLENGE_TYPE, claims, CHALLENGE_TTL_SECONDS);
       throw new AppError('second_factor_required', { extensions: { challenge } });
     }
     if (!(await this.spend({ userId, is: 'anonymous' }, code))) throw new AppError('invalid_second_factor');
   }
 
-  /** Whose password was right; throws `invalid_challenge` when that was too long ago, or never. */
-  async userOf(challenge: string): Promise<string> {
+  /** Whose password was right, and which one; throws `invalid_challenge` when that was too long ago, or never. */
+  async read(challenge: string): Promise<{ userId: string; passwordVersion: string }> {
     const claims = await this.tokens.verify(CHALLENGE_TYPE, challenge);
-    if (claims === null || !isId(claims.sub)) throw new AppError('invalid_challenge');
-    return claims.sub;
+    if (claims === null || !isId(claims.sub) || typeof claims.pwv !== 'string') throw new AppError('invalid_challenge');
+    return { userId: claims.sub, passwordVersion: claims.pwv };
   }
 
   /** Runs a check of the signed-in user's password or code; only a wrong one counts. Throws `rate_limited`. */

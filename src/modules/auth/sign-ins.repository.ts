@@ -1,11 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull } from 'typeorm';
+import { IsNull, LessThan, Raw } from 'typeorm';
+import { SystemScope } from '../../platform/database/system-scope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SignIn } from './sign-in.entity.js';
 
+/** Rows removed in one statement, so that a sweep never holds locks for long. */
+const SWEEP_BATCH = 1000;
+
 @Injectable()
 export class SignInsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
 
   async insert(signIn: Pick<SignIn, 'userId' | 'id' | 'seed' | 'userAgent' | 'expiresAt'>): Promise<void> {
     await this.unitOfWork.repository(SignIn).insert(signIn);
@@ -26,11 +33,28 @@ export class SignInsRepository {
     return affected === 1;
   }
 
+  /** Those that have not ended, newest first: ids grow with time. */
+  list(userId: string, beforeId: string | null, limit: number): Promise<SignIn[]> {
+    return this.unitOfWork.repository(SignIn).find({
+      where: {
+        userId,
+        revokedAt: IsNull(),
+        expiresAt: Raw((column) => `${column} > now()`),
+        ...(beforeId === null ? {} : { id: LessThan(beforeId) }),
+      },
+      order: { id: 'DESC' },
+      take: limit,
+    });
+  }
+
   /** False when it had ended before. */
   async revoke(userId: string, id: string): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(SignIn)
-      .update({ userId, id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
+      .update(
+        { userId, id, revokedAt: IsNull(), expiresAt: Raw((column) => `${column} > now()`) },
+        { revokedAt: () => 'now()' },
+      );
     return affected === 1;
   }
 
@@ -45,5 +69,19 @@ select id from ended`,
       [userId, keepId],
     );
     return revoked.map(({ id }) => id);
+  }
+
+  /** Removes those that ended more than the given days ago, some at a time; the answer is how many. */
+  async sweep(keepDays: number): Promise<number> {
+    const { rowCount } = await this.system.query('forget sign-ins that have ended', {
+      name: 'sign_ins_sweep',
+      text: `
+with old as materialized (
+  select user_id, id from sign_ins where least(expires_at, revoked_at) < now() - $1 * interval '1 day' limit ${SWEEP_BATCH}
+)
+delete from sign_ins s using old o where s.user_id = o.user_id and s.id = o.id`,
+      values: [keepDays],
+    });
+    return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep(keepDays)) : (rowCount ?? 0);
   }
 }

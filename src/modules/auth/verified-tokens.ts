@@ -5,17 +5,20 @@ import { Clock } from '../../kernel/clock.js';
 const CAPACITY = 10_000;
 
 /**
- * Access tokens whose signature was checked already, until they expire: a client sends the same one with every request.
- * Only what a token says by itself is remembered; whatever can change during its life must be asked beside this.
+ * Access tokens whose signature was checked already, until they expire, and API keys that were looked up some seconds ago: a
+ * client sends the same one with every request. What can change meanwhile must be asked beside this (`Revocations`).
  */
 @Injectable()
 export class VerifiedTokens {
-  private readonly actors = new Map<string, { actor: Actor; expiresAtMs: number }>();
+  private readonly actors = new Map<string, { actor: Actor | null; expiresAtMs: number }>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** @param authorization the whole header */
-  find(authorization: string): Actor | undefined {
+  /**
+   * Null for what is known to be nobody's.
+   * @param authorization the whole header
+   */
+  find(authorization: string): Actor | null | undefined {
     const known = this.actors.get(authorization);
     if (known === undefined) return undefined;
     if (this.clock.nowMs() < known.expiresAtMs) return known.actor;
@@ -23,7 +26,7 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  remember(authorization: string, actor: Actor, expiresAtMs: number): void {
+  remember(authorization: string, actor: Actor | null, expiresAtMs: number): void {
     // The oldest goes first: a map keeps the order of insertion.
     if (this.actors.size >= CAPACITY) this.actors.delete(this.actors.keys().next().value as string);
     this.actors.set(authorization, { actor, expiresAtMs });

@@ -25,7 +25,7 @@ import {
 import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
 
-type Tenant = Pick<Actor, 'userId'>;
+type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId'>>;
 
 /** OPEN and CLOSE, one round trip each, and what others read of a turn. */
 @Injectable()
@@ -41,12 +41,13 @@ export class TurnStore {
    * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, or `idempotency_key_in_use`.
    */
   async open(
-    { userId }: Tenant,
+    actor: Tenant,
     place: TurnPlace,
     given: MessageContent,
     request: TurnRequest,
     { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
+    const { userId } = actor;
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
     const { content, parts, tokens, title } = given;
     const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
@@ -60,7 +61,7 @@ export class TurnStore {
           }
         : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
     const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId)];
-    const [opened, context] = await this.runGuarded(userId, key, answerId, lock, statements);
+    const [opened, context] = await this.runGuarded(actor, key, answerId, lock, statements);
     const row = single<OpenedRow>(opened);
     const question: Message = {
       ...emptyMessage(userId, questionId, row),
@@ -78,14 +79,15 @@ export class TurnStore {
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
   async openSibling(
-    { userId }: Tenant,
+    actor: Tenant,
     messageId: string,
     request: TurnRequest,
     { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
+    const { userId } = actor;
     const [answerId, claimId] = [newId(), newId()];
     const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
-    const [opened, asked, context] = await this.runGuarded(userId, key, answerId, lock, [
+    const [opened, asked, context] = await this.runGuarded(actor, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId),
@@ -102,7 +104,7 @@ export class TurnStore {
 
   /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session. */
   async reopen({ userId, messageId, claimId, attempt, request }: ClaimedTurn): Promise<OpenTurn | null> {
-    const [opened, asked, context] = await this.run(userId, [
+    const [opened, asked, context] = await this.run({ userId }, [
       { ...READ_TURN, values: [userId, messageId] },
       { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, messageId),
@@ -134,7 +136,7 @@ export class TurnStore {
       o.errorCode,
       attempt,
     ];
-    const [closed] = await this.run(answer.userId, [{ ...sql.CLOSE, values }]);
+    const [closed] = await this.run(answer, [{ ...sql.CLOSE, values }]);
     const row = closed?.rows[0] as { completedAt: Date; hasNext: boolean } | undefined;
     if (row === undefined) return null;
     return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
@@ -148,14 +150,16 @@ export class TurnStore {
     return { answer: message, hasNext: true };
   }
 
-  async findMessage({ userId }: Tenant, id: string): Promise<Message | null> {
-    const [found] = await this.run(userId, [{ ...sql.READ_MESSAGE, values: [userId, id, false] }]);
+  async findMessage(actor: Tenant, id: string): Promise<Message | null> {
+    const { userId } = actor;
+    const [found] = await this.run(actor, [{ ...sql.READ_MESSAGE, values: [userId, id, false] }]);
     return (found?.rows[0] as Message | undefined) ?? null;
   }
 
   /** The question and the answer of a turn; null when the message is not an answer of this user. */
-  async findTurn({ userId }: Tenant, answerId: string): Promise<{ question: Message; answer: Message } | null> {
-    const [answers, questions] = await this.run(userId, [
+  async findTurn(actor: Tenant, answerId: string): Promise<{ question: Message; answer: Message } | null> {
+    const { userId } = actor;
+    const [answers, questions] = await this.run(actor, [
       { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
     ]);
@@ -166,12 +170,13 @@ export class TurnStore {
 
   /** How far a turn has come beyond a reader's place, and its answer once it is settled; both null when it is gone. */
   async readProgress(
-    { userId }: Tenant,
+    actor: Tenant,
     answerId: string,
     seen: { attempt: number; offset: number },
   ): Promise<{ progress: Progress | null; settled: Message | null }> {
+    const { userId } = actor;
     // In this order: a turn that settles in between shows as settled, not as gone.
-    const [progress, answer] = await this.run(userId, [
+    const [progress, answer] = await this.run(actor, [
       { ...READ_PROGRESS, values: [userId, answerId, seen.attempt, seen.offset] },
       { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
     ]);
@@ -183,12 +188,13 @@ export class TurnStore {
   }
 
   /** Gives a key back under which nothing was opened. */
-  async releaseKey({ userId }: Tenant, { route, key }: IdempotencyKey): Promise<void> {
-    await this.run(userId, [{ ...sql.RELEASE_KEY, values: [userId, route, key] }]);
+  async releaseKey(actor: Tenant, { route, key }: IdempotencyKey): Promise<void> {
+    const { userId } = actor;
+    await this.run(actor, [{ ...sql.RELEASE_KEY, values: [userId, route, key] }]);
   }
 
-  private run(userId: string, statements: readonly Statement[]): Promise<QueryResult[]> {
-    return this.pipeline.run({ userId }, statements);
+  private run(actor: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
+    return this.pipeline.run(actor, statements);
   }
 
   /**
@@ -196,14 +202,17 @@ export class TurnStore {
    * the statements behind it see what the turn that it waited for has left.
    */
   private async runGuarded(
-    userId: string,
+    actor: Tenant,
     key: IdempotencyKey | null,
     answerId: string,
     lock: Statement | null,
     statements: Statement[],
   ): Promise<QueryResult[]> {
-    const guards = [...(key === null ? [] : [claimForTurn(userId, key, answerId)]), ...(lock === null ? [] : [lock])];
-    return (await this.run(userId, [...guards, ...statements])).slice(guards.length);
+    const guards = [
+      ...(key === null ? [] : [claimForTurn(actor.userId, key, answerId)]),
+      ...(lock === null ? [] : [lock]),
+    ];
+    return (await this.run(actor, [...guards, ...statements])).slice(guards.length);
   }
 
   private claim(

@@ -9,6 +9,7 @@ export const NOT_EXPORTED: Readonly<Record<string, Readonly<Record<string, strin
     secret: 'makes the codes of the second factor',
     recovery_hashes: 'are only there to be compared with',
   },
+  api_keys: { key_hash: 'is what a key is found by' },
   data_keys: { wrapped_key: 'opens what is stored encrypted' },
   provider_keys: { sealed_key: 'is the key itself, in an envelope' },
   idempotency_keys: {

@@ -23,6 +23,8 @@ export class ProjectsService {
   }
 
   create(actor: Actor, request: CreateProjectRequest): Promise<Project> {
+    if (actor.projectId !== null)
+      throw new AppError('insufficient_scope', { detail: 'The API key is bound to one project.' });
     const id = newId();
     return this.unitOfWork.run(actor, async () => {
       await this.projects.insert({

@@ -29,6 +29,11 @@ export class UsersRepository {
     return this.unitOfWork.repository(User).findOneBy({ id: userId });
   }
 
+  /** Locked against changes until the end of the unit of work. */
+  findLocked(userId: string): Promise<User | null> {
+    return this.unitOfWork.repository(User).findOne({ where: { id: userId }, lock: { mode: 'for_no_key_update' } });
+  }
+
   async insert(user: Pick<User, 'id' | 'email' | 'passwordHash' | 'displayName'>): Promise<void> {
     await this.unitOfWork.repository(User).insert(user);
   }

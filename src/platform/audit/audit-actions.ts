@@ -20,6 +20,8 @@ export const AUDIT_ACTIONS = {
   'second_factor.recovery_code_used':
     'A recovery code was used in place of the app — `left`: how many there are still.',
   'second_factor.recovery_codes_renewed': 'New recovery codes were made; the old ones are worth nothing.',
+  'api_key.created': 'An API key was made — `scopes`. Subject: the key.',
+  'api_key.revoked': 'Subject: the key.',
   'project.created': 'Subject: the project.',
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',

@@ -205,7 +205,7 @@ export class AppConfig {
 
   @Variable(
     'Sign-in',
-    'Keys the hash under every password; at least 32 random characters. Made and kept in DATA_DIR in development. With a new one no stored password verifies any more.',
+    'Keys the hash under every password; at least 32 random characters. Made and kept in DATA_DIR in development. With a new one no stored password verifies and no API key works any more.',
     { secret: true },
   )
   @IsOptional()

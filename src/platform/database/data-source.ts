@@ -3,11 +3,13 @@ import { DataSource } from 'typeorm';
 import { Init1763900000000 } from '../../../migrations/1763900000000-init.js';
 import { TurnCrashes1763950000000 } from '../../../migrations/1763950000000-turn-crashes.js';
 import { Revocations1764000000000 } from '../../../migrations/1764000000000-revocations.js';
+import { ApiKeys1764000100000 } from '../../../migrations/1764000100000-api-keys.js';
+import { BoundToProject1764000200000 } from '../../../migrations/1764000200000-bound-to-project.js';
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
+import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
 import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-second-factor.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
-import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-provider-keys.js';
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
 import type { AppConfig } from '../config/app-config.js';
@@ -21,6 +23,8 @@ export const MIGRATIONS = [
   Init1763900000000,
   TurnCrashes1763950000000,
   Revocations1764000000000,
+  ApiKeys1764000100000,
+  BoundToProject1764000200000,
   Audit1764100000000,
   Admin1764100100000,
   RateLimits1764200000000,

@@ -13,6 +13,8 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   fk_projects_user_id: 'unauthenticated',
   fk_prompts_project_id: 'not_found',
   fk_chat_sessions_project_id: 'not_found',
+  fk_api_keys_project_id: 'not_found',
+  fk_api_keys_user_id: 'unauthenticated',
 };
 
 // SQLSTATE classes of https://www.postgresql.org/docs/current/errcodes-appendix.html:

@@ -1,6 +1,10 @@
 import type { Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
+import type { Actor } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
+
+/** Whose rows a transaction sees: a user's, or with a project only what belongs to that one. */
+export type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId'>>;
 
 /** The pool under TypeORM: repositories and the hot path share its connections. */
 export function pgPool(dataSource: DataSource): Pool {
@@ -24,10 +28,12 @@ export async function takeClient(dataSource: DataSource): Promise<PoolClient> {
  * Begins a transaction for one tenant. Both statements travel in one message and nobody waits for them: on a pipelined
  * connection whatever is sent next is answered after them, and fails with them.
  */
-export function beginFor(client: PoolClient, userId: string): Promise<unknown> {
-  // SET takes no parameters; the check makes the quoting safe.
+export function beginFor(client: PoolClient, { userId, projectId }: Tenant): Promise<unknown> {
+  // SET takes no parameters; the checks make the quoting safe.
   if (!isId(userId)) throw new TypeError('tenant is not an id');
-  return client.query(`begin; set local app.user_id = '${userId}'`);
+  if (projectId == null) return client.query(`begin; set local app.user_id = '${userId}'`);
+  if (!isId(projectId)) throw new TypeError('project is not an id');
+  return client.query(`begin; set local app.user_id = '${userId}'; set local app.project_id = '${projectId}'`);
 }
 
 /**

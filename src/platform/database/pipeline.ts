@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient, QueryResult } from 'pg';
 import { DataSource } from 'typeorm';
-import type { Actor } from '../../kernel/actor.js';
 import { fromPgError } from './pg-errors.js';
-import { beginFor, commit, takeClient } from './pg-pool.js';
+import { beginFor, commit, takeClient, type Tenant } from './pg-pool.js';
 
 /** A statement that PostgreSQL parses once per connection, under its name. */
 export interface Statement {
@@ -24,12 +23,12 @@ export class Pipeline {
    * Runs the statements in order as `actor`, all or none, and returns their results in order.
    * Throws the first statement's error that failed, mapped to the catalogue where it is known there.
    */
-  async run(actor: Pick<Actor, 'userId'>, statements: readonly Statement[]): Promise<QueryResult[]> {
+  async run(actor: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
     let client: PoolClient | undefined;
     let failure: Error | undefined;
     try {
       client = await takeClient(this.dataSource);
-      return await send(client, actor.userId, statements);
+      return await send(client, actor, statements);
     } catch (error) {
       failure = error as Error;
       throw fromPgError(error);
@@ -39,12 +38,12 @@ export class Pipeline {
   }
 }
 
-async function send(client: PoolClient, userId: string, statements: readonly Statement[]): Promise<QueryResult[]> {
+async function send(client: PoolClient, tenant: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
   const { stream } = (client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection;
   const answers: Promise<unknown>[] = [];
   stream.cork();
   try {
-    answers.push(beginFor(client, userId));
+    answers.push(beginFor(client, tenant));
     for (const { name, text, values } of statements) {
       answers.push(client.query({ name, text, values: values as unknown[] }));
     }

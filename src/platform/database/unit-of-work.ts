@@ -2,15 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { DataSource, type EntityTarget, type ObjectLiteral, type QueryRunner, type Repository } from 'typeorm';
-import type { Actor } from '../../kernel/actor.js';
-import { isId } from '../../kernel/ids.js';
 import { fromPgError } from './pg-errors.js';
-import { beginFor, commit } from './pg-pool.js';
-
-type Tenant = Pick<Actor, 'userId'>;
+import { beginFor, commit, type Tenant } from './pg-pool.js';
 
 interface Work {
-  userId: string;
+  tenant: Tenant;
   readonly runner: QueryRunner;
   readonly afterCommit: (() => void)[];
   /** Whether units of work inside are part of this one. */
@@ -38,7 +34,8 @@ export class UnitOfWork {
     const outer = this.current.getStore();
     if (outer === undefined) return this.transact(actor, work, false);
     if (outer.isShared && !outer.isOver) {
-      if (outer.userId !== actor.userId)
+      const { userId, projectId = null } = outer.tenant;
+      if (userId !== actor.userId || projectId !== (actor.projectId ?? null))
         throw new Error('a unit of work of another tenant can not be part of this one');
       return work();
     }
@@ -55,7 +52,8 @@ export class UnitOfWork {
   join<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     const outer = this.current.getStore();
     if (outer === undefined || outer.isOver) return this.transact(actor, work, false);
-    if (outer.userId !== actor.userId) throw new Error('a unit of work of another tenant can not be part of this one');
+    if (outer.tenant.userId !== actor.userId)
+      throw new Error('a unit of work of another tenant can not be part of this one');
     return work();
   }
 
@@ -63,10 +61,10 @@ export class UnitOfWork {
    * Inside a running unit of work: does a part of it for another tenant, so that both commit together. For an admin who acts
    * on an account, after the role was checked; nothing else may change sides.
    */
-  async switchTo<T>({ userId }: Tenant, work: () => Promise<T>): Promise<T> {
+  async switchTo<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
     const unit = this.work();
-    const own = unit.userId;
-    await setTenant(unit, userId);
+    const own = unit.tenant;
+    await setTenant(unit, tenant);
     let result: T;
     try {
       result = await work();
@@ -95,11 +93,11 @@ export class UnitOfWork {
 
   private async transact<T>(actor: Tenant, work: () => Promise<T>, isShared: boolean): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    const unit: Work = { userId: actor.userId, runner, afterCommit: [], isShared, isOver: false };
+    const unit: Work = { tenant: actor, runner, afterCommit: [], isShared, isOver: false };
     let client: PoolClient | undefined;
     try {
       client = (await runner.connect()) as PoolClient;
-      const begun = beginFor(client, actor.userId);
+      const begun = beginFor(client, actor);
       // Its failure shows in the first statement's answer as well, or in this await when there was none.
       begun.catch(() => undefined);
       // We begin and commit ourselves, in fewer round trips; TypeORM must know that row locks are allowed.
@@ -128,8 +126,11 @@ export class UnitOfWork {
   }
 }
 
-async function setTenant(unit: Work, userId: string): Promise<void> {
-  if (!isId(userId)) throw new TypeError('tenant is not an id');
-  await unit.runner.query(`select set_config('app.user_id', $1, true)`, [userId]);
-  unit.userId = userId;
+async function setTenant(unit: Work, tenant: Tenant): Promise<void> {
+  const { userId, projectId = null } = tenant;
+  await unit.runner.query(`select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`, [
+    userId,
+    projectId ?? '',
+  ]);
+  unit.tenant = tenant;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { Statement } from '../database/pipeline.js';
 
@@ -14,14 +15,17 @@ export interface IdempotencyKey {
 }
 
 /** The key of a request, or null when it has none. Throws `validation_failed` for one that is not 1 to 255 visible characters. */
-export function idempotencyKeyOf({ headers, method, routeOptions, url, body }: FastifyRequest): IdempotencyKey | null {
+export function idempotencyKeyOf(request: FastifyRequest & { user?: Actor }): IdempotencyKey | null {
+  const { headers, method, routeOptions, url, body, user } = request;
   const key = headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || !WELL_FORMED.test(key)) {
     throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
   }
   const requestHash = createHash('sha256').update(url).update('\0').update(textOf(body)).digest();
-  return { route: `${method} ${routeOptions.url ?? ''}`, key, requestHash };
+  // Who is bound to a project has keys of its own: it must not meet what the user did elsewhere.
+  const place = user?.projectId == null ? '' : ` ${user.projectId}`;
+  return { route: `${method} ${routeOptions.url ?? ''}${place}`, key, requestHash };
 }
 
 function textOf(body: unknown): string {

@@ -13,6 +13,11 @@ const OWN_IDEMPOTENCY = 'ownIdempotency';
 /** For routes that see to Idempotency-Key themselves: a turn keeps its key with its answer. */
 export const OwnIdempotency = (): MethodDecorator => SetMetadata(OWN_IDEMPOTENCY, true);
 
+const SHOWN_ONCE = 'shownOnce';
+
+/** Names secrets in the answer of a route. They are not kept: a repeat of the request gets null in their place. */
+export const ShownOnce = (...fields: string[]): MethodDecorator => SetMetadata(SHOWN_ONCE, fields);
+
 /** Marks an answer that was given before. */
 export function markReplayed(reply: FastifyReply): void {
   void reply.header('idempotent-replayed', 'true');
@@ -36,22 +41,35 @@ export class IdempotencyInterceptor implements NestInterceptor {
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
     if (key === null || request.user === undefined) return next.handle();
     if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
-    return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next));
+    const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
+    return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, secrets));
   }
 
-  private answerOnce({ userId }: Actor, key: IdempotencyKey, reply: FastifyReply, next: CallHandler): Promise<unknown> {
-    return this.unitOfWork.runShared({ userId }, async () => {
+  private answerOnce(
+    actor: Actor,
+    key: IdempotencyKey,
+    reply: FastifyReply,
+    next: CallHandler,
+    secrets: readonly string[],
+  ): Promise<unknown> {
+    const { userId } = actor;
+    return this.unitOfWork.runShared(actor, async () => {
       if (!(await this.keys.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
-      const kept = await this.keys.find(userId, key);
-      if (kept !== null) {
-        requireSameRequest(kept, key);
-        return replay(reply, kept.response as KeptResponse);
+      const before = await this.keys.find(userId, key);
+      if (before !== null) {
+        requireSameRequest(before, key);
+        return replay(reply, before.response as KeptResponse);
       }
       const body: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
-      await this.keys.insert(userId, key, { etag: reply.getHeader('etag') as string | undefined, body: body ?? null });
+      const kept = secrets.length === 0 ? (body ?? null) : without(secrets, body as object);
+      await this.keys.insert(userId, key, { etag: reply.getHeader('etag') as string | undefined, body: kept });
       return body;
     });
   }
+}
+
+function without(fields: readonly string[], body: object): object {
+  return { ...body, ...Object.fromEntries(fields.map((field) => [field, null])) };
 }
 
 function replay(reply: FastifyReply, { etag, body }: KeptResponse): unknown {

@@ -4,6 +4,12 @@ FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1;
 
+-- UsersRepository.findLocked
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."created_at" AS "User_created_at"
+FROM "users" "User"
+WHERE (("User"."id" = $1))
+LIMIT 1 FOR NO KEY UPDATE;
+
 -- UsersRepository.insert
 INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "created_at")
 VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT)

@@ -36,6 +36,14 @@ export class UserDirectory {
     return user !== null && user.disabledAt === null;
   }
 
+  /**
+   * The hash as it is and stays until the end of the unit of work; null when the account is gone. A password is verified
+   * before, as that takes long, and may have been changed since.
+   */
+  async lockPasswordHash(userId: string): Promise<string | null> {
+    return (await this.users.findLocked(userId))?.passwordHash ?? null;
+  }
+
   async setPasswordHash(userId: string, passwordHash: string): Promise<void> {
     await this.users.update(userId, { passwordHash });
   }

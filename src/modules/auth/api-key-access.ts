@@ -1,0 +1,95 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { Clock } from '../../kernel/clock.js';
+import { KeyRing } from '../../platform/crypto/key-ring.js';
+import { ApiKeys, hashOf } from './api-key.js';
+import { ApiKeysRepository, type KeyUse } from './api-keys.repository.js';
+import { VerifiedTokens } from './verified-tokens.js';
+
+/** How long a key is taken for what it was at its last look-up. A revocation acts at once; this is for a deleted project. */
+const KNOWN_MS = 30_000;
+/** The same for a key that stands for nobody: soon, as its account may be let in again. */
+const UNKNOWN_MS = 5000;
+const WRITE_USE_MS = 30_000;
+
+/**
+ * Who sends an API key. A key in use is looked up every half minute, however many requests come with it; a key that this
+ * server can not have made is never looked up. When keys were last used is written every half minute and at the end, all
+ * keys in one statement; when that fails it is tried again with the next one.
+ */
+@Injectable()
+export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger(ApiKeyAccess.name);
+  private readonly keys: ApiKeys;
+  /** Look-ups under way: requests that come together share one. */
+  private readonly lookups = new Map<string, Promise<Actor | null>>();
+  private uses = new Map<string, KeyUse>();
+  private timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly repository: ApiKeysRepository,
+    private readonly verified: VerifiedTokens,
+    private readonly clock: Clock,
+    keyRing: KeyRing,
+  ) {
+    this.keys = new ApiKeys(keyRing.passwordPepper);
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.writeUses(), WRITE_USE_MS);
+    this.timer.unref();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writeUses();
+  }
+
+  /**
+   * The actor that a key stands for, or null when it is none of ours, has expired or was removed.
+   * @param authorization the whole header, under which the answer is remembered
+   */
+  async find(key: string, authorization: string): Promise<Actor | null> {
+    if (!this.keys.isSealed(key)) return null;
+    let lookup = this.lookups.get(key);
+    if (lookup === undefined) {
+      lookup = this.lookUp(key, authorization).finally(() => this.lookups.delete(key));
+      this.lookups.set(key, lookup);
+    }
+    return lookup;
+  }
+
+  noteUse({ userId, apiKeyId }: Actor): void {
+    const id = apiKeyId as string;
+    this.uses.set(id, { userId, id, atMs: this.clock.nowMs() });
+  }
+
+  async writeUses(): Promise<void> {
+    if (this.uses.size === 0) return;
+    const uses = this.uses;
+    this.uses = new Map();
+    try {
+      await this.repository.markUsed([...uses.values()]);
+    } catch (error) {
+      this.log.warn({ err: error }, 'When API keys were used could not be written');
+      this.uses = new Map([...uses, ...this.uses]);
+    }
+  }
+
+  private async lookUp(key: string, authorization: string): Promise<Actor | null> {
+    const found = await this.repository.findByHash(hashOf(key));
+    const nowMs = this.clock.nowMs();
+    const endMs = found?.expiresAt?.getTime() ?? Infinity;
+    const actor = found === null || endMs <= nowMs ? null : toActor(found.userId, found);
+    const untilMs = actor === null ? nowMs + UNKNOWN_MS : Math.min(nowMs + KNOWN_MS, endMs);
+    this.verified.remember(authorization, actor, untilMs);
+    return actor;
+  }
+}
+
+function toActor(
+  userId: string,
+  { id, scopes, projectId }: Pick<Actor, 'scopes' | 'projectId'> & { id: string },
+): Actor {
+  return { userId, signInId: null, apiKeyId: id, scopes, projectId };
+}

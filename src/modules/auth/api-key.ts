@@ -1,0 +1,55 @@
+import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+
+const PREFIX = 'prk_';
+const SECRET_BYTES = 32;
+/** With the secret a multiple of three: then base64url has one spelling. */
+const SEAL_BYTES = 10;
+const SHOWN_CHARS = 12;
+
+const IN_HEADER = new RegExp(`^bearer (${PREFIX}[\\w-]{${((SECRET_BYTES + SEAL_BYTES) / 3) * 4}})$`, 'i');
+
+/** The API key in an Authorization header, or null when there is something else. */
+export function apiKeyIn(authorization: string | undefined): string | null {
+  return authorization === undefined ? null : (IN_HEADER.exec(authorization)?.[1] ?? null);
+}
+
+/** What is kept of a key: enough to find it by, and to tell it from others by eye. */
+export interface KeptKey {
+  readonly hash: Buffer;
+  readonly prefix: string;
+}
+
+/**
+ * API keys: a prefix that scanners for leaked secrets know, 256 random bits, and a seal over them by this server, so that a
+ * flood of invented keys is refused without a question to the database.
+ */
+export class ApiKeys {
+  private readonly sealKey: Buffer;
+
+  /** @param secret one that lives as long as the database, as the keys do */
+  constructor(secret: string) {
+    this.sealKey = Buffer.from(hkdfSync('sha256', secret, '', 'parley api-key', 32));
+  }
+
+  make(): KeptKey & { readonly key: string } {
+    const secret = randomBytes(SECRET_BYTES);
+    const key = PREFIX + Buffer.concat([secret, this.seal(secret)]).toString('base64url');
+    return { key, hash: hashOf(key), prefix: key.slice(0, SHOWN_CHARS) };
+  }
+
+  /** Whether this server may have made the key. */
+  isSealed(key: string): boolean {
+    const bytes = Buffer.from(key.slice(PREFIX.length), 'base64url');
+    if (!key.startsWith(PREFIX) || bytes.length !== SECRET_BYTES + SEAL_BYTES) return false;
+    return timingSafeEqual(bytes.subarray(SECRET_BYTES), this.seal(bytes.subarray(0, SECRET_BYTES)));
+  }
+
+  private seal(secret: Buffer): Buffer {
+    return createHmac('sha256', this.sealKey).update(secret).digest().subarray(0, SEAL_BYTES);
+  }
+}
+
+/** As keys are stored: 256 random bits need no slow hash. */
+export function hashOf(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}

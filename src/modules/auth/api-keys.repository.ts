@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { LessThan } from 'typeorm';
+import type { Scope } from '../../kernel/actor.js';
+import { SystemScope } from '../../platform/database/system-scope.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ApiKey } from './api-key.entity.js';
+
+export type NewApiKey = Omit<ApiKey, 'createdAt' | 'lastUsedAt'>;
+
+/** What a key stands for. */
+export interface FoundKey {
+  readonly userId: string;
+  readonly id: string;
+  readonly scopes: Scope[];
+  readonly projectId: string | null;
+  readonly expiresAt: Date | null;
+}
+
+/** When a key was last used, in ms since 1970. */
+export interface KeyUse {
+  readonly userId: string;
+  readonly id: string;
+  readonly atMs: number;
+}
+
+@Injectable()
+export class ApiKeysRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
+
+  async insert(key: NewApiKey): Promise<void> {
+    await this.unitOfWork.repository(ApiKey).insert(key);
+  }
+
+  find(userId: string, id: string): Promise<ApiKey | null> {
+    return this.unitOfWork.repository(ApiKey).findOneBy({ userId, id });
+  }
+
+  /** Newest first: ids grow with time. */
+  list(userId: string, beforeId: string | null, limit: number): Promise<ApiKey[]> {
+    return this.unitOfWork.repository(ApiKey).find({
+      where: { userId, ...(beforeId === null ? {} : { id: LessThan(beforeId) }) },
+      order: { id: 'DESC' },
+      take: limit,
+    });
+  }
+
+  /** False when there is no such key. */
+  async remove(userId: string, id: string): Promise<boolean> {
+    return (await this.unitOfWork.repository(ApiKey).delete({ userId, id })).affected === 1;
+  }
+
+  /**
+   * Null for the key of a disabled account too. Who sends a key is not known before this answers, so there is no tenant to
+   * ask as.
+   */
+  async findByHash(keyHash: Buffer): Promise<FoundKey | null> {
+    const { rows } = await this.system.query('sign-in by API key', {
+      name: 'api_keys_find_by_hash',
+      text: `
+select k.user_id as "userId", k.id, k.scopes, k.project_id as "projectId", k.expires_at as "expiresAt"
+from api_keys k join users u on u.id = k.user_id where k.key_hash = $1 and u.disabled_at is null`,
+      values: [keyHash],
+    });
+    return (rows as FoundKey[])[0] ?? null;
+  }
+
+  /** Writes down when keys of any users were last used, all in one statement. */
+  async markUsed(uses: readonly KeyUse[]): Promise<void> {
+    await this.system.query('note when API keys were used', {
+      name: 'api_keys_mark_used',
+      text: `
+update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
+from (select unnest($1::uuid[]) as user_id, unnest($2::uuid[]) as id, unnest($3::timestamptz[]) as at) u
+where k.user_id = u.user_id and k.id = u.id`,
+      values: [
+        uses.map(({ userId }) => userId),
+        uses.map(({ id }) => id),
+        uses.map(({ atMs }) => new Date(atMs).toISOString()),
+      ],
+    });
+  }
+}

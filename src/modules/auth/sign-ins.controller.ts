@@ -1,0 +1,60 @@
+import { Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { Cursors } from '../../platform/http/cursors.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { type Page, PageQuery } from '../../platform/http/page.dto.js';
+import { SignIn, SignInPage } from './sign-in.dto.js';
+import type { SignIn as SignInRow } from './sign-in.entity.js';
+import { SignInsService } from './sign-ins.service.js';
+
+// In the address they are sessions, as everywhere; in here a session is a conversation.
+@ApiTags('Auth')
+@Controller('auth/sessions')
+@ApiProblems('unauthenticated')
+export class SignInsController {
+  constructor(
+    private readonly signIns: SignInsService,
+    private readonly cursors: Cursors,
+  ) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'listSignIns', summary: 'Signed-in devices, newest first' })
+  @ApiOkResponse({ type: SignInPage })
+  @ApiProblems('validation_failed', 'invalid_cursor')
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<SignIn>> {
+    const scope = `sign-ins ${actor.userId}`;
+    const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const rows = await this.signIns.list(actor, beforeId, query.limit);
+    return this.cursors.page(
+      scope,
+      query,
+      rows,
+      ({ id }) => [id],
+      (row) => presentSignIn(row, actor),
+    );
+  }
+
+  @Delete(':sign_in_id')
+  @HttpCode(204)
+  @ApiIds('sign_in_id')
+  @ApiOperation({ operationId: 'deleteSignIn', summary: 'Sign a device out' })
+  @ApiNoContentResponse()
+  @ApiProblems('not_found')
+  remove(@CurrentActor() actor: Actor, @IdParam('sign_in_id') id: string): Promise<void> {
+    return this.signIns.remove(actor, id);
+  }
+}
+
+function presentSignIn(signIn: SignInRow, actor: Actor): SignIn {
+  return {
+    id: signIn.id,
+    user_agent: signIn.userAgent,
+    current: signIn.id === actor.signInId,
+    created_at: signIn.createdAt.toISOString(),
+    last_used_at: signIn.lastUsedAt.toISOString(),
+    expires_at: signIn.expiresAt.toISOString(),
+  };
+}
