@@ -169,6 +169,7 @@ export class Twins {
        where address_hash = (select min(address_hash) from sign_in_addresses where user_id = $1)`,
       [ada.id],
     );
+    const api_key_id = (await ada.apiKey()).id;
     const archived = await ada.session(project_id);
     await ada.patch(`/chat/sessions/${archived.id}`, { title: "ada's archived", archived: true }).expect(200);
     const [signIn] = await this.t.database.query<{ id: string }>('select id from sign_ins where user_id = $1', [
@@ -185,6 +186,7 @@ export class Twins {
       busy_session_id: busy.session_id,
       running_id,
       waiting_id,
+      api_key_id,
       sign_in_id: signIn?.id as string,
       user_id: ada.id,
     };
