@@ -1,5 +1,6 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiConsumes,
   ApiCreatedResponse,
   ApiNoContentResponse,
@@ -7,7 +8,9 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
+import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
@@ -28,6 +31,7 @@ import { SecondFactorLoginRequest } from './second-factor.dto.js';
 
 @ApiTags('Auth')
 @Controller()
+@AllowUnverified()
 export class AuthController {
   constructor(private readonly auth: AuthService) {}
 
@@ -36,13 +40,18 @@ export class AuthController {
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
+  @ApiAcceptedResponse({
+    description:
+      'On a server that asks for verified addresses: a mail says how to go on, and sign-in works after that. The answer does not tell whether there was an account already.',
+  })
   @ApiProblems('email_taken', 'validation_failed', 'rate_limited', 'overloaded')
-  register(
+  async register(
     @Body() body: RegisterRequest,
     @UserAgent() userAgent: string | null,
     @ClientAddress() address: string,
-  ): Promise<SignedIn> {
-    return this.auth.register(body, { userAgent, address });
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SignedIn | undefined> {
+    return signedInOrAccepted(await this.auth.register(body, { userAgent, address }), reply);
   }
 
   @Public()
@@ -106,4 +115,9 @@ export class AuthController {
   changePassword(@CurrentActor() actor: Actor, @Body() body: ChangePasswordRequest): Promise<void> {
     return this.auth.changePassword(actor, body);
   }
+}
+
+function signedInOrAccepted(signedIn: SignedIn | null, reply: FastifyReply): SignedIn | undefined {
+  if (signedIn === null) void reply.status(202);
+  return signedIn ?? undefined;
 }

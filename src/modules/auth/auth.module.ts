@@ -3,12 +3,17 @@ import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokens } from './access-tokens.js';
+import { AuthMailController } from './auth-mail.controller.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { AccountAccess } from './public/account-access.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeySetController } from './key-set.controller.js';
+import { EmailVerificationService } from './email-verification.service.js';
+import { Mails } from './mails.js';
+import { PasswordResetService } from './password-reset.service.js';
+import { RecipientLimit } from './recipient-limit.js';
 import { LoginThrottle } from './login-throttle.js';
 import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
 import { SecondFactorCheck } from './second-factor-check.js';
@@ -20,7 +25,7 @@ import { SignInsRepository } from './sign-ins.repository.js';
 
 @Module({
   imports: [UsersModule, PassportModule.register({ session: false })],
-  controllers: [AuthController, KeySetController, SecondFactorController],
+  controllers: [AuthController, AuthMailController, KeySetController, SecondFactorController],
   providers: [
     AuthService,
     AccountAccess,
@@ -31,6 +36,10 @@ import { SignInsRepository } from './sign-ins.repository.js';
     SecondFactorsRepository,
     SecondFactorCheck,
     SecondFactorService,
+    PasswordResetService,
+    EmailVerificationService,
+    Mails,
+    RecipientLimit,
     VerifiedTokens,
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },

@@ -4,6 +4,8 @@ import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import type { Actor, Scope } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { ALLOW_UNVERIFIED } from '../../platform/http/allow-unverified.decorator.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
@@ -16,6 +18,7 @@ export class JwtGuard extends AuthGuard('jwt') {
     private readonly reflector: Reflector,
     private readonly verified: VerifiedTokens,
     private readonly revocations: Revocations,
+    private readonly config: AppConfig,
   ) {
     super();
   }
@@ -45,7 +48,16 @@ export class JwtGuard extends AuthGuard('jwt') {
   private admit(actor: Actor, context: ExecutionContext): Actor {
     if (this.revocations.isRevoked(actor)) throw new AppError('unauthenticated');
     if (actor.apiKeyId !== null) this.requireScope(actor, context);
+    else if (this.config.requireVerifiedEmail) this.requireVerifiedEmail(actor, context);
     return actor;
+  }
+
+  /** Known from the token alone; who verifies the address refreshes the token. */
+  private requireVerifiedEmail({ isEmailVerified }: Actor, context: ExecutionContext): void {
+    if (isEmailVerified === true || context.switchToHttp().getRequest<FastifyRequest>().method === 'GET') return;
+    const targets = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean | undefined>(ALLOW_UNVERIFIED, targets) === true) return;
+    throw new AppError('email_not_verified');
   }
 
   private requireScope({ scopes }: Actor, context: ExecutionContext): void {

@@ -6,6 +6,7 @@ import { Revocations1764000000000 } from '../../../migrations/1764000000000-revo
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
 import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
 import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-second-factor.js';
+import { EmailVerified1764200100000 } from '../../../migrations/1764200100000-email-verified.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
@@ -23,6 +24,7 @@ export const MIGRATIONS = [
   Audit1764100000000,
   Admin1764100100000,
   RateLimits1764200000000,
+  EmailVerified1764200100000,
   SecondFactor1764300000000,
   DataKeys1764400000000,
   ErasureReceipts1764500000000,
