@@ -18,6 +18,7 @@ import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
+import { MailModule } from './platform/mail/mail.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
@@ -34,6 +35,7 @@ export class AppModule {
         DatabaseModule.with(ENTITIES),
         HttpModule,
         RateLimitModule,
+        MailModule,
         IdempotencyModule,
         RevocationsModule,
         AuditModule,

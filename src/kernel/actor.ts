@@ -15,9 +15,11 @@ export interface Actor {
   readonly scopes: readonly Scope[];
   /** The one project that the actor may see, enforced by the database too; null: all of the user's. */
   readonly projectId: string | null;
+  /** Whether the user's e-mail address is verified, as the access token says; an API key says nothing of it. */
+  readonly isEmailVerified?: boolean;
 }
 
 /** The actor of a sign-in. */
-export function signedIn(userId: string, signInId: string): Actor {
-  return { userId, signInId, apiKeyId: null, scopes: SCOPES, projectId: null };
+export function signedIn(userId: string, signInId: string, isEmailVerified = false): Actor {
+  return { userId, signInId, apiKeyId: null, scopes: SCOPES, projectId: null, isEmailVerified };
 }

@@ -131,6 +131,8 @@ const RECIPES: [
       lockAdministration: [() => users.lockAdministration()],
       setDisabled: [() => users.setDisabled(userId, true)],
       listAccounts: [() => users.listAccounts({ emailPrefix: 'a%', isDisabled: null }, null, 21)],
+      resetPassword: [() => users.resetPassword(userId, 'old', 'new')],
+      verifyEmail: [() => users.verifyEmail(userId)],
       findCredentials: [() => users.findCredentials('x@example.com')],
     }),
   ],

@@ -7,6 +7,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { openApiDocument } from '../../src/openapi.js';
 import { RouteTable } from '../../src/platform/http/route-table.js';
 import { PASSWORD, type TestUser, TestUser as User, type TurnBody } from '../support/as-user.js';
+import { Mailbox } from '../support/mailbox.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 import { type OpenApi, operationsOf, ResponseValidator, type Schema } from '../support/validate-response.js';
 
@@ -16,13 +17,18 @@ const CHECKED_IN = fileURLToPath(new URL('../../openapi.json', import.meta.url))
 const UNDOCUMENTED = /^GET \/(docs(\/.*)?|openapi\.(json|yaml))$/;
 
 let t: TestApp;
+let box: Mailbox;
 let document: OpenApi;
 
 beforeAll(async () => {
-  t = await createTestApp();
+  box = await Mailbox.open();
+  t = await createTestApp({ smtpUrl: box.url });
   document = (await request(t.server).get('/openapi.json').expect(200)).body as OpenApi;
 });
-afterAll(() => t.close());
+afterAll(async () => {
+  await t.close();
+  await box.close();
+});
 
 describe('the OpenAPI document', () => {
   it('is version 3.1 and served as JSON and as YAML', async () => {
@@ -200,6 +206,27 @@ describe('the answers of the server', () => {
     const proof = { password: PASSWORD, code: codes[1] };
     const renewed = await checked<Codes>(user.post(`${path}/recovery-codes`, proof), 200);
     await checked(user.delete(path).send({ password: PASSWORD, code: renewed.recovery_codes[0] }), 204);
+  });
+
+  it('to mails and the tokens in them', async () => {
+    const user = await User.register(t);
+    const { email } = user;
+    await box.next(email);
+    await checked(open('post', '/auth/password/forgot', { email }), 202);
+    await checked(open('post', '/auth/password/forgot', { email: 'x' }), 422);
+    await checked(user.post('/auth/email/verification'), 202);
+    const reset = async (token: string, status: number): Promise<unknown> =>
+      checked(open('post', '/auth/password/reset', { token, new_password: 'another one' }), status);
+    const [first, second] = [await box.token(email), await box.token(email)];
+    const [resetToken, verifyToken] = first.startsWith('ppr_') ? [first, second] : [second, first];
+    await checked(open('post', '/auth/email/verify', { token: verifyToken }), 204);
+    await checked(open('post', '/auth/email/verify', { token: 'x' }), 422);
+    await reset(resetToken, 204);
+    await reset(resetToken, 422);
+    const limited = (await t.another({ mailRequestsPerAddress: 1 })).getHttpServer();
+    for (const status of [202, 429]) {
+      await checked(request(limited).post('/auth/password/forgot').send({ email }), status);
+    }
   });
 
   it('to users about themselves', async () => {

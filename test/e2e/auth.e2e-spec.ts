@@ -43,6 +43,7 @@ describe('registering', () => {
     expect(signedIn.user).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
       email,
+      email_verified: false,
       display_name: 'Ada',
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as unknown,
     });

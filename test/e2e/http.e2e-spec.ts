@@ -261,8 +261,11 @@ describe('every request', () => {
       'GET /.well-known/jwks.json',
       'GET /health/live',
       'GET /health/ready',
+      'POST /auth/email/verify',
       'POST /auth/login',
       'POST /auth/login/second-factor',
+      'POST /auth/password/forgot',
+      'POST /auth/password/reset',
       'POST /auth/refresh',
       'POST /auth/register',
     ]);

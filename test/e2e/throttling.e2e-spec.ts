@@ -3,6 +3,7 @@ import request, { type Response, type Test } from 'supertest';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 let t: TestApp;
@@ -117,6 +118,14 @@ describe('wrong passwords', () => {
     await fail(3, () => from, ada.email);
     for (let i = 0; i < 10; i++) expectLimited(await login(from, ada.email, 'wrong'), PAIR);
     await fail(2, somewhere, ada.email);
+  });
+
+  it('that were too many are told in the log of the account, once an hour', async () => {
+    const from = somewhere();
+    await fail(3, () => from, ada.email);
+    for (let i = 0; i < 5; i++) expectLimited(await login(from, ada.email, 'wrong'), PAIR);
+    const query = `select 1 from audit_events where user_id = $1 and action = 'sign_in.throttled'`;
+    await expectSoon(async () => expect(await t.database.query(query, [ada.id])).toHaveLength(1));
   });
 
   it('do not count while the right one does not either', async () => {

@@ -24,6 +24,7 @@ describe('the own profile', () => {
     expect((await ada.get('/users/me').expect(200)).body).toEqual({
       id: ada.id,
       email: ada.email,
+      email_verified: false,
       display_name: null,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as unknown,
     });

@@ -101,6 +101,7 @@ export const WITH_IDS: Record<string, Attempt[]> = {
 
 /** Routes that take no id: what they are about is the caller. */
 export const WITHOUT_IDS = [
+  'POST /auth/email/verification',
   'POST /auth/logout',
   'GET /auth/second-factor',
   'POST /auth/second-factor',
@@ -130,6 +131,9 @@ export const PUBLIC = [
   'POST /auth/login/second-factor',
   'POST /auth/refresh',
   'GET /.well-known/jwks.json',
+  'POST /auth/password/forgot',
+  'POST /auth/password/reset',
+  'POST /auth/email/verify',
   'GET /health/live',
   'GET /health/ready',
   'GET /openapi.json',

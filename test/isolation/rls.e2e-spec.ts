@@ -18,7 +18,7 @@ const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
 
 /** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
-  users: { SELECT: ['created_at', 'disabled_at', 'email', 'id', 'password_hash', 'role'] },
+  users: { SELECT: ['created_at', 'disabled_at', 'email', 'email_verified_at', 'id', 'password_hash', 'role'] },
   messages: {
     SELECT: ['cost_micro_usd', 'id', 'input_tokens', 'output_tokens', 'role', 'status', 'user_id'],
     UPDATE: ['status'],

@@ -25,14 +25,16 @@ export class AccessTokens {
     return this.config.jwtAccessTtlSeconds;
   }
 
-  issue(userId: string, signInId: string): Promise<string> {
-    return this.tokens.sign(ACCESS_TOKEN_TYPE, { sub: userId, sid: signInId }, this.ttlSeconds);
+  /** @param isEmailVerified what the token will say of the user, until the next one */
+  issue(userId: string, signInId: string, isEmailVerified: boolean): Promise<string> {
+    const claims = { sub: userId, sid: signInId, email_verified: isEmailVerified };
+    return this.tokens.sign(ACCESS_TOKEN_TYPE, claims, this.ttlSeconds);
   }
 
   /** Null for whatever is not a live access token of ours. */
   async verify(token: string): Promise<AccessTokenFacts | null> {
     const claims = await this.tokens.verify(ACCESS_TOKEN_TYPE, token);
     if (claims === null || !isId(claims.sub) || !isId(claims.sid)) return null;
-    return { actor: signedIn(claims.sub, claims.sid), expiresAtMs: claims.exp * 1000 };
+    return { actor: signedIn(claims.sub, claims.sid, claims.email_verified === true), expiresAtMs: claims.exp * 1000 };
   }
 }

@@ -20,5 +20,9 @@ export const AUTH_LIMITS = {
   failuresForAccount: (config: AppConfig) => limit('login-account', config.loginFailuresPerAccount, HOUR),
   registrations: (config: AppConfig) => limit('register', config.registrationsPerAddress, HOUR),
   refreshes: (config: AppConfig) => limit('refresh', config.refreshesPerAddress, QUARTER),
+  /** Requests that send a mail, or that try a token from one. */
+  mailRequests: (config: AppConfig) => limit('mail', config.mailRequestsPerAddress, HOUR),
+  /** Mails to one recipient, whoever asks for them. */
+  mails: (config: AppConfig) => limit('mails', config.mailsPerRecipient, HOUR),
   passwordChanges: (config: AppConfig) => limit('password', config.loginFailuresPerAddress, QUARTER),
 };

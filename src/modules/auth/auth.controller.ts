@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiConsumes,
   ApiCreatedResponse,
   ApiNoContentResponse,
@@ -9,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
+import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
@@ -32,6 +34,7 @@ import { SecondFactorLoginRequest } from './second-factor.dto.js';
 
 @ApiTags('Auth')
 @Controller()
+@AllowUnverified()
 export class AuthController {
   constructor(private readonly auth: AuthService) {}
 
@@ -40,13 +43,18 @@ export class AuthController {
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
+  @ApiAcceptedResponse({
+    description:
+      'On a server that asks for verified addresses: a mail says how to go on, and sign-in works after that. The answer does not tell whether there was an account already.',
+  })
   @ApiProblems('email_taken', 'validation_failed', 'rate_limited', 'overloaded')
-  register(
+  async register(
     @Body() body: RegisterRequest,
     @UserAgent() userAgent: string | null,
     @ClientAddress() address: string,
-  ): Promise<SignedIn> {
-    return this.auth.register(body, { userAgent, address });
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SignedIn | undefined> {
+    return signedInOrAccepted(await this.auth.register(body, { userAgent, address }), reply);
   }
 
   @Public()
@@ -117,4 +125,9 @@ export class AuthController {
   ): Promise<void> {
     if (await this.auth.changePassword(actor, body, idempotencyKeyOf(request))) markReplayed(reply);
   }
+}
+
+function signedInOrAccepted(signedIn: SignedIn | null, reply: FastifyReply): SignedIn | undefined {
+  if (signedIn === null) void reply.status(202);
+  return signedIn ?? undefined;
 }

@@ -117,6 +117,33 @@ export class ChangePasswordRequest {
   new_password: string;
 }
 
+export class ForgotPasswordRequest {
+  @ApiProperty({ format: 'email', maxLength: 254, example: 'ada@example.com' })
+  @EmailCase()
+  @IsEmail({}, { message: 'must be an e-mail address' })
+  @MaxLength(254)
+  email: string;
+}
+
+export class ResetPasswordRequest {
+  @ApiProperty({ description: 'From the mail; it can be used once.' })
+  @IsString()
+  @MaxLength(500)
+  token: string;
+
+  @ApiProperty(password)
+  @IsString()
+  @Length(8, 256)
+  new_password: string;
+}
+
+export class VerifyEmailRequest {
+  @ApiProperty({ description: 'From the mail.' })
+  @IsString()
+  @MaxLength(500)
+  token: string;
+}
+
 /** The answer to signing in, in the form of OAuth2 (RFC 6749, 5.1). */
 export class SignedIn {
   @ApiProperty()

@@ -7,12 +7,17 @@ import { ApiKeyAccess } from './api-key-access.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysRepository } from './api-keys.repository.js';
 import { ApiKeysService } from './api-keys.service.js';
+import { AuthMailController } from './auth-mail.controller.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { AccountAccess } from './public/account-access.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeySetController } from './key-set.controller.js';
+import { EmailVerificationService } from './email-verification.service.js';
+import { Mails } from './mails.js';
+import { PasswordResetService } from './password-reset.service.js';
+import { RecipientLimit } from './recipient-limit.js';
 import { LoginThrottle } from './login-throttle.js';
 import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
 import { SecondFactorCheck } from './second-factor-check.js';
@@ -27,7 +32,14 @@ import { SignInsService } from './sign-ins.service.js';
 
 @Module({
   imports: [UsersModule, PassportModule.register({ session: false })],
-  controllers: [AuthController, SignInsController, ApiKeysController, KeySetController, SecondFactorController],
+  controllers: [
+    AuthController,
+    AuthMailController,
+    SignInsController,
+    ApiKeysController,
+    KeySetController,
+    SecondFactorController,
+  ],
   providers: [
     AuthService,
     AccountAccess,
@@ -43,6 +55,10 @@ import { SignInsService } from './sign-ins.service.js';
     ApiKeysRepository,
     ApiKeysService,
     ApiKeyAccess,
+    PasswordResetService,
+    EmailVerificationService,
+    Mails,
+    RecipientLimit,
     VerifiedTokens,
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },

@@ -15,6 +15,7 @@ import { IdempotencyRepository } from '../../platform/idempotency/idempotency.re
 import { UserDirectory } from '../users/public/user-directory.js';
 import { AccessTokens } from './access-tokens.js';
 import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
+import { EmailVerificationService } from './email-verification.service.js';
 import { LoginThrottle } from './login-throttle.js';
 import { type RefreshToken, RefreshTokens } from './refresh-token.js';
 import type { SignIn } from './sign-in.entity.js';
@@ -30,6 +31,9 @@ export interface Client {
   readonly userAgent: string | null;
   readonly address: string;
 }
+
+/** Why a sign-in was refused; the client does not learn it. */
+type Refusal = 'wrong_password' | 'disabled' | 'not_verified';
 
 @Injectable()
 export class AuthService {
@@ -47,6 +51,7 @@ export class AuthService {
     private readonly throttle: LoginThrottle,
     private readonly audit: AuditLog,
     private readonly secondFactor: SecondFactorCheck,
+    private readonly verification: EmailVerificationService,
     private readonly clock: Clock,
     private readonly config: AppConfig,
     keyRing: KeyRing,
@@ -54,33 +59,52 @@ export class AuthService {
     this.refreshTokens = new RefreshTokens(keyRing.deriveAll('refresh-token'));
   }
 
-  async register(request: RegisterRequest, client: Client): Promise<SignedIn> {
-    requireGoodPassword('/password', request.password, request.email);
+  /**
+   * Null where addresses must be verified: then the first sign-in comes after the mail, and nobody learns here whether there
+   * was an account already; its owner does, by mail. Elsewhere an address that is taken is `email_taken`.
+   */
+  async register(request: RegisterRequest, client: Client): Promise<SignedIn | null> {
+    const { email, display_name: displayName = null } = request;
+    requireGoodPassword('/password', request.password, email);
     const passwordHash = await this.passwords.hash(request.password);
     const id = newId();
-    return this.unitOfWork.run({ userId: id }, async () => {
-      await this.users.add({ id, email: request.email, passwordHash, displayName: request.display_name ?? null });
-      await this.audit.record({ userId: id }, 'account.registered');
-      return this.signIn(id, client);
-    });
+    try {
+      return await this.unitOfWork.run({ userId: id }, async () => {
+        await this.users.add({ id, email, passwordHash, displayName });
+        await this.audit.record({ userId: id }, 'account.registered');
+        this.unitOfWork.afterCommit(() => void this.verification.post(id));
+        return this.config.requireVerifiedEmail ? null : this.signIn(id, client);
+      });
+    } catch (error) {
+      const isTaken = error instanceof AppError && error.code === 'email_taken';
+      if (!isTaken || !this.config.requireVerifiedEmail) throw error;
+      this.verification.postAccountExists(email);
+      return null;
+    }
   }
 
   /**
    * Unknown address, wrong password and disabled account take the same time and get the same words: the right password of
-   * a disabled account may be one that opens other doors, and who has it learns nothing here. Only who has the password
-   * learns that there is a second factor; `code` is of that, for clients that ask for both at once.
+   * a disabled account may be one that opens other doors, and who has it learns nothing here. So does an address that must
+   * be verified first, or else registering and signing in together would tell whether it had an account; its owner gets a mail.
+   * Only who has the password learns that there is a second factor; `code` is of that, for clients that ask for both at once.
    */
   async login(email: string, password: string, code: string | undefined, client: Client): Promise<SignedIn> {
     const credentials = await this.users.findCredentials(email);
     const attempt = { email, address: client.address, userId: credentials?.userId ?? null };
-    let isRight = false;
+    let reason = 'wrong_password' as Refusal;
     const isAdmitted = await this.throttle.check(attempt, async () => {
-      isRight = await this.passwords.verify(password, credentials?.passwordHash ?? null);
-      return isRight && credentials?.isDisabled === false;
+      const isRight = await this.passwords.verify(password, credentials?.passwordHash ?? null);
+      if (credentials === null || !isRight) return false;
+      if (credentials.isDisabled) reason = 'disabled';
+      else if (this.config.requireVerifiedEmail && !credentials.isEmailVerified) reason = 'not_verified';
+      else return true;
+      return false;
     });
     if (credentials === null) throw new AppError('invalid_credentials');
     if (!isAdmitted) {
-      this.recordRefusal(credentials.userId, isRight ? 'disabled' : 'wrong_password');
+      this.recordRefusal(credentials.userId, reason);
+      if (reason === 'not_verified') this.verification.post(credentials.userId);
       throw new AppError('invalid_credentials');
     }
     return this.finishLogin(credentials.userId, versionOf(credentials.passwordHash), code, client);
@@ -180,7 +204,7 @@ export class AuthService {
   }
 
   /** Nobody waits for it: the answer must not take longer for an address that has an account. */
-  private recordRefusal(userId: string, reason: string): void {
+  private recordRefusal(userId: string, reason: Refusal): void {
     this.unitOfWork
       .run({ userId }, () => this.audit.record({ userId, is: 'anonymous' }, 'sign_in.failed', { reason }))
       .catch((error: unknown) => this.log.warn({ err: error }, 'A failed sign-in was not recorded'));
@@ -196,9 +220,10 @@ export class AuthService {
   }
 
   private async issue(signIn: Pick<SignIn, 'userId' | 'id' | 'seed' | 'generation'>): Promise<SignedIn> {
+    const user = await this.users.get(signIn.userId);
     return {
-      user: await this.users.get(signIn.userId),
-      access_token: await this.accessTokens.issue(signIn.userId, signIn.id),
+      user,
+      access_token: await this.accessTokens.issue(signIn.userId, signIn.id, user.email_verified),
       refresh_token: this.refreshTokens.issue(signIn),
       token_type: 'bearer',
       expires_in: this.accessTokens.ttlSeconds,

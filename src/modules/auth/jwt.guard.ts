@@ -4,6 +4,8 @@ import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import type { Actor, Scope } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { ALLOW_UNVERIFIED } from '../../platform/http/allow-unverified.decorator.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
@@ -19,6 +21,7 @@ export class JwtGuard extends AuthGuard('jwt') {
     private readonly verified: VerifiedTokens,
     private readonly revocations: Revocations,
     private readonly apiKeys: ApiKeyAccess,
+    private readonly config: AppConfig,
   ) {
     super();
   }
@@ -57,8 +60,16 @@ export class JwtGuard extends AuthGuard('jwt') {
     if (actor.apiKeyId !== null) {
       this.requireScope(actor, context);
       this.apiKeys.noteUse(actor);
-    }
+    } else if (this.config.requireVerifiedEmail) this.requireVerifiedEmail(actor, context);
     return actor;
+  }
+
+  /** Known from the token alone; who verifies the address refreshes the token. */
+  private requireVerifiedEmail({ isEmailVerified }: Actor, context: ExecutionContext): void {
+    if (isEmailVerified === true || context.switchToHttp().getRequest<FastifyRequest>().method === 'GET') return;
+    const targets = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean | undefined>(ALLOW_UNVERIFIED, targets) === true) return;
+    throw new AppError('email_not_verified');
   }
 
   private requireScope({ scopes }: Actor, context: ExecutionContext): void {

@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
+import { AuditLog } from '../../platform/audit/audit-log.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Bucket, RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
@@ -26,6 +28,7 @@ export class LoginThrottle {
     private readonly limiter: RateLimiter,
     private readonly addresses: SignInAddressesRepository,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
     private readonly config: AppConfig,
   ) {}
 
@@ -35,7 +38,10 @@ export class LoginThrottle {
    */
   async check(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean> {
     const buckets = await this.bucketsOf(attempt);
-    await this.limiter.take(...buckets);
+    await this.limiter.take(...buckets).catch((refusal: unknown) => {
+      if (attempt.userId !== null) void this.note(attempt.userId);
+      throw refusal;
+    });
     let isWrong = false;
     try {
       isWrong = !(await isRight());
@@ -61,6 +67,18 @@ export class LoginThrottle {
       { ...AUTH_LIMITS.failuresFromAddress(this.config), subject: address },
       { ...AUTH_LIMITS.failuresForAccount(this.config), subject: email },
     ];
+  }
+
+  /** Beside the request, or its time would tell that there is an account; once an hour, or guessing would fill the log. */
+  private async note(userId: string): Promise<void> {
+    try {
+      await this.limiter.take({ name: 'throttle-note', limit: 1, windowSeconds: 3600, subject: userId });
+      await this.unitOfWork.run({ userId }, () => this.audit.record({ userId, is: 'anonymous' }, 'sign_in.throttled'));
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'rate_limited')) {
+        this.log.warn({ err: error }, 'A throttled account was not noted');
+      }
+    }
   }
 
   /** What is not given back fills up by itself; a sign-in does not fail for it. */

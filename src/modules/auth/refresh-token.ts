@@ -61,6 +61,6 @@ function headOf(userId: string, signInId: string, generation: number): Buffer {
   return head;
 }
 
-function uuidOf(bytes: Buffer): string {
+export function uuidOf(bytes: Buffer): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Res, StreamableFile } from '@n
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import type { FastifyReply } from 'fastify';
+import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
@@ -48,6 +49,7 @@ export class PrivacyController {
 
   // An account that is gone keeps no answer to repeat.
   @OwnIdempotency()
+  @AllowUnverified()
   @LimitByAddress(passwordGuesses)
   @Delete('users/me')
   @HttpCode(204)

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, Patch } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
+import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { User } from './public/user.dto.js';
@@ -10,6 +11,7 @@ import { UsersService } from './users.service.js';
 
 @ApiTags('Users')
 @Controller('users')
+@AllowUnverified()
 @ApiProblems('unauthenticated')
 export class UsersController {
   constructor(private readonly users: UsersService) {}

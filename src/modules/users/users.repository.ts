@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User } from './user.entity.js';
@@ -7,6 +8,7 @@ export interface Credentials {
   readonly userId: string;
   readonly passwordHash: string;
   readonly isDisabled: boolean;
+  readonly isEmailVerified: boolean;
 }
 
 /** Which accounts an admin looks for. */
@@ -42,11 +44,33 @@ export class UsersRepository {
     if (Object.keys(changes).length > 0) await this.unitOfWork.repository(User).update({ id: userId }, changes);
   }
 
+  /** Sets a password in place of another and takes the address for verified; false when the other is not there any more. */
+  async resetPassword(userId: string, oldHash: string, newHash: string): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(User)
+      .update(
+        { id: userId, passwordHash: oldHash },
+        { passwordHash: newHash, emailVerifiedAt: () => 'coalesce(email_verified_at, now())' },
+      );
+    return affected === 1;
+  }
+
+  /** False when it was verified before. */
+  async verifyEmail(userId: string): Promise<boolean> {
+    const { affected } = await this.unitOfWork
+      .repository(User)
+      .update({ id: userId, emailVerifiedAt: IsNull() }, { emailVerifiedAt: () => 'now()' });
+    return affected === 1;
+  }
+
   /** At sign-in nobody is signed in yet, so there is no tenant to ask as. */
   async findCredentials(email: string): Promise<Credentials | null> {
     const { rows } = await this.system.query('sign-in by e-mail', {
       name: 'users_find_credentials',
-      text: 'select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled" from users where email = $1',
+      text: `
+select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled",
+  email_verified_at is not null as "isEmailVerified"
+from users where email = $1`,
       values: [email],
     });
     return (rows as Credentials[])[0] ?? null;

@@ -2,6 +2,7 @@ import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min 
 import { Variable } from './variable.decorator.js';
 
 const url = { require_tld: false, protocols: ['http', 'https'], require_protocol: true };
+const smtp = { require_tld: false, protocols: ['smtp', 'smtps'], require_protocol: true };
 const redis = { require_tld: false, protocols: ['redis', 'rediss'], require_protocol: true };
 const postgres = { require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true };
 
@@ -239,7 +240,52 @@ export class AppConfig {
   @Max(10_000)
   passwordQueue: number = 32;
 
+  @Variable(
+    'Sign-in',
+    'Users must verify their e-mail address: before the first sign-in, and before they write anything. Registering then answers 202 whether or not there is an account. Needs mail.',
+  )
+  @IsBoolean()
+  requireVerifiedEmail: boolean = false;
+
+  // Mail
+  @Variable(
+    'Mail',
+    'Mail server, smtp://user:password@host:587 or smtps:// for TLS from the start; ?requireTLS=true refuses to send without. Empty: development writes mails to the log, production sends none and says so to who asks for one.',
+    { secret: true },
+  )
+  @IsOptional()
+  @IsUrl(smtp, { message: 'must be an smtp:// or smtps:// address' })
+  smtpUrl?: string;
+
+  @Variable('Mail', 'Sender of the mails, as an address or as Name <address>.')
+  @IsString()
+  mailFrom: string = 'Parley <parley@localhost>';
+
+  @Variable(
+    'Mail',
+    'The web app that mails link to: its pages /reset-password and /verify-email get the token in the fragment, #token=….',
+  )
+  @IsUrl(url, { message: 'must be an http:// or https:// address' })
+  appUrl: string = 'http://localhost:3000';
+
+  @Variable('Mail', 'Milliseconds before a mail that failed is tried again; each further pause is four times as long.')
+  @IsInt()
+  @Min(1)
+  mailRetryMs: number = 2000;
+
   // Limits
+  @Variable('Limits', 'Requests from one address in an hour that send a mail or use a token from one.')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  mailRequestsPerAddress: number = 30;
+
+  @Variable('Limits', 'Mails to one address in an hour; what is more is not sent, and nobody is told.')
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  mailsPerRecipient: number = 5;
+
   @Variable('Limits', 'Wrong passwords for one account from one address in 15 minutes; more are answered 429.')
   @IsInt()
   @Min(1)

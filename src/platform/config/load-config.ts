@@ -91,6 +91,7 @@ function crossChecks(config: AppConfig): string[] {
   if (config.jwtPreviousSecrets.some(isWeak)) problems.push(`JWT_PREVIOUS_SECRETS: each ${STRONG_SECRET}`);
   problems.push(...keyFileProblems(config.jwtKeyFiles));
   if (isProduction) {
+    problems.push(...mailProblems(config));
     if (config.llmProvider === undefined) {
       problems.push('LLM_PROVIDER: production must name one: openai, openrouter or offline');
     }
@@ -109,6 +110,17 @@ function keyFileProblems(paths: readonly string[]): string[] {
       return [`JWT_KEY_FILES: file ${i + 1} ${(error as Error).message}`];
     }
   });
+}
+
+function mailProblems({ smtpUrl, mailFrom, appUrl, requireVerifiedEmail }: AppConfig): string[] {
+  if (smtpUrl === undefined) {
+    return requireVerifiedEmail ? ['SMTP_URL: is needed for REQUIRE_VERIFIED_EMAIL=true'] : [];
+  }
+  const isLocal = (address: string): boolean => /[@/]localhost\b/.test(address);
+  return [
+    ...(isLocal(mailFrom) ? ['MAIL_FROM: production must name a sender'] : []),
+    ...(isLocal(appUrl) ? ['APP_URL: production must name the web app that mails link to'] : []),
+  ];
 }
 
 function isWeak(secret: string): boolean {

@@ -8,6 +8,7 @@ import { BoundToProject1764000200000 } from '../../../migrations/1764000200000-b
 import { Audit1764100000000 } from '../../../migrations/1764100000000-audit.js';
 import { Admin1764100100000 } from '../../../migrations/1764100100000-admin.js';
 import { RateLimits1764200000000 } from '../../../migrations/1764200000000-rate-limits.js';
+import { EmailVerified1764200100000 } from '../../../migrations/1764200100000-email-verified.js';
 import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-second-factor.js';
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-provider-keys.js';
@@ -28,6 +29,7 @@ export const MIGRATIONS = [
   Audit1764100000000,
   Admin1764100100000,
   RateLimits1764200000000,
+  EmailVerified1764200100000,
   SecondFactor1764300000000,
   DataKeys1764400000000,
   ProviderKeys1764400100000,

@@ -20,6 +20,7 @@ const SECRET_KEYS = [
   'databaseUrl',
   'databaseOwnerUrl',
   'redisUrl',
+  'smtpUrl',
 ];
 
 /** Everything the server logs is one JSON line of pino, from here on; secrets are cut by key. */

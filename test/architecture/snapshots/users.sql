@@ -1,5 +1,5 @@
 -- UsersRepository.find
-SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."created_at" AS "User_created_at"
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1;
@@ -11,8 +11,8 @@ WHERE (("User"."id" = $1))
 LIMIT 1 FOR NO KEY UPDATE;
 
 -- UsersRepository.insert
-INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "created_at")
-VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT)
+INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "email_verified_at", "created_at")
+VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT, DEFAULT)
 RETURNING "role", "created_at";
 
 -- UsersRepository.update
@@ -46,8 +46,20 @@ where ($1::text is null or email like $1) and ($2::boolean is null or (disabled_
 order by id desc limit $4;
 commit;
 
+-- UsersRepository.resetPassword
+UPDATE "users"
+SET "password_hash" = $1, "email_verified_at" = coalesce("email_verified_at", now())
+WHERE ("id" = $2 AND "password_hash" = $3);
+
+-- UsersRepository.verifyEmail
+UPDATE "users"
+SET "email_verified_at" = now()
+WHERE ("id" = $1 AND "email_verified_at" IS NULL);
+
 -- UsersRepository.findCredentials
 begin; set local role parley_system;
-select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled" from users where email = $1;
+select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled",
+  email_verified_at is not null as "isEmailVerified"
+from users where email = $1;
 commit;
 

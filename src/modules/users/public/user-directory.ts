@@ -6,7 +6,7 @@ import type { User } from './user.dto.js';
 export type { Credentials };
 
 /** The part of a user that sign-in works with; never to be shown. */
-export type Account = Pick<UserRow, 'email' | 'passwordHash'>;
+export type Account = Pick<UserRow, 'email' | 'passwordHash' | 'emailVerifiedAt'>;
 
 /** Who exists, and by what secret: what sign-in needs to know of users. All but `findCredentials` run in a unit of work. */
 @Injectable()
@@ -48,6 +48,16 @@ export class UserDirectory {
     await this.users.update(userId, { passwordHash });
   }
 
+  /** Puts a new password in place of the one the token was made for, and with it the address is verified; false when that one is gone. */
+  resetPassword(userId: string, oldHash: string, newHash: string): Promise<boolean> {
+    return this.users.resetPassword(userId, oldHash, newHash);
+  }
+
+  /** False when the address was verified before. */
+  verifyEmail(userId: string): Promise<boolean> {
+    return this.users.verifyEmail(userId);
+  }
+
   findCredentials(email: string): Promise<Credentials | null> {
     return this.users.findCredentials(email);
   }
@@ -58,6 +68,7 @@ export function presentUser(user: UserRow): User {
   return {
     id: user.id,
     email: user.email,
+    email_verified: user.emailVerifiedAt !== null,
     display_name: user.displayName,
     created_at: user.createdAt.toISOString(),
   };

@@ -8,6 +8,9 @@ export class User {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email: string;
 
+  @ApiProperty({ description: 'Whether the user has shown that the address is theirs, by a token from a mail.' })
+  email_verified: boolean;
+
   @ApiProperty({ type: String, nullable: true, example: 'Ada' })
   display_name: string | null;
 

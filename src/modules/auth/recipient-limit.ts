@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
+import { AUTH_LIMITS } from './auth-limits.js';
+
+/** Keeps others from filling somebody's mailbox: what is too much is not sent, and nobody is told. */
+@Injectable()
+export class RecipientLimit {
+  constructor(
+    private readonly limiter: RateLimiter,
+    private readonly config: AppConfig,
+  ) {}
+
+  async admits(email: string): Promise<boolean> {
+    try {
+      await this.limiter.take({ ...AUTH_LIMITS.mails(this.config), subject: email });
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'rate_limited') return false;
+      throw error;
+    }
+  }
+}

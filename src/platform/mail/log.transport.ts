@@ -1,0 +1,12 @@
+import { Logger } from '@nestjs/common';
+import type { Mail, MailTransport } from './mail-transport.js';
+
+/** Writes mails to the log, links and all: for development, where nobody else reads it. */
+export class LogTransport implements MailTransport {
+  private readonly log = new Logger('Mail');
+
+  send({ to, subject, text }: Mail): Promise<void> {
+    this.log.log({ to, subject, text }, 'A mail, which SMTP_URL would have sent');
+    return Promise.resolve();
+  }
+}
