@@ -5,7 +5,7 @@ WHERE (("User"."id" = $1))
 LIMIT 1;
 
 -- UsersRepository.findLocked
-SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."created_at" AS "User_created_at"
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1 FOR NO KEY UPDATE;
