@@ -27,6 +27,10 @@ alter table provider_keys enable row level security, force row level security;
 create policy tenant on provider_keys to parley_app
   using (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid))
   with check (user_id = (select nullif(current_setting('app.user_id', true), '')::uuid));
+create policy project on provider_keys as restrictive to parley_app
+  using (
+    (select nullif(current_setting('app.project_id', true), '')::uuid) is null
+    or project_id = (select nullif(current_setting('app.project_id', true), '')::uuid));
 grant select, insert, update, delete on provider_keys to parley_app`);
   }
 

@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import { RawUpstream } from '../support/raw-upstream.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { ConfigModule } from '../../src/platform/config/config.module.js';
+import { OutboundModule } from '../../src/platform/outbound/outbound.module.js';
 import { LlmModule } from '../../src/modules/llm/llm.module.js';
 import { LLM_PROVIDER, type LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
 
@@ -26,7 +27,9 @@ class Ear implements LoggerService {
 
 async function start(settings: Partial<AppConfig>) {
   const config = Object.assign(new AppConfig(), settings);
-  const module = await Test.createTestingModule({ imports: [ConfigModule.with(config), LlmModule] }).compile();
+  const module = await Test.createTestingModule({
+    imports: [ConfigModule.with(config), OutboundModule, LlmModule],
+  }).compile();
   const ear = new Ear();
   const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: ear });
   await app.init();

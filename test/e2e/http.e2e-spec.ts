@@ -259,6 +259,7 @@ describe('every request', () => {
     }
     expect(open.filter((route) => !/^GET \/(docs|openapi\.)/.test(route)).sort()).toEqual([
       'GET /.well-known/jwks.json',
+      'GET /erasure-receipts/:receipt_id',
       'GET /health/live',
       'GET /health/ready',
       'POST /auth/email/verify',

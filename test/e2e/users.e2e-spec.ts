@@ -175,6 +175,10 @@ describe('deleting the account', () => {
       running,
     ]);
     await t.database.query(`insert into data_keys values ($1, 'x', 1) on conflict do nothing`, [user.id]);
+    await t.database.query(
+      `insert into provider_keys (user_id, project_id, id, provider, sealed_key) values ($1, $2, $3, 'openai', 'x')`,
+      [user.id, project.id, newId()],
+    );
     await t.database.query(`insert into second_factors (user_id, secret) values ($1, 'x')`, [user.id]);
     return { end: gate.release };
   };

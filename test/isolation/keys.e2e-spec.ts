@@ -32,6 +32,10 @@ const SIGN_IN_ONLY = [
   'PATCH /users/me',
   'DELETE /users/me',
   'POST /users/me/password',
+  'POST /auth/email/verification',
+  'GET /projects/:project_id/provider-key',
+  'PUT /projects/:project_id/provider-key',
+  'DELETE /projects/:project_id/provider-key',
 ];
 
 /** What a route that takes no id needs so that it would succeed. */

@@ -1,4 +1,4 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min } from 'class-validator';
 import { Variable } from './variable.decorator.js';
 
 const url = { require_tld: false, protocols: ['http', 'https'], require_protocol: true };
@@ -258,7 +258,9 @@ export class AppConfig {
   smtpUrl?: string;
 
   @Variable('Mail', 'Sender of the mails, as an address or as Name <address>.')
-  @IsString()
+  @Matches(/^(?:[^<>\r\n]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/, {
+    message: 'must be an address or Name <address>',
+  })
   mailFrom: string = 'Parley <parley@localhost>';
 
   @Variable(
