@@ -167,6 +167,7 @@ const RECIPES: [
           }),
       ],
       find: [() => keys.find(userId, id)],
+      removeAll: [() => keys.removeAll(userId)],
       list: [() => keys.list(userId, null, 21), () => keys.list(userId, id, 21)],
       remove: [() => keys.remove(userId, id)],
       findByHash: [() => keys.findByHash(Buffer.alloc(32))],

@@ -82,6 +82,8 @@ const later = async (minutes: number, work: () => Promise<unknown>): Promise<voi
 
 describe('a forgotten password', () => {
   it('is reset by the link in a mail, once; every sign-in ends and the address is verified', async () => {
+    const byKey = ada.by((await ada.apiKey()).key);
+    await byKey.get('/projects').expect(200);
     await forgot(ada.email.toUpperCase()).expect(202).expect('');
     const mail = await box.next(ada.email);
     expect(mail).toMatchObject({ from: 'Parley <no-reply@example.org>', subject: 'Reset your password' });
@@ -91,6 +93,7 @@ describe('a forgotten password', () => {
     await login(ada.email, NEW).expect(200);
     expectProblem(await login(ada.email, PASSWORD), 'invalid_credentials');
     expectProblem(await ada.get('/users/me'), 'unauthenticated');
+    expectProblem(await byKey.get('/projects'), 'unauthenticated');
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
     expect(await isVerified()).toBe(true);
     expectProblem(await reset(token, 'yet another one'), 'invalid_mail_token');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { jest } from '@jest/globals';
 import request, { type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
@@ -170,6 +171,14 @@ describe('a password change', () => {
     const other = ada.post('/users/me/password', { current_password: PASSWORD, new_password: 'something else 1' });
     expectProblem(await other.set('idempotency-key', 'once'), 'idempotency_key_reused');
     await login(NEW_PASSWORD).expect(200);
+    // What is kept of the request can not be tried out by who has the database alone.
+    const [kept] = await t.database.query<{ hash: string }>(
+      `select encode(request_hash, 'hex') as hash from idempotency_keys where user_id = $1`,
+      [ada.id],
+    );
+    const request = JSON.stringify({ current_password: PASSWORD, new_password: NEW_PASSWORD });
+    expect(kept?.hash).toHaveLength(64);
+    expect(kept?.hash).not.toBe(createHash('sha256').update(`/users/me/password\0${request}`).digest('hex'));
   });
 
   it('by two at once is one change', async () => {

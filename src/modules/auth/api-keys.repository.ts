@@ -52,6 +52,15 @@ export class ApiKeysRepository {
     return (await this.unitOfWork.repository(ApiKey).delete({ userId, id })).affected === 1;
   }
 
+  /** The answer is the ids of all that there were. */
+  async removeAll(userId: string): Promise<string[]> {
+    const rows = await this.unitOfWork.query<{ id: string }>(
+      'with gone as (delete from api_keys where user_id = $1 returning id) select id from gone',
+      [userId],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /**
    * Null for the key of a disabled account too. Who sends a key is not known before this answers, so there is no tenant to
    * ask as.

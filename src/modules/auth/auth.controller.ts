@@ -18,7 +18,7 @@ import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
-import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
+import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
 import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
   ChangePasswordRequest,
@@ -36,7 +36,10 @@ import { SecondFactorLoginRequest } from './second-factor.dto.js';
 @Controller()
 @AllowUnverified()
 export class AuthController {
-  constructor(private readonly auth: AuthService) {}
+  constructor(
+    private readonly auth: AuthService,
+    private readonly keys: IdempotencyKeys,
+  ) {}
 
   @Public()
   @LimitByAddress(AUTH_LIMITS.registrations)
@@ -123,7 +126,7 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    if (await this.auth.changePassword(actor, body, idempotencyKeyOf(request))) markReplayed(reply);
+    if (await this.auth.changePassword(actor, body, this.keys.of(request))) markReplayed(reply);
   }
 }
 

@@ -10,6 +10,7 @@ import type { Mail } from '../../platform/mail/mail-transport.js';
 import { Mailer } from '../../platform/mail/mailer.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { type Account, UserDirectory } from '../users/public/user-directory.js';
+import { ApiKeysRepository } from './api-keys.repository.js';
 import type { ResetPasswordRequest } from './auth.dto.js';
 import { LoginThrottle } from './login-throttle.js';
 import { MailTokens } from './mail-token.js';
@@ -28,6 +29,7 @@ export class PasswordResetService {
     private readonly unitOfWork: UnitOfWork,
     private readonly users: UserDirectory,
     private readonly signIns: SignInsRepository,
+    private readonly apiKeys: ApiKeysRepository,
     private readonly passwords: PasswordHasher,
     private readonly revocations: Revocations,
     private readonly throttle: LoginThrottle,
@@ -60,9 +62,11 @@ export class PasswordResetService {
       // Of two that come with the same token at once, one finds the password changed already.
       if (!(await this.users.resetPassword(userId, account.passwordHash, passwordHash)))
         throw new AppError('invalid_mail_token');
-      await this.revocations.revoke(token, await this.signIns.revokeOthers(userId, null));
+      // Whoever had the password may have made keys as well.
+      const apiKeyIds = await this.apiKeys.removeAll(userId);
+      await this.revocations.revoke(token, [...(await this.signIns.revokeOthers(userId, null)), ...apiKeyIds]);
       await this.throttle.remember(userId, address);
-      await this.audit.record({ userId, is: 'anonymous' }, 'account.password_reset');
+      await this.audit.record({ userId, is: 'anonymous' }, 'account.password_reset', { api_keys: apiKeyIds.length });
     });
   }
 

@@ -14,7 +14,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
-import { idempotencyKeyOf } from '../../platform/idempotency/idempotency-key.js';
+import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
 import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SseStreams } from '../../platform/http/sse.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
@@ -42,6 +42,7 @@ const turnResponse = {
 export class TurnsController {
   constructor(
     private readonly turns: TurnsService,
+    private readonly keys: IdempotencyKeys,
     private readonly streams: SseStreams,
   ) {}
 
@@ -62,7 +63,7 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(actor, await this.turns.send(actor, body, idempotencyKeyOf(request)), body, request, reply);
+    await this.answer(actor, await this.turns.send(actor, body, this.keys.of(request)), body, request, reply);
   }
 
   @Scope('chat')
@@ -86,7 +87,7 @@ export class TurnsController {
   ): Promise<void> {
     await this.answer(
       actor,
-      await this.turns.regenerate(actor, messageId, body, idempotencyKeyOf(request)),
+      await this.turns.regenerate(actor, messageId, body, this.keys.of(request)),
       body,
       request,
       reply,

@@ -8,7 +8,8 @@ export const AUDIT_ACTIONS = {
   'account.password_changed': 'The password was changed; all other sign-ins ended.',
   'account.exported': 'Everything of the account was read as an archive.',
   'account.password_reset_requested': 'Somebody asked for a mail to reset the password.',
-  'account.password_reset': 'The password was set anew by a token from a mail; all sign-ins ended.',
+  'account.password_reset':
+    'The password was set anew by a token from a mail; all sign-ins and API keys ended — `api_keys`: how many.',
   'account.email_verified': 'The e-mail address was verified by a token from a mail.',
   'account.deleted': 'The account was deleted with everything that belonged to it, but for this log.',
   'account.data_key_rotated': 'The key of the stored secrets was wrapped by another master key — `version`: which.',

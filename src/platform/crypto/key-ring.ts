@@ -18,6 +18,11 @@ export class KeyRing {
     return derived(this.config.jwtSecret as string, purpose);
   }
 
+  /** As `derive`, from the pepper, which is never changed: for what has to be found again after a change of JWT_SECRET. */
+  deriveLasting(purpose: string): Buffer {
+    return derived(this.passwordPepper, purpose);
+  }
+
   /** As `derive`, and then what it was under each of JWT_PREVIOUS_SECRETS: to check what was made before a change. */
   deriveAll(purpose: string): readonly [Buffer, ...Buffer[]] {
     return [this.derive(purpose), ...this.config.jwtPreviousSecrets.map((secret) => derived(secret, purpose))];

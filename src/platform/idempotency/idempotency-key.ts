@@ -1,40 +1,12 @@
-import { createHash } from 'node:crypto';
-import type { FastifyRequest } from 'fastify';
-import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { Statement } from '../database/pipeline.js';
-
-const WELL_FORMED = /^[\x21-\x7e]{1,255}$/;
 
 /** What a client promised about a request: the same key on the same route is the same request. */
 export interface IdempotencyKey {
   readonly route: string;
   readonly key: string;
-  /** SHA-256 of address and body: a key that comes back with another request is a mistake of the client. */
+  /** A keyed hash of address and body: a key that comes back with another request is a mistake of the client. */
   readonly requestHash: Buffer;
-}
-
-/** The key of a request, or null when it has none. Throws `validation_failed` for one that is not 1 to 255 visible characters. */
-export function idempotencyKeyOf(request: FastifyRequest & { user?: Actor }): IdempotencyKey | null {
-  const { headers, method, routeOptions, url, body, user } = request;
-  const key = headers['idempotency-key'];
-  if (key === undefined) return null;
-  if (typeof key !== 'string' || !WELL_FORMED.test(key)) {
-    throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-  }
-  const requestHash = createHash('sha256').update(url).update('\0').update(textOf(body)).digest();
-  // Who is bound to a project has keys of its own: it must not meet what the user did elsewhere.
-  const place = user?.projectId == null ? '' : ` ${user.projectId}`;
-  return { route: `${method} ${routeOptions.url ?? ''}${place}`, key, requestHash };
-}
-
-function textOf(body: unknown): string {
-  try {
-    return JSON.stringify(body ?? null);
-  } catch {
-    // Deeper than the stack: no request of ours has such a form.
-    throw AppError.invalid('', 'is nested too deeply');
-  }
 }
 
 // $2 route, $3 key, $4 hash, $5 the answer that a repeat gets. A key that is taken already violates the primary key, and

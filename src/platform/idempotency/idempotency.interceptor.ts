@@ -5,7 +5,8 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import { type IdempotencyKey, idempotencyKeyOf, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import { type IdempotencyKey, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
 const OWN_IDEMPOTENCY = 'ownIdempotency';
@@ -32,15 +33,17 @@ export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
     private readonly reflector: Reflector,
     private readonly unitOfWork: UnitOfWork,
+    private readonly requests: IdempotencyKeys,
     private readonly keys: IdempotencyRepository,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
-    const key = request.method === 'GET' ? null : idempotencyKeyOf(request);
+    if (request.method === 'GET') return next.handle();
+    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
+    const key = this.requests.of(request);
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
     if (key === null || request.user === undefined) return next.handle();
-    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, secrets));
   }

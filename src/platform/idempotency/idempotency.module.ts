@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AppConfig } from '../config/app-config.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
@@ -45,10 +46,11 @@ class IdempotencySweepJob implements OnApplicationBootstrap, OnApplicationShutdo
 @Global()
 @Module({
   providers: [
+    IdempotencyKeys,
     IdempotencyRepository,
     IdempotencySweepJob,
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [IdempotencyRepository],
+  exports: [IdempotencyKeys, IdempotencyRepository],
 })
 export class IdempotencyModule {}

@@ -9,6 +9,9 @@ FROM "api_keys" "ApiKey"
 WHERE (("ApiKey"."user_id" = $1) AND ("ApiKey"."id" = $2))
 LIMIT 1;
 
+-- ApiKeysRepository.removeAll
+with gone as (delete from api_keys where user_id = $1 returning id) select id from gone;
+
 -- ApiKeysRepository.list
 SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
 FROM "api_keys" "ApiKey"

@@ -1,0 +1,42 @@
+import { createHmac } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { KeyRing } from '../crypto/key-ring.js';
+import type { IdempotencyKey } from './idempotency-key.js';
+
+const WELL_FORMED = /^[\x21-\x7e]{1,255}$/;
+
+@Injectable()
+export class IdempotencyKeys {
+  // Bodies may hold passwords: without this key, what is stored of them could be guessed at.
+  private readonly hashKey: Buffer;
+
+  constructor(keys: KeyRing) {
+    this.hashKey = keys.deriveLasting('idempotency');
+  }
+
+  /** The key of a request, or null when it has none. Throws `validation_failed` for one that is not 1 to 255 visible characters. */
+  of(request: FastifyRequest & { user?: Actor }): IdempotencyKey | null {
+    const { headers, method, routeOptions, url, body, user } = request;
+    const key = headers['idempotency-key'];
+    if (key === undefined) return null;
+    if (typeof key !== 'string' || !WELL_FORMED.test(key)) {
+      throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+    }
+    const requestHash = createHmac('sha256', this.hashKey).update(url).update('\0').update(textOf(body)).digest();
+    // Who is bound to a project has keys of its own: it must not meet what the user did elsewhere.
+    const place = user?.projectId == null ? '' : ` ${user.projectId}`;
+    return { route: `${method} ${routeOptions.url ?? ''}${place}`, key, requestHash };
+  }
+}
+
+function textOf(body: unknown): string {
+  try {
+    return JSON.stringify(body ?? null);
+  } catch {
+    // Deeper than the stack: no request of ours has such a form.
+    throw AppError.invalid('', 'is nested too deeply');
+  }
+}
