@@ -19,6 +19,7 @@ import { Notifications } from '../../src/platform/database/notifications.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
+import { Mailer } from '../../src/platform/mail/mailer.js';
 import { IdempotencyRepository } from '../../src/platform/idempotency/idempotency.repository.js';
 import { RevocationsRepository } from '../../src/platform/revocations/revocations.repository.js';
 import { TestUser } from '../support/as-user.js';
@@ -93,6 +94,8 @@ beforeAll(async () => {
   ada = await TestUser.register(t);
   project = await ada.project();
   await ada.prompt(project.id);
+  // The mail that greets her looks things up beside the request.
+  await t.app.get(Mailer).settled();
 });
 afterAll(() => t.close());
 

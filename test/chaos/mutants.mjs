@@ -99,7 +99,7 @@ export const MUTANTS = {
     red: ['resumingLeavesNoGap', 'clientsSawWhatIsStored'],
   },
   'no-keys': {
-    program: patch('platform/idempotency/idempotency-key.js', 'if (key === undefined)', 'if (true)'),
+    program: patch('platform/idempotency/idempotency-keys.js', 'if (key === undefined)', 'if (true)'),
     red: ['oneAnswerPerSubmit'],
   },
   'commits-in-memory': {
