@@ -21,6 +21,7 @@ import { RevocationsModule } from './platform/revocations/revocations.module.js'
 import { MailModule } from './platform/mail/mail.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
+import { JobsModule } from './platform/jobs/jobs.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -36,6 +37,7 @@ export class AppModule {
         HttpModule,
         RateLimitModule,
         MailModule,
+        JobsModule,
         IdempotencyModule,
         RevocationsModule,
         AuditModule,

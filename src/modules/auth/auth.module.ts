@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
+import { Sweeps } from '../../platform/jobs/sweeps.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeyAccess } from './api-key-access.js';
@@ -25,10 +26,13 @@ import { SecondFactorController } from './second-factor.controller.js';
 import { SecondFactorService } from './second-factor.service.js';
 import { SecondFactorsRepository } from './second-factors.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
-import { SignInSweepJob } from './sign-in-sweep.job.js';
 import { SignInsController } from './sign-ins.controller.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 import { SignInsService } from './sign-ins.service.js';
+
+const SWEEP_MS = 3_600_000;
+/** Long enough to ask who was signed in when something was found out; the log of events remembers for longer. */
+const KEEP_DAYS = 30;
 
 @Module({
   imports: [UsersModule, PassportModule.register({ session: false })],
@@ -51,7 +55,6 @@ import { SignInsService } from './sign-ins.service.js';
     SecondFactorCheck,
     SecondFactorService,
     SignInsService,
-    SignInSweepJob,
     ApiKeysRepository,
     ApiKeysService,
     ApiKeyAccess,
@@ -65,4 +68,8 @@ import { SignInsService } from './sign-ins.service.js';
   ],
   exports: [AccountAccess],
 })
-export class AuthModule {}
+export class AuthModule {
+  constructor(sweeps: Sweeps, signIns: SignInsRepository) {
+    sweeps.every(SWEEP_MS, 'Old sign-ins were not removed', () => signIns.sweep(KEEP_DAYS));
+  }
+}
