@@ -119,10 +119,15 @@ describe('against a server nobody here wrote', () => {
       body: { usage: { include: true } },
       headers: { 'x-title': 'Parley' },
     });
-    expect(events.find((event) => event.type === 'usage')).toEqual({ type: 'usage', usage: told });
+    expect(events.find((event) => event.type === 'usage')).toMatchObject({
+      type: 'usage',
+      usage: told,
+      rawUsage: { prompt_tokens: 12, completion_tokens: 34, cost: expect.any(Number) as number },
+    });
     expect(finishOf(events).generationId).toMatch(/^gen-/);
     await expect(provider.generate(question(ask.plain), { model: null, params: {} })).resolves.toMatchObject({
       usage: told,
+      rawUsage: { prompt_tokens: 12 },
     });
   });
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OpenAiProvider } from '../../src/modules/llm/providers/openai.provider.js';
 import { OpenRouterProvider } from '../../src/modules/llm/providers/openrouter.provider.js';
-import type { LlmEvent, LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
+import type { LlmEvent, LlmProvider, RawUsage } from '../../src/modules/llm/public/llm-provider.js';
 import { RawUpstream, sse } from '../support/raw-upstream.js';
-import { collect, textOf } from './provider-contract.js';
+import { collect, finishOf, textOf } from './provider-contract.js';
 
 const FOLDER = join(import.meta.dirname, '../fixtures/llm');
 const usage = (
@@ -12,7 +12,10 @@ const usage = (
   outputTokens: number,
   cachedInputTokens: number | null,
   costMicroUsd: number | null,
-) => ({ type: 'usage', usage: { inputTokens, outputTokens, cachedInputTokens, costMicroUsd } }) as const;
+) => {
+  const rawUsage = expect.objectContaining({ prompt_tokens: inputTokens, completion_tokens: outputTokens }) as RawUsage;
+  return { type: 'usage', usage: { inputTokens, outputTokens, cachedInputTokens, costMicroUsd }, rawUsage } as const;
+};
 const finish = (reason: string, generationId: string, model: string, rawReason = reason) =>
   ({ type: 'finish', reason, rawReason, generationId, model }) as LlmEvent;
 
@@ -98,7 +101,9 @@ describe('frames as providers write them', () => {
       upstream.answerWith(sse(...pieces(readFileSync(join(FOLDER, file)), size)));
       const events = await run(providers[name]);
       expect(textOf(events)).toBe(text);
-      expect(events.filter(({ type }) => type !== 'text-delta')).toEqual(closing);
+      const { generationId } = finishOf(events);
+      const opening = text === '' ? [] : [{ type: 'generation', id: generationId }];
+      expect(events.filter(({ type }) => type !== 'text-delta')).toEqual([...opening, ...closing]);
     });
   });
 

@@ -110,7 +110,11 @@ describe('faults of the upstream', () => {
       for await (const event of stream(providers.default)) seen.push(event);
     };
     await expectFailure(read(), ['provider_disconnected', true]);
-    expect(seen).toEqual([{ type: 'text-delta', text: 'Hello' }]);
+    expect(seen).toEqual([
+      { type: 'attempt', provider: 'openai', model: 'gpt-4o-mini', isOwnKey: false },
+      { type: 'generation', id: 'chatcmpl-1' },
+      { type: 'text-delta', text: 'Hello' },
+    ]);
   });
 
   it('reads characters whose bytes come apart', async () => {
@@ -194,7 +198,7 @@ describe('the socket', () => {
     upstream.answerWith([SSE_HEAD, chunk(hello), 'hang']);
     await expectFailure(collect(stream(hasty.default)), ['provider_timeout', false]);
     await upstream.untilIdle(200);
-    for await (const _event of stream(providers.default)) break;
+    for await (const event of stream(providers.default)) if (event.type === 'text-delta') break;
     await upstream.untilIdle(200);
     upstream.answerWith([SSE_HEAD, chunk(delta({ content: 'x'.repeat(3000) })), 'hang']);
     expect(finishOf(await collect(stream(providers.default))).reason).toBe('length');

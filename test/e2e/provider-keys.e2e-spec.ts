@@ -72,7 +72,7 @@ describe('a project’s own key', () => {
     const turn = await ada.turn({ project_id: projectId, message: 'One' });
     await ada.turn({ session_id: turn.session_id, message: 'Two' });
     await ada.post(`/chat/messages/${turn.assistant_message.id}/regenerate`, {}).expect(200);
-    expect(turn.assistant_message).toMatchObject({ content: 'You said: One', provider: 'openai', model: 'own-model' });
+    expect(turn.assistant_message).toMatchObject({ content: 'You said: One', provider: 'custom', model: 'own-model' });
     // Each first answer names the session too.
     await expectSoon(() => expect(own.requests).toHaveLength(5));
     expect(new Set(own.keys)).toEqual(new Set([`Bearer ${KEY}`]));

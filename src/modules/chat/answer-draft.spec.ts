@@ -6,7 +6,9 @@ const usage = (fields: Partial<LlmUsage>) =>
   ({
     type: 'usage',
     usage: { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null, ...fields },
+    rawUsage: { prompt_tokens: 7 },
   }) as const;
+const attempt = { type: 'attempt', provider: 'openai', model: 'model-1', isOwnKey: false } as const;
 const finish = { type: 'finish', reason: 'stop', rawReason: 'stop', generationId: 'gen-1', model: 'model-2' } as const;
 
 /** What comes out for these deltas: piece by piece, with what is flushed at the end. */
@@ -71,16 +73,15 @@ describe('the outcome of a draft', () => {
   /** A draft as a turn makes it, after the model was asked. */
   function asked(...events: Parameters<AnswerDraft['take']>[0][]): AnswerDraft {
     const draft = new AnswerDraft();
-    draft.provider = 'openai';
-    draft.model = 'model-1';
-    draft.estimatedInputTokens = 100;
+    draft.attempts.inputTokens = 100;
+    draft.take(attempt);
     for (const event of events) draft.take(event);
     return draft;
   }
 
   it('has the counts of the provider, and says that they are no estimate', () => {
     const counts = { inputTokens: 7, outputTokens: 3, cachedInputTokens: 2, costMicroUsd: 15 };
-    expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 'Hi', 1)).toEqual({
+    expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 'Hi', 1)).toMatchObject({
       ...counts,
       isUsageEstimated: false,
       status: 'completed',
@@ -91,6 +92,7 @@ describe('the outcome of a draft', () => {
       model: 'model-2',
       generationId: 'gen-1',
       errorCode: null,
+      attempts: [{ ...counts, rawUsage: { prompt_tokens: 7 }, isEstimated: false, status: 'completed' }],
     });
   });
 

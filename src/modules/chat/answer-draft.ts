@@ -1,30 +1,25 @@
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
-import type { ProviderName } from '../../kernel/provider-name.js';
-import type { FinishReason, LlmEvent, LlmUsage } from '../llm/public/llm-provider.js';
-import type { MessageStatus } from './message.entity.js';
+import type { AnswererName } from '../../kernel/provider-name.js';
+import { AttemptLog } from '../llm/public/attempt-log.js';
+import type { FinishReason, LlmEvent } from '../llm/public/llm-provider.js';
+import type { AttemptStatus } from '../llm/public/provider-attempt.js';
 import type { Outcome } from './open-turn.js';
 
-const MAX_NAME = 200;
-
-/** Collects what a provider sends into the columns of an answer. The text itself it hands on and does not keep. */
+/** Collects what providers send into the columns of an answer. The text itself it hands on and does not keep. */
 export class AnswerDraft {
-  provider: ProviderName | null = null;
+  /** Whom the turn is about to ask; what is said of an answer for which nobody was. */
+  provider: AnswererName | null = null;
   model: string | null = null;
-  estimatedInputTokens: number | null = null;
+  readonly attempts = new AttemptLog();
 
   private heldBack = '';
-  private usage: LlmUsage | null = null;
-  private finish: { reason: FinishReason; generationId: string | null } | null = null;
+  private finishReason: FinishReason | null = null;
 
   /** Takes an event and returns the text that it adds to the answer, as it can be stored. */
   take(event: LlmEvent): string {
     if (event.type === 'text-delta') return this.add(event.text);
-    if (event.type === 'usage') this.usage = event.usage;
-    if (event.type === 'finish') {
-      const { reason, generationId, model } = event;
-      this.finish = { reason, generationId: generationId === null ? null : toName(generationId) };
-      if (model !== null) this.model = toName(model);
-    }
+    this.attempts.take(event);
+    if (event.type === 'finish') this.finishReason = event.reason;
     return '';
   }
 
@@ -39,24 +34,24 @@ export class AnswerDraft {
    * @param content all that was handed on
    * @param contentTokens our own count of it
    */
-  outcome(status: MessageStatus, errorCode: ErrorCode | null, content: string, contentTokens: number): Outcome {
-    const counted = this.usage?.inputTokens != null && this.usage.outputTokens != null;
-    // Whoever asked a model and got no counts still used it: our own count stands in, and says so.
-    const isEstimated = !counted && this.estimatedInputTokens !== null && (contentTokens > 0 || status !== 'failed');
+  outcome(status: AttemptStatus, errorCode: ErrorCode | null, content: string, contentTokens: number): Outcome {
+    const attempts = this.attempts.end(status, errorCode, contentTokens);
+    const last = attempts.at(-1);
     return {
       status,
       content,
       contentTokens,
-      finishReason: this.finish?.reason ?? null,
-      provider: this.provider,
-      model: this.model,
-      generationId: this.finish?.generationId ?? null,
-      inputTokens: this.usage?.inputTokens ?? (isEstimated ? this.estimatedInputTokens : null),
-      outputTokens: this.usage?.outputTokens ?? (isEstimated ? contentTokens : null),
-      cachedInputTokens: this.usage?.cachedInputTokens ?? null,
-      isUsageEstimated: isEstimated,
-      costMicroUsd: this.usage?.costMicroUsd ?? null,
+      finishReason: this.finishReason,
+      provider: last?.provider ?? this.provider,
+      model: last?.model ?? this.model,
+      generationId: last?.generationId ?? null,
+      inputTokens: last?.inputTokens ?? null,
+      outputTokens: last?.outputTokens ?? null,
+      cachedInputTokens: last?.cachedInputTokens ?? null,
+      isUsageEstimated: last?.isEstimated ?? false,
+      costMicroUsd: last?.costMicroUsd ?? null,
       errorCode,
+      attempts,
     };
   }
 
@@ -73,9 +68,4 @@ export class AnswerDraft {
     if (text.includes('\0')) text = text.replaceAll('\0', '');
     return text.toWellFormed();
   }
-}
-
-/** A provider's own name of something, in a form and length that can be stored. */
-function toName(text: string): string {
-  return text.replaceAll('\0', '').slice(0, MAX_NAME).toWellFormed();
 }

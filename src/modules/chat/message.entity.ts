@@ -10,7 +10,7 @@ import {
   type ValueTransformer,
 } from 'typeorm';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
-import type { ProviderName } from '../../kernel/provider-name.js';
+import type { AnswererName } from '../../kernel/provider-name.js';
 import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
 
 export const MESSAGE_STATUSES = ['pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted'] as const;
@@ -80,7 +80,7 @@ export class Message {
   finishReason: FinishReason | null;
 
   @Column('text', { nullable: true })
-  provider: ProviderName | null;
+  provider: AnswererName | null;
 
   @Column('text', { nullable: true })
   model: string | null;

@@ -1,21 +1,23 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
+import type { AnswererName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
 import type { LlmEvent, LlmProvider } from '../llm/public/llm-provider.js';
+import type { AttemptStatus } from '../llm/public/provider-attempt.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
 import { AnswerDraft } from './answer-draft.js';
 import { buildContext, type Context } from './context/context-builder.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
-import type { MessageStatus } from './message.entity.js';
 import type { OpenTurn, Outcome } from './open-turn.js';
 
 /** Whom a turn asks. */
 interface Asked {
   readonly provider: LlmProvider;
   readonly model: string;
+  readonly isOwnKey: boolean;
 }
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
@@ -35,7 +37,8 @@ export class ModelCall {
     try {
       const asked = await this.address(turn, draft);
       if (asked === null) throw new AppError('provider_not_configured');
-      await this.read(this.ask(asked, turn, live.abort.signal, draft), live, draft);
+      const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
+      await this.read(this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
@@ -49,18 +52,22 @@ export class ModelCall {
   /** The outcome of a turn that is settled without asking the model again: what was saved of it is its answer. */
   async cut(turn: OpenTurn, status: 'stopped' | 'interrupted'): Promise<Outcome> {
     const draft = new AnswerDraft();
-    const { savedText } = turn;
-    if (savedText !== null) {
-      // Somebody has asked the model for this text, and it has its price.
-      await this.address(turn, draft).catch(() => null);
-      draft.estimatedInputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
+    const { savedText, attempt } = turn;
+    if (attempt > 1) {
+      // Somebody has asked the model before, and it has its price.
+      const asked = await this.address(turn, draft).catch(() => null);
+      draft.attempts.inputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
+      if (asked !== null) {
+        draft.attempts.addLost(attempt - 2, toFacts(asked), 0);
+        draft.take({ type: 'attempt', ...toFacts(asked) });
+      }
     }
     return this.outcome(draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
   }
 
   private async outcome(
     draft: AnswerDraft,
-    status: MessageStatus,
+    status: AttemptStatus,
     errorCode: ErrorCode | null,
     text: string,
   ): Promise<Outcome> {
@@ -68,9 +75,16 @@ export class ModelCall {
   }
 
   /** Not async, as what it makes is large: an async function keeps its variables for as long as the answer takes. */
-  private ask(asked: Asked, turn: OpenTurn, signal: AbortSignal, draft: AnswerDraft): AsyncIterable<LlmEvent> {
+  private ask(
+    asked: Asked,
+    turn: OpenTurn,
+    signal: AbortSignal,
+    draft: AnswerDraft,
+    lostTokens: number,
+  ): AsyncIterable<LlmEvent> {
     const { messages, inputTokens } = this.context(turn);
-    draft.estimatedInputTokens = inputTokens;
+    draft.attempts.inputTokens = inputTokens;
+    draft.attempts.addLost(turn.attempt - 1, toFacts(asked), lostTokens);
     signal.throwIfAborted();
     const params = { ...turn.project.params, ...turn.request.params };
     return asked.provider.stream(messages, { model: asked.model, params }, signal);
@@ -83,7 +97,7 @@ export class ModelCall {
     const model = request.model ?? project.model ?? provider.defaultModel;
     draft.provider = provider.name;
     draft.model = model;
-    return { provider, model };
+    return { provider, model, isOwnKey: project.providerKey !== null };
   }
 
   /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
@@ -126,4 +140,8 @@ export class ModelCall {
     this.log.debug({ messageId: turn.answer.id, err: error });
     return code;
   }
+}
+
+function toFacts({ provider, model, isOwnKey }: Asked): { provider: AnswererName; model: string; isOwnKey: boolean } {
+  return { provider: provider.name, model, isOwnKey };
 }

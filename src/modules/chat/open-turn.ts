@@ -2,6 +2,7 @@ import type { QueryResult } from 'pg';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
+import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
 import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry } from './context/context-builder.js';
@@ -64,7 +65,7 @@ export interface ProjectFacts extends ProjectProvider {
   readonly onCrash: CrashPolicy;
 }
 
-/** How a turn ended: the columns of the answer that CLOSE writes. */
+/** How a turn ended: the columns of the answer that CLOSE writes, and the calls of providers that it took. */
 export type Outcome = Pick<
   Message,
   | 'status'
@@ -80,7 +81,7 @@ export type Outcome = Pick<
   | 'isUsageEstimated'
   | 'costMicroUsd'
   | 'errorCode'
->;
+> & { readonly attempts: readonly ProviderAttempt[] };
 
 export interface Settled {
   readonly answer: Message;

@@ -67,9 +67,9 @@ export class SessionTitles {
       // Which models a provider of somebody else's has is not known here, but the one that has just answered.
       return provider === null ? null : { provider, model: answer.model };
     }
-    const provider = this.providers.default;
+    const { defaultName, default: provider } = this.providers;
     // The model of that name is the default provider's.
-    return project.provider === null || project.provider === provider.name ? { provider, model: titleModel } : null;
+    return project.provider === null || project.provider === defaultName ? { provider, model: titleModel } : null;
   }
 }
 

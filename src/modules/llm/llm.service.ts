@@ -21,8 +21,13 @@ export class LlmService {
   }
 
   async checkHealth(signal?: AbortSignal): Promise<LlmHealth> {
-    const { name, defaultModel } = this.providers.default;
-    const check = await this.providers.default.validateConnection(signal);
-    return { provider: name, model: defaultModel, ok: check.ok, reason: check.ok ? null : check.reason };
+    const { defaultName, default: provider } = this.providers;
+    const check = await provider.validateConnection(signal);
+    return {
+      provider: defaultName,
+      model: provider.defaultModel,
+      ok: check.ok,
+      reason: check.ok ? null : check.reason,
+    };
   }
 }

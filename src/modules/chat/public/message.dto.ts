@@ -1,5 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
-import { PROVIDER_NAMES, type ProviderName } from '../../../kernel/provider-name.js';
+import { ANSWERER_NAMES, type AnswererName } from '../../../kernel/provider-name.js';
 import { Problem } from '../../../platform/http/problem.js';
 import type { ContentPart } from '../../llm/public/llm-provider.js';
 import { MESSAGE_STATUSES, type MessageStatus } from '../message.entity.js';
@@ -93,10 +93,11 @@ export class Message {
   @ApiProperty({
     type: String,
     nullable: true,
-    enum: PROVIDER_NAMES,
-    description: 'What answered; `offline` means that no model did.',
+    enum: ANSWERER_NAMES,
+    description:
+      "What answered; `offline` means that no model did, `custom` that it was the server of the project's own address.",
   })
-  provider: ProviderName | null;
+  provider: AnswererName | null;
 
   @ApiProperty({ type: String, nullable: true })
   model: string | null;

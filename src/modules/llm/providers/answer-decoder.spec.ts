@@ -45,7 +45,11 @@ describe('AnswerDecoder', () => {
     };
     const { closing } = read(chunk({ content: 'x' }), chunk({}, 'stop'), chunk({}, null, { usage, choices: [] }));
     expect(closing).toEqual([
-      { type: 'usage', usage: { inputTokens: 3, outputTokens: 2, cachedInputTokens: 1, costMicroUsd: 2 } },
+      {
+        type: 'usage',
+        usage: { inputTokens: 3, outputTokens: 2, cachedInputTokens: 1, costMicroUsd: 2 },
+        rawUsage: usage,
+      },
       { type: 'finish', reason: 'stop', rawReason: 'stop', generationId: 'gen-1', model: 'm-1' },
     ]);
   });

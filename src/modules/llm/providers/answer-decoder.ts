@@ -4,6 +4,7 @@ import type { FinishReason, LlmEvent, LlmUsage } from '../public/llm-provider.js
 import { FrameTemplate } from './frame-template.js';
 import { isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
 import { badResponse, inBandError, type Redact } from './openai-errors.js';
+import { rawUsage } from './openai-usage.js';
 
 /** How one server's answers are to be read. */
 export interface AnswerDialect {
@@ -46,6 +47,8 @@ export class AnswerDecoder {
   isDone = false;
   /** The answer reached its largest size; the rest is not read. */
   isCut = false;
+  /** As soon as the provider has told it. */
+  generationId: string | null = null;
 
   private readonly parser: EventSourceParser;
   private readonly template = new FrameTemplate();
@@ -58,7 +61,6 @@ export class AnswerDecoder {
   private hasGarbage = false;
   private rawReason: string | null = null;
   private usage: JsonObject | null = null;
-  private generationId: string | null = null;
   private model: string | null = null;
 
   constructor(private readonly dialect: AnswerDialect) {
@@ -119,7 +121,9 @@ export class AnswerDecoder {
     const events: LlmEvent[] = [];
     for (const call of this.toolCalls.values()) events.push({ type: 'tool-call', ...call });
     const usage = this.usage === null ? null : this.dialect.usageOf(this.usage);
-    if (usage !== null) events.push({ type: 'usage', usage });
+    if (this.usage !== null && usage !== null) {
+      events.push({ type: 'usage', usage, rawUsage: rawUsage(this.usage) });
+    }
     const { generationId, model } = this;
     events.push({ type: 'finish', reason: this.reason(), rawReason: this.rawReason, generationId, model });
     return events;

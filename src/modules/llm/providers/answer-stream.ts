@@ -27,6 +27,8 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   /** From the first read on that ends within a character; most answers never need it. */
   private utf8: StringDecoder | null = null;
   private unreadText = '';
+  /** What is told before the first text, until it is taken; undefined as long as there is no text. */
+  private opening: LlmEvent | null | undefined;
   private closing: LlmEvent[] = [];
   private waiting: { resolve: (result: IteratorResult<LlmEvent>) => void; reject: (error: unknown) => void } | null =
     null;
@@ -197,15 +199,27 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   }
 
   private emitText(text: string): void {
-    if (this.waiting !== null) {
+    if (this.opening === undefined) this.opening = this.generation();
+    if (this.waiting !== null && this.opening === null) {
       this.wake({ type: 'text-delta', text });
       return;
     }
     this.unreadText += text;
+    if (this.waiting !== null) this.wake(this.takeUnread() as LlmEvent);
     if (this.unreadText.length > MAX_UNREAD_CHARS) this.controller?.pause();
   }
 
+  private generation(): LlmEvent | null {
+    const { generationId } = this.decoder;
+    return generationId === null ? null : { type: 'generation', id: generationId };
+  }
+
   private takeUnread(): LlmEvent | undefined {
+    if (this.opening != null) {
+      const { opening } = this;
+      this.opening = null;
+      return opening;
+    }
     if (this.unreadText === '') return this.closing.shift();
     const text = this.unreadText;
     this.unreadText = '';
@@ -214,6 +228,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   }
 
   private forgetUnread(): void {
+    this.opening = null;
     this.unreadText = '';
     this.closing = [];
   }

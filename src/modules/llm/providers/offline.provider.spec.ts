@@ -51,7 +51,11 @@ describe('OfflineProvider', () => {
       { type: 'text-delta', text: 'from ' },
       { type: 'text-delta', text: 'Parley’s ' },
       { type: 'text-delta', text: 'offline ' },
-      { type: 'usage', usage: { inputTokens: 31, outputTokens: 4, cachedInputTokens: 0, costMicroUsd: 0 } },
+      {
+        type: 'usage',
+        usage: { inputTokens: 31, outputTokens: 4, cachedInputTokens: 0, costMicroUsd: 0 },
+        rawUsage: null,
+      },
       { type: 'finish', reason: 'length', rawReason: 'length', generationId: null, model: 'offline' },
     ]);
   });

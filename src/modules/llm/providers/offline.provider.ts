@@ -27,6 +27,7 @@ export class OfflineProvider implements LlmProvider {
     return {
       text: words.join(''),
       usage: usageOf(messages, words),
+      rawUsage: null,
       finishReason: reason,
       rawFinishReason: reason,
       generationId: null,
@@ -42,7 +43,7 @@ export class OfflineProvider implements LlmProvider {
       signal.throwIfAborted();
       yield { type: 'text-delta', text };
     }
-    yield { type: 'usage', usage: usageOf(messages, words) };
+    yield { type: 'usage', usage: usageOf(messages, words), rawUsage: null };
     yield { type: 'finish', reason, rawReason: reason, generationId: null, model: MODEL };
   }
 

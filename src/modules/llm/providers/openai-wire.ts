@@ -207,10 +207,11 @@ async function readUpTo(body: Dispatcher.ResponseData['body'], maxBytes: number)
 
 function generationOf(text: string, closing: readonly LlmEvent[]): Generation {
   const finish = closing.find((event) => event.type === 'finish');
-  const usage = closing.find((event) => event.type === 'usage')?.usage ?? null;
+  const told = closing.find((event) => event.type === 'usage');
   return {
     text,
-    usage,
+    usage: told?.usage ?? null,
+    rawUsage: told?.rawUsage ?? null,
     finishReason: finish?.reason ?? 'other',
     rawFinishReason: finish?.rawReason ?? null,
     generationId: finish?.generationId ?? null,

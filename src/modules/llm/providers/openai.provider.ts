@@ -23,13 +23,18 @@ export interface HttpProviderSettings {
   readonly dispatcher?: Dispatcher;
 }
 
-/** OpenAI, or any server that speaks its chat completions wire (Ollama, vLLM, llama.cpp, LiteLLM, ...). */
+/**
+ * OpenAI, or any server that speaks its chat completions wire (Ollama, vLLM, llama.cpp, LiteLLM, ...). It is `custom` when
+ * a project gave the address; one that the operator set in OpenAI's place goes by the name `openai`.
+ */
 export class OpenAiProvider implements LlmProvider {
-  readonly name = 'openai';
   readonly defaultModel: string;
   private readonly wire: OpenAiWire;
 
-  constructor(settings: HttpProviderSettings) {
+  constructor(
+    settings: HttpProviderSettings,
+    readonly name: 'openai' | 'custom' = 'openai',
+  ) {
     this.defaultModel = settings.model;
     this.wire = new OpenAiWire({
       ...settings,

@@ -1,4 +1,5 @@
-import type { ProviderName } from '../../../kernel/provider-name.js';
+import type { AnswererName } from '../../../kernel/provider-name.js';
+import type { LlmErrorCode } from './llm-error.js';
 export { PROVIDER_NAMES, type ProviderName } from '../../../kernel/provider-name.js';
 
 export type ContentPart =
@@ -39,12 +40,28 @@ export interface LlmUsage {
   readonly costMicroUsd: number | null;
 }
 
+/** A provider's usage object as it came, when it is small enough to keep and can be stored as JSON. */
+export type RawUsage = Readonly<Record<string, unknown>>;
+
 export type FinishReason = 'stop' | 'length' | 'content_filter' | 'tool_calls' | 'other';
 
 export type LlmEvent =
+  /** A call of a provider begins. Each call is announced so, also those that are made again or elsewhere after a failure. */
+  | {
+      readonly type: 'attempt';
+      readonly provider: AnswererName;
+      /** The model that is asked for; `finish` tells which one answered. */
+      readonly model: string;
+      /** Whether the key is the project's own, so that its owner pays. */
+      readonly isOwnKey: boolean;
+    }
+  /** The call failed before it said anything, and there will be another one. The failure of the last one is thrown. */
+  | { readonly type: 'attempt-failed'; readonly code: LlmErrorCode; readonly providerStatus: number | null }
+  /** The provider's own id of what it begins to say: once, before the first text, when the provider tells it. */
+  | { readonly type: 'generation'; readonly id: string }
   | { readonly type: 'text-delta'; readonly text: string }
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
-  | { readonly type: 'usage'; readonly usage: LlmUsage }
+  | { readonly type: 'usage'; readonly usage: LlmUsage; readonly rawUsage: RawUsage | null }
   | {
       readonly type: 'finish';
       readonly reason: FinishReason;
@@ -59,6 +76,7 @@ export type LlmEvent =
 export interface Generation {
   readonly text: string;
   readonly usage: LlmUsage | null;
+  readonly rawUsage: RawUsage | null;
   readonly finishReason: FinishReason;
   readonly rawFinishReason: string | null;
   readonly generationId: string | null;
@@ -78,7 +96,7 @@ export type ConnectionCheck = { readonly ok: true } | { readonly ok: false; read
  * Implementations make no retries of their own and hold nothing between calls but a connection pool.
  */
 export interface LlmProvider {
-  readonly name: ProviderName;
+  readonly name: AnswererName;
   /** The model used when nobody names one. */
   readonly defaultModel: string;
 
@@ -87,6 +105,7 @@ export interface LlmProvider {
 
   /**
    * The answer as it comes: text deltas (never empty), at most one `usage`, and exactly one `finish` as the last event.
+   * Attempts are announced by what makes several of them, not by a single provider.
    * A stream that ends without saying why it ended throws `provider_disconnected`.
    */
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent>;

@@ -15,7 +15,9 @@ import type { LlmProvider } from './llm-provider.js';
 /** Which providers this server can call: those that config gives a key for, each with deadlines and retries. */
 @Injectable()
 export class LlmProviders {
-  /** The one that LLM_PROVIDER names; offline when it names none. */
+  /** The name that LLM_PROVIDER gives; offline when it gives none. */
+  readonly defaultName: ProviderName;
+  /** The provider of that name. */
   readonly default: LlmProvider;
   private readonly logger = new Logger('Llm');
   private readonly byName = new Map<ProviderName, LlmProvider>();
@@ -33,16 +35,19 @@ export class LlmProviders {
     const { openaiApiKey, openrouterApiKey, nodeEnv, offlineDelayMs } = config;
     if (openaiApiKey !== undefined) {
       const settings = this.settings(config.openaiBaseUrl, openaiApiKey, config.openaiModel);
-      this.add(new OpenAiProvider(settings));
+      this.byName.set('openai', this.patient(new OpenAiProvider(settings), false));
     }
     if (openrouterApiKey !== undefined) {
       const settings = this.settings(config.openrouterBaseUrl, openrouterApiKey, config.openrouterModel);
-      this.add(new OpenRouterProvider(settings));
+      this.byName.set('openrouter', this.patient(new OpenRouterProvider(settings), false));
     }
     const chosen = (config.llmProvider ?? 'offline') as ProviderName;
-    if (chosen === 'offline' || nodeEnv !== 'production') this.add(new OfflineProvider(offlineDelayMs));
+    if (chosen === 'offline' || nodeEnv !== 'production') {
+      this.byName.set('offline', this.patient(new OfflineProvider(offlineDelayMs), false));
+    }
     const provider = this.byName.get(chosen);
     if (provider === undefined) throw new Error(`LLM_PROVIDER is ${chosen}, but its key is not set`);
+    this.defaultName = chosen;
     this.default = provider;
   }
 
@@ -62,17 +67,18 @@ export class LlmProviders {
       throw new LlmError('provider_address_refused', { retryable: false });
     }
     const dispatcher = baseUrl === null ? this.sockets : this.guardedSockets;
-    return this.patient(
+    const openAi = { ...this.settings(baseUrl ?? openaiBaseUrl, apiKey, openaiModel), dispatcher };
+    const provider =
       name === 'openrouter'
         ? new OpenRouterProvider({ ...this.settings(openrouterBaseUrl, apiKey, openrouterModel), dispatcher })
-        : new OpenAiProvider({ ...this.settings(baseUrl ?? openaiBaseUrl, apiKey, openaiModel), dispatcher }),
-    );
+        : new OpenAiProvider(openAi, baseUrl === null ? 'openai' : 'custom');
+    return this.patient(provider, true);
   }
 
   /** Names that `find` knows, the default first. */
   configuredNames(): readonly ProviderName[] {
-    const others = [...this.byName.keys()].filter((name) => name !== this.default.name);
-    return [this.default.name, ...others];
+    const others = [...this.byName.keys()].filter((name) => name !== this.defaultName);
+    return [this.defaultName, ...others];
   }
 
   /** Gives back the sockets of all providers; calls that still run fail. */
@@ -96,19 +102,16 @@ export class LlmProviders {
     };
   }
 
-  private add(provider: LlmProvider): void {
-    this.byName.set(provider.name, this.patient(provider));
-  }
-
   /** With deadlines and retries. */
-  private patient(provider: LlmProvider): LlmProvider {
+  private patient(provider: LlmProvider, isOwnKey: boolean): LlmProvider {
     const { llmFirstTokenTimeoutMs, llmIdleTimeoutMs, llmTotalTimeoutMs, llmRetries } = this.config;
     const attempt = new WithDeadlines(provider, {
       firstTokenMs: llmFirstTokenTimeoutMs,
       idleMs: llmIdleTimeoutMs,
       totalMs: null,
     });
-    const retried = new WithRetry(attempt, { retries: llmRetries, onRetry: (notice) => this.onRetry(notice) });
+    const onRetry = (notice: RetryNotice): void => this.onRetry(notice);
+    const retried = new WithRetry(attempt, { isOwnKey, retries: llmRetries, onRetry });
     return new WithDeadlines(retried, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
   }
 

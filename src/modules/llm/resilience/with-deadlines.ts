@@ -95,6 +95,11 @@ class BoundedCall {
   }
 }
 
+/** What is said about the calls of a provider is none of their answer yet. */
+function isNotice({ type }: LlmEvent): boolean {
+  return type === 'attempt' || type === 'attempt-failed';
+}
+
 /** One reader; the inner call is made by its first `next`. */
 class BoundedStream implements AsyncIterableIterator<LlmEvent> {
   private call: BoundedCall | null = null;
@@ -124,7 +129,7 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     try {
       const result = await this.events.next();
       if (result.done === true) this.end();
-      else if (this.isBeforeFirst) this.onFirst();
+      else if (this.isBeforeFirst && !isNotice(result.value)) this.onFirst();
       return result;
     } catch (error) {
       this.end();

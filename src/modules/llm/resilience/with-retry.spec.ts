@@ -6,6 +6,8 @@ import { type RetryNotice, WithRetry } from './with-retry.js';
 type Attempt = readonly (LlmEvent | Error)[];
 
 const options = { model: null, params: {} };
+const begun: LlmEvent = { type: 'attempt', provider: 'offline', model: 'offline', isOwnKey: true };
+const failed = (code: LlmErrorCode): LlmEvent => ({ type: 'attempt-failed', code, providerStatus: null });
 const text = (value: string): LlmEvent => ({ type: 'text-delta', text: value });
 const failure = (code: LlmErrorCode, retryable: boolean, retryAfterMs: number | null = null): LlmError =>
   new LlmError(code, { retryable, retryAfterMs });
@@ -37,6 +39,7 @@ function setUp(retries: number, ...attempts: Attempt[]) {
   const notices: RetryNotice[] = [];
   const inner = new ScriptedProvider(attempts);
   const provider = new WithRetry(inner, {
+    isOwnKey: true,
     retries,
     random: () => 0.5,
     sleep: async (waitMs) => void waits.push(waitMs),
@@ -54,9 +57,10 @@ function setUp(retries: number, ...attempts: Attempt[]) {
 describe('WithRetry', () => {
   const busy = failure('provider_overloaded', true);
 
-  it('calls again with growing pauses until it succeeds, and tells', async () => {
+  it('calls again with growing pauses until it succeeds, and tells of each attempt', async () => {
     const { run, waits, notices } = setUp(2, [busy], [busy], [text('a'), text('b')]);
-    await expect(run()).resolves.toEqual([text('a'), text('b')]);
+    const failure = failed('provider_overloaded');
+    await expect(run()).resolves.toEqual([begun, failure, begun, failure, begun, text('a'), text('b')]);
     expect(waits).toEqual([125, 250]);
     expect(notices).toEqual([
       { provider: 'offline', attempt: 1, code: 'provider_overloaded' },
@@ -91,6 +95,7 @@ describe('WithRetry', () => {
     const lost = failure('provider_disconnected', true);
     const { provider, inner, abort } = setUp(2, [text('a'), lost], [text('never')]);
     const events = provider.stream([], options, abort.signal)[Symbol.asyncIterator]();
+    await expect(events.next()).resolves.toEqual({ done: false, value: begun });
     await expect(events.next()).resolves.toEqual({ done: false, value: text('a') });
     await expect(events.next()).rejects.toBe(lost);
     expect(inner.calls).toBe(1);
@@ -105,11 +110,16 @@ describe('WithRetry', () => {
 
   it('does not call again after an abort, and an abort ends a pause', async () => {
     const inner = new ScriptedProvider([[busy], [text('never')]]);
-    const provider = new WithRetry(inner, { retries: 2, random: () => 1 });
+    const provider = new WithRetry(inner, { isOwnKey: false, retries: 2, random: () => 1 });
     const abort = new AbortController();
     const reason = new Error('stopped');
     setTimeout(() => abort.abort(reason), 10);
-    await expect(provider.stream([], options, abort.signal)[Symbol.asyncIterator]().next()).rejects.toBe(reason);
+    const events: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const { type } of provider.stream([], options, abort.signal)) events.push(type);
+    };
+    await expect(read()).rejects.toBe(reason);
+    expect(events).toEqual(['attempt', 'attempt-failed']);
     expect(inner.calls).toBe(1);
   });
 

@@ -1,4 +1,4 @@
-import type { ProviderName } from '../../../kernel/provider-name.js';
+import type { AnswererName } from '../../../kernel/provider-name.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import type {
   ConnectionCheck,
@@ -11,13 +11,15 @@ import type {
 } from '../public/llm-provider.js';
 
 export interface RetryNotice {
-  readonly provider: ProviderName;
+  readonly provider: AnswererName;
   /** Number of the attempt that failed, from 1. */
   readonly attempt: number;
   readonly code: LlmErrorCode;
 }
 
 export interface RetryPolicy {
+  /** Whether the calls are made by a project's own key; attempts say so. */
+  readonly isOwnKey: boolean;
   /** Further attempts after the first. */
   readonly retries: number;
   readonly onRetry?: (notice: RetryNotice) => void;
@@ -34,8 +36,8 @@ const CAP_MS = 5000;
 const MAX_RETRY_AFTER_MS = 20_000;
 
 /**
- * Calls again after failures that may pass (`LlmError.retryable`), with full jitter, and never once an event was
- * yielded: the reader has it already. Aborts are never retried and end a pause at once.
+ * Calls again after failures that may pass (`LlmError.retryable`), with full jitter, and never once a call has said
+ * something: the reader has it already. Aborts are never retried and end a pause at once. A stream tells of each attempt.
  */
 export class WithRetry implements LlmProvider {
   constructor(
@@ -43,7 +45,7 @@ export class WithRetry implements LlmProvider {
     private readonly policy: RetryPolicy,
   ) {}
 
-  get name(): ProviderName {
+  get name(): AnswererName {
     return this.inner.name;
   }
 
@@ -56,15 +58,23 @@ export class WithRetry implements LlmProvider {
       try {
         return await this.inner.generate(messages, options, signal);
       } catch (error) {
-        await this.pauseOrThrow(error, attempt, signal);
+        await (this.policy.sleep ?? sleepFor)(this.pauseAfter(error, attempt, signal), signal);
       }
     }
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
-    const open = (): AsyncIterator<LlmEvent> => this.inner.stream(messages, options, signal)[Symbol.asyncIterator]();
-    const pause = (error: unknown, attempt: number): Promise<void> => this.pauseOrThrow(error, attempt, signal);
-    return new RetriedStream({ open, pause });
+    return new RetriedStream({
+      begun: {
+        type: 'attempt',
+        provider: this.name,
+        model: options.model ?? this.defaultModel,
+        isOwnKey: this.policy.isOwnKey,
+      },
+      open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
+      pauseAfter: (error, attempt) => this.pauseAfter(error, attempt, signal),
+      sleep: (waitMs) => (this.policy.sleep ?? sleepFor)(waitMs, signal),
+    });
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -79,28 +89,34 @@ export class WithRetry implements LlmProvider {
     return this.inner.close();
   }
 
-  private async pauseOrThrow(error: unknown, attempt: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Milliseconds to wait before the next attempt; throws the error when there is to be no other one. */
+  private pauseAfter(error: unknown, attempt: number, signal: AbortSignal | undefined): number {
     // Checked first: an outer deadline aborts with an error that says of itself that it is retryable.
     if (signal?.aborted === true) throw error;
     if (!(error instanceof LlmError) || !error.retryable || attempt > this.policy.retries) throw error;
     const asked = error.retryAfterMs ?? 0;
     if (asked > MAX_RETRY_AFTER_MS) throw error;
-    const { random = Math.random, sleep = sleepFor, onRetry } = this.policy;
+    const { random = Math.random, onRetry } = this.policy;
     const jitterMs = random() * Math.min(CAP_MS, BASE_MS * 2 ** (attempt - 1));
     onRetry?.({ provider: this.name, attempt, code: error.code });
-    await sleep(Math.max(asked, jitterMs), signal);
+    return Math.max(asked, jitterMs);
   }
 }
 
 interface Attempts {
+  readonly begun: LlmEvent;
   readonly open: () => AsyncIterator<LlmEvent>;
-  /** Throws when there is to be no other one. */
-  readonly pause: (error: unknown, attempt: number) => Promise<void>;
+  /** Milliseconds; throws when there is to be no other one. */
+  readonly pauseAfter: (error: unknown, attempt: number) => number;
+  readonly sleep: (waitMs: number) => Promise<void>;
 }
 
-/** One reader; the first attempt is made by its first `next`. */
+/** One reader. Each attempt is announced by one `next` and made by the following one. */
 class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   private events: AsyncIterator<LlmEvent> | null = null;
+  private attempt = 0;
+  private isAnnounced = false;
+  private pauseMs = 0;
 
   /** @param attempts until one has succeeded: they hold the whole conversation */
   constructor(private attempts: Attempts | null) {}
@@ -110,8 +126,9 @@ class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   }
 
   next(): Promise<IteratorResult<LlmEvent>> {
-    if (this.attempts !== null) return this.first(this.attempts);
-    return this.events?.next() ?? Promise.resolve(END);
+    const { attempts } = this;
+    if (attempts === null) return this.events?.next() ?? Promise.resolve(END);
+    return this.isAnnounced ? this.begin(attempts) : this.announce(attempts);
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
@@ -120,16 +137,24 @@ class RetriedStream implements AsyncIterableIterator<LlmEvent> {
     return END;
   }
 
-  private async first({ open, pause }: Attempts): Promise<IteratorResult<LlmEvent>> {
-    for (let attempt = 1; ; attempt++) {
-      this.events = open();
-      try {
-        const result = await this.events.next();
-        this.attempts = null;
-        return result;
-      } catch (error) {
-        await pause(error, attempt);
-      }
+  private async announce({ begun, sleep }: Attempts): Promise<IteratorResult<LlmEvent>> {
+    if (this.pauseMs > 0) await sleep(this.pauseMs);
+    this.isAnnounced = true;
+    return { done: false, value: begun };
+  }
+
+  private async begin({ open, pauseAfter }: Attempts): Promise<IteratorResult<LlmEvent>> {
+    this.attempt += 1;
+    this.events = open();
+    try {
+      const result = await this.events.next();
+      this.attempts = null;
+      return result;
+    } catch (error) {
+      this.pauseMs = pauseAfter(error, this.attempt);
+      this.isAnnounced = false;
+      const { code, providerStatus } = error as LlmError;
+      return { done: false, value: { type: 'attempt-failed', code, providerStatus } };
     }
   }
 }
