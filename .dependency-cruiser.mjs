@@ -26,6 +26,9 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/auth/sign-ins\\.repository\\.ts$', // the sweep: sign-ins of all users
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
+  '^src/platform/jobs/nightly-jobs\\.ts$', // what all instances do once: it is nobody's
+  '^src/modules/privacy/retention\\.repository\\.ts$', // projects of all users in which something is due
+  '^src/modules/privacy/public/retention\\.ts$', // by type: the command line applies it
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
   '^src/platform/rate-limit/rate-limiter\\.ts$', // who is limited may not be signed in yet
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users

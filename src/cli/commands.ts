@@ -8,6 +8,7 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
   migrate           bring the database to the newest migration
   audit verify      hash the audit log of every user anew; code 1 when one was changed
   keys rotate       wrap all data keys by the first of MASTER_KEYS, while the servers run
+  retention run     delete the sessions that projects keep no longer, now
   admin grant <e-mail>    make an account an admin's
   admin revoke <e-mail>   make it a user's again
   demo              play a first chat and print it
@@ -40,6 +41,11 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     if (verb !== 'rotate') throw new UsageError('keys can only: rotate');
     read(args, {});
     await (await import('./keys.command.js')).rotateKeysCommand(env);
+  },
+  retention: async ([verb, ...args], env) => {
+    if (verb !== 'run') throw new UsageError('retention can only: run');
+    read(args, {});
+    await (await import('./retention.command.js')).retentionRunCommand(env);
   },
   admin: async ([verb, email, ...args], env) => {
     if ((verb !== 'grant' && verb !== 'revoke') || email === undefined) {

@@ -12,6 +12,7 @@ import { MessagesRepository } from '../../src/modules/chat/messages.repository.j
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
 import { UsersRepository } from '../../src/modules/users/users.repository.js';
@@ -209,6 +210,7 @@ const RECIPES: [
             params: {},
             onConflict: 'reject',
             onCrash: 'retry',
+            retentionDays: null,
           }),
       ],
       update: [() => projects.update(userId, id, { name: 'x', params: {} })],
@@ -318,6 +320,18 @@ const RECIPES: [
     }),
   ],
   [
+    RetentionRepository,
+    'retention',
+    (retention: RetentionRepository, userId) => ({
+      findDue: [() => retention.findDue({ userId, projectId: id }, 200)],
+      lockProject: [() => retention.lockProject({ userId, projectId: id })],
+      lockSessions: [() => retention.lockSessions({ userId, projectId: id }, 30, 100)],
+      remove: [() => retention.remove(userId, [id])],
+      addToRun: [() => retention.addToRun({ userId, projectId: id }, { sessions: 1, messages: 1, idempotencyKeys: 1 })],
+      takeRun: [() => retention.takeRun({ userId, projectId: id })],
+    }),
+  ],
+  [
     TurnStore,
     'turn-store',
     (store: TurnStore, userId) => {
@@ -358,10 +372,10 @@ const RECIPES: [
 ];
 
 /** Private methods: what they send is seen with those that call them. */
-const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash'];
+const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash', 'removeMessages', 'removeKeys'];
 
 /** Methods of these that need none. */
-const BY_SYSTEM_SCOPE = ['findCredentials', 'sweep', 'findByHash', 'markUsed', 'listAccounts'];
+const BY_SYSTEM_SCOPE = ['findCredentials', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'findDue'];
 
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   UsersRepository,
@@ -373,6 +387,7 @@ const IN_A_UNIT_OF_WORK = new Set<unknown>([
   PromptsRepository,
   SessionsRepository,
   MessagesRepository,
+  RetentionRepository,
 ]);
 
 /** Methods of the others that are part of their caller's transaction. */

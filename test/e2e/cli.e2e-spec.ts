@@ -257,6 +257,30 @@ describe('The command line', () => {
     });
   });
 
+  describe('retention run', () => {
+    it('deletes at once what projects keep no longer, and says how much', async () => {
+      const ada = await TestUser.register(t);
+      const { id } = await ada.project({ retention_days: 1 });
+      const { session_id } = await ada.turn({ project_id: id });
+      await t.database.query(`update chat_sessions set last_active_at = now() - interval '2 days' where id = $1`, [
+        session_id,
+      ]);
+      const env = { DATABASE_URL: t.database.url };
+      const [first, second] = [await run(['retention', 'run'], env), await run(['retention', 'run'], env)];
+      expect(first).toEqual({ code: 0, err: '', out: 'Deleted 1 sessions with 2 messages in 1 projects\n' });
+      expect(second).toMatchObject({ code: 0, out: 'Deleted 0 sessions with 0 messages in 0 projects\n' });
+      await ada.get(`/chat/sessions/${session_id}`).expect(404);
+      await ada.erase().expect(204);
+    });
+
+    it('fails with one line while a run is under way', async () => {
+      await t.database.query(`update nightly_jobs set lease_until = now() + interval '1 minute'`);
+      const { code, err } = await run(['retention', 'run'], { DATABASE_URL: t.database.url });
+      await t.database.query(`update nightly_jobs set lease_until = '-infinity'`);
+      expect({ code, err }).toEqual({ code: 1, err: 'retention: a run is under way already\n' });
+    });
+  });
+
   describe('audit verify', () => {
     it('says that all chains are whole, and with code 1 which one is not', async () => {
       const [ada, eve] = [await TestUser.register(t), await TestUser.register(t)];
@@ -311,6 +335,7 @@ describe('The command line', () => {
       [['demo', '--url', 'localhost'], '--url: "localhost" is not an address'],
       [['keys', 'turn'], 'keys can only: rotate'],
       [['audit'], 'audit: verify is all it can do.'],
+      [['retention'], 'retention can only: run'],
       [['admin', 'grant'], 'admin: say grant or revoke, and whose e-mail address.'],
       [['migrate', 'twice'], "Unexpected argument 'twice'"],
     ])('%j is answered with the usage and exit code 2', async (args, message) => {

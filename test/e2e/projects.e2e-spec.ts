@@ -15,6 +15,7 @@ interface Project {
   params: Record<string, unknown>;
   on_conflict: string;
   on_crash: string;
+  retention_days: number | null;
   created_at: string;
   updated_at: string;
 }
@@ -47,6 +48,7 @@ describe('projects', () => {
         params: { temperature: 0.2, top_p: 1, max_output_tokens: 512, presence_penalty: -2, seed: 7, stop: ['END'] },
         on_conflict: 'queue',
         on_crash: 'keep',
+        retention_days: 30,
       };
       for (const [given, made] of [
         [fields, fields],
@@ -54,7 +56,7 @@ describe('projects', () => {
           { name: 'Bare' },
           {
             ...{ name: 'Bare', description: null, provider: null, model: null, params: {} },
-            ...{ on_conflict: 'reject', on_crash: 'retry' },
+            ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null },
           },
         ],
       ] as const) {

@@ -5,6 +5,7 @@ import { MessagesRepository } from '../../src/modules/chat/messages.repository.j
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
 import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
@@ -239,6 +240,18 @@ const calls: Probe[] = [
       app.get(SessionsRepository).update(userId, session_id, { title: 'x', isArchived: true, isPinned: true }),
     'SessionsRepository.update, from archived': (app, userId, { session_id }) =>
       app.get(SessionsRepository).update(userId, session_id, { metadata: {}, isArchived: false, isPinned: false }),
+    'RetentionRepository.lockProject': (app, userId, { project_id: projectId }) =>
+      app.get(RetentionRepository).lockProject({ userId, projectId }),
+    'RetentionRepository.lockSessions': async (app, userId, { project_id: projectId }) =>
+      (await app.get(RetentionRepository).lockSessions({ userId, projectId }, -1, 99)).length,
+    'RetentionRepository.remove': (app, userId, { session_id, busy_session_id }) =>
+      app.get(RetentionRepository).remove(userId, [session_id, busy_session_id]),
+    'RetentionRepository.addToRun and takeRun': async (app, userId, { project_id: projectId }) => {
+      await app
+        .get(RetentionRepository)
+        .addToRun({ userId, projectId }, { sessions: 1, messages: 1, idempotencyKeys: 1 });
+      return app.get(RetentionRepository).takeRun({ userId, projectId });
+    },
     'ProjectsRepository.list, from a place': (app, userId, { running_id }) =>
       app.get(ProjectsRepository).list(userId, running_id, 21),
     'ProjectsRepository.update': (app, userId, { project_id }) =>

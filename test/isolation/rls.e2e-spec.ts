@@ -9,6 +9,7 @@ type Row = Record<string, unknown>;
 /** Tables that belong to no user: what the application may do with them. */
 const SHARED: Record<string, string[]> = {
   erasure_receipts: ['SELECT', 'INSERT'],
+  nightly_jobs: [],
   rate_limits: [],
   schema_migrations: ['SELECT'],
 };
@@ -36,11 +37,16 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
     UPDATE: ['last_used_at'],
   },
   idempotency_keys: { SELECT: ['created_at', 'key', 'route', 'user_id'], DELETE: 'all' },
+  projects: { SELECT: ['id', 'retention_days', 'user_id'] },
+  chat_sessions: { SELECT: ['last_active_at', 'project_id', 'user_id'] },
+  retention_runs: { SELECT: ['project_id', 'user_id'] },
+  nightly_jobs: { SELECT: 'all', UPDATE: 'all' },
 };
 
 /** Values that a CHECK asks for; everything else is made up from the type of the column. */
 const VALUES: Record<string, () => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
+  projects: () => ({ retention_days: 1 }),
   provider_keys: () => ({ provider: 'openai' }),
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
@@ -164,7 +170,10 @@ async function expectUnreachable({ name, owner }: Table, tenant: string | null):
 }
 
 /** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
-const IN_A_PROJECT = ['projects', 'prompts', 'provider_keys', 'chat_sessions', 'messages', 'turns', 'turn_chunks'];
+const IN_A_PROJECT = [
+  ...['projects', 'prompts', 'provider_keys', 'retention_runs'],
+  ...['chat_sessions', 'messages', 'turns', 'turn_chunks'],
+];
 
 const boundTo = (project: string, sql: string, values: unknown[] = []): Promise<pg.QueryResult<Row>> =>
   as('parley_app', { tenant: victim, project }, sql, values);

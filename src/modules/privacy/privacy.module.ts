@@ -6,11 +6,17 @@ import { ReceiptSeal } from './erasure-receipt.js';
 import { ErasureRepository } from './erasure.repository.js';
 import { ErasureService } from './erasure.service.js';
 import { PrivacyController } from './privacy.controller.js';
+import { Retention } from './public/retention.js';
+import { RetentionJob } from './retention.job.js';
+import { RetentionRepository } from './retention.repository.js';
 
 /** What a person may ask for about her data: to have it, and to have it gone. */
 @Module({
   imports: [UsersModule, ProjectsModule],
   controllers: [PrivacyController],
-  providers: [AccountExport, ErasureService, ErasureRepository, ReceiptSeal],
+  providers: [
+    ...[AccountExport, ErasureService, ErasureRepository, ReceiptSeal],
+    ...[Retention, RetentionJob, RetentionRepository],
+  ],
 })
 export class PrivacyModule {}

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsObject, IsOptional, IsString, ValidateIf, ValidateNested } from 'class-validator';
+import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf, ValidateNested } from 'class-validator';
 import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
@@ -67,6 +67,20 @@ export class CreateProjectRequest {
   @ValidateIf(({ on_crash }: CreateProjectRequest) => on_crash !== undefined)
   @IsIn(CRASH_POLICIES)
   on_crash?: CrashPolicy;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    minimum: 1,
+    maximum: 3650,
+    description:
+      'After how many days without activity a session is deleted with its messages, once a night: archived and pinned ones too, as this is a promise. A turn that runs or waits is activity. null keeps them.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(3650)
+  retention_days?: number | null;
 }
 
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
@@ -96,6 +110,9 @@ export class Project {
 
   @ApiProperty({ enum: CRASH_POLICIES })
   on_crash: CrashPolicy;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  retention_days: number | null;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

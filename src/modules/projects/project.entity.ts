@@ -1,4 +1,4 @@
-import { Check, Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { ModelParams } from './public/model-params.dto.js';
 import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
@@ -9,6 +9,8 @@ import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 @Check('ck_projects_provider', `provider in ('openai', 'openrouter', 'offline')`)
 @Check('ck_projects_on_conflict', `on_conflict in ('reject', 'queue', 'interrupt')`)
 @Check('ck_projects_on_crash', `on_crash in ('retry', 'keep')`)
+@Check('ck_projects_retention_days', 'retention_days between 1 and 3650')
+@Index('ix_projects_retention_days', ['userId', 'id'], { where: 'retention_days is not null' })
 export class Project {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_projects' })
   userId: string;
@@ -40,6 +42,10 @@ export class Project {
   /** What becomes of an answer whose instance died while it wrote: asked for again, or kept as far as it came. */
   @Column('text', { name: 'on_crash', default: 'retry' })
   onCrash: CrashPolicy;
+
+  /** After how many days without activity a session is deleted; null keeps it. */
+  @Column('int', { name: 'retention_days', nullable: true })
+  retentionDays: number | null;
 
   /** Counts changes; the entity tag. */
   @Column('int', { default: 1 })

@@ -125,6 +125,7 @@ function presentProject(project: ProjectRow): Project {
     params: project.params,
     on_conflict: project.onConflict,
     on_crash: project.onCrash,
+    retention_days: project.retentionDays,
     created_at: project.createdAt.toISOString(),
     updated_at: project.updatedAt.toISOString(),
   };

@@ -4,7 +4,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
 import { TurnRemoval } from './public/turn-removal.js';
 
-type Writable = 'name' | 'description' | 'provider' | 'model' | 'params' | 'onConflict' | 'onCrash';
+type Writable = 'name' | 'description' | 'provider' | 'model' | 'params' | 'onConflict' | 'onCrash' | 'retentionDays';
 export type NewProject = Pick<Project, 'userId' | 'id' | Writable>;
 export type ProjectChanges = Partial<Pick<Project, Writable>>;
 

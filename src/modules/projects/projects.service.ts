@@ -37,6 +37,7 @@ export class ProjectsService {
         params: request.params ?? {},
         onConflict: request.on_conflict ?? 'reject',
         onCrash: request.on_crash ?? 'retry',
+        retentionDays: request.retention_days ?? null,
       });
       await this.audit.record(actor, 'project.created', { subjectId: id });
       return this.require(actor, id);
@@ -82,8 +83,9 @@ function found(project: Project | null): Project {
 function toChanges({
   on_conflict: onConflict,
   on_crash: onCrash,
+  retention_days: retentionDays,
   params,
   ...same
 }: UpdateProjectRequest): ProjectChanges {
-  return { ...same, onConflict, onCrash, ...(params === undefined ? {} : { params: params ?? {} }) };
+  return { ...same, onConflict, onCrash, retentionDays, ...(params === undefined ? {} : { params: params ?? {} }) };
 }

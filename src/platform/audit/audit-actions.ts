@@ -30,6 +30,8 @@ export const AUDIT_ACTIONS = {
   'project.created': 'Subject: the project.',
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',
+  'project.retention_applied':
+    'Sessions were deleted that the project does not keep any longer; told once a night — `sessions`, `messages`, `idempotency_keys`: how many. Subject: the project.',
   'provider_key.set':
     'A key of its own was set for the model provider of a project — `provider`. Subject: the project.',
   'provider_key.removed': 'Subject: the project.',

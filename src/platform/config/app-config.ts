@@ -425,6 +425,12 @@ export class AppConfig {
   @IsString()
   titleModel?: string;
 
+  @Variable('Chat', 'Hour of the day, in UTC, from which on sessions go that their projects keep no longer.')
+  @IsInt()
+  @Min(0)
+  @Max(23)
+  retentionHourUtc: number = 3;
+
   @Variable('Chat', 'Longest message or prompt in characters.')
   @IsInt()
   @Min(100)

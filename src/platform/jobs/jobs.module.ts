@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
+import { NightlyJobs } from './nightly-jobs.js';
 import { Sweeps } from './sweeps.js';
 
 @Global()
-@Module({ providers: [Sweeps], exports: [Sweeps] })
+@Module({ providers: [NightlyJobs, Sweeps], exports: [NightlyJobs, Sweeps] })
 export class JobsModule {}

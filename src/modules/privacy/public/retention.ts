@@ -1,0 +1,134 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../../kernel/clock.js';
+import { AuditLog } from '../../../platform/audit/audit-log.js';
+import { AuditRepository } from '../../../platform/audit/audit.repository.js';
+import type { SystemScope } from '../../../platform/database/system-scope.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { NightlyJobs, type NightlyRun } from '../../../platform/jobs/nightly-jobs.js';
+import { type DueProject, type RetentionCounts, RetentionRepository } from '../retention.repository.js';
+
+const JOB = 'retention';
+const PROJECTS_AT_ONCE = 200;
+/** What goes in one transaction at most; a session goes as a whole, so one that is longer goes alone. */
+const SESSIONS_AT_ONCE = 100;
+const MESSAGES_AT_ONCE = 5000;
+const BEFORE_ALL: DueProject = {
+  userId: '00000000-0000-0000-0000-000000000000',
+  projectId: '00000000-0000-0000-0000-000000000000',
+};
+const NOTHING: RetentionCounts = { sessions: 0, messages: 0, idempotencyKeys: 0 };
+
+export interface RetentionResult extends RetentionCounts {
+  /** Projects in which something went. */
+  readonly projects: number;
+  /** Projects that could not be seen to, with what stood against it, each reason once. The next run tries them again. */
+  readonly failed: number;
+  readonly reasons: readonly string[];
+}
+
+/**
+ * Deletes the sessions that projects do not keep any longer, of all users, some at a time, each transaction as its tenant.
+ * Stopped in the middle it goes on where it was: what is gone is not found again, and what it has counted is kept.
+ */
+@Injectable()
+export class Retention {
+  constructor(
+    private readonly jobs: NightlyJobs,
+    private readonly rows: RetentionRepository,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * Null when it is not due, or another instance is at it.
+   * @param hourUtc from which hour of the day on it is due; null: now
+   */
+  run(hourUtc: number | null): Promise<RetentionResult | null> {
+    return this.jobs.run(JOB, hourUtc, (run) => this.applyAll(run));
+  }
+
+  private async applyAll(run: NightlyRun): Promise<RetentionResult> {
+    let [total, projects, failed] = [NOTHING, 0, 0];
+    const reasons = new Set<string>();
+    let due = [BEFORE_ALL];
+    do {
+      due = await this.rows.findDue(due.at(-1) as DueProject, PROJECTS_AT_ONCE);
+      for (const project of due) {
+        try {
+          const gone = await this.apply(project, run);
+          total = sum(total, gone);
+          if (gone.sessions > 0) projects++;
+        } catch (error) {
+          failed++;
+          reasons.add((error as Error).message);
+        }
+      }
+    } while (due.length === PROJECTS_AT_ONCE && (await run.renew()));
+    return { ...total, projects, failed, reasons: [...reasons] };
+  }
+
+  /** One project, to its end or to the run's. The answer is what went now. */
+  private async apply(project: DueProject, run: NightlyRun): Promise<RetentionCounts> {
+    let total = NOTHING;
+    let isOver = false;
+    while (!isOver && (await run.renew())) {
+      const step = await this.unitOfWork.run({ userId: project.userId }, () => this.step(project));
+      total = sum(total, step.gone);
+      isOver = step.isLast;
+    }
+    return total;
+  }
+
+  private async step(project: DueProject): Promise<{ gone: RetentionCounts; isLast: boolean }> {
+    const days = await this.rows.lockProject(project);
+    const found = days === null ? [] : await this.rows.lockSessions(project, days, SESSIONS_AT_ONCE);
+    let size = 0;
+    const taken = found.filter((session, i) => (size += session.size) <= MESSAGES_AT_ONCE || i === 0);
+    const gone =
+      taken.length === 0
+        ? NOTHING
+        : await this.rows.remove(
+            project.userId,
+            taken.map(({ id }) => id),
+          );
+    const isLast = taken.length === found.length && found.length < SESSIONS_AT_ONCE;
+    if (isLast) await this.tell(project, gone);
+    else await this.rows.addToRun(project, gone);
+    return { gone, isLast };
+  }
+
+  /** One event a project and night, however many transactions it took. */
+  private async tell(project: DueProject, last: RetentionCounts): Promise<void> {
+    const { sessions, messages, idempotencyKeys } = sum((await this.rows.takeRun(project)) ?? NOTHING, last);
+    if (sessions === 0) return;
+    await this.audit.record({ userId: project.userId, is: 'system' }, 'project.retention_applied', {
+      subjectId: project.projectId,
+      sessions,
+      messages,
+      idempotency_keys: idempotencyKeys,
+    });
+  }
+}
+
+function sum(a: RetentionCounts, b: RetentionCounts): RetentionCounts {
+  return {
+    sessions: a.sessions + b.sessions,
+    messages: a.messages + b.messages,
+    idempotencyKeys: a.idempotencyKeys + b.idempotencyKeys,
+  };
+}
+
+/** A run by the command line, at once. Throws when one is under way. */
+export async function applyRetention({
+  unitOfWork,
+  system,
+}: {
+  readonly unitOfWork: UnitOfWork;
+  readonly system: SystemScope;
+}): Promise<RetentionResult> {
+  const audit = new AuditLog(unitOfWork, new AuditRepository(unitOfWork, system), new Clock());
+  const rows = new RetentionRepository(unitOfWork, system);
+  const result = await new Retention(new NightlyJobs(system), rows, unitOfWork, audit).run(null);
+  if (result === null) throw new Error('a run is under way already');
+  return result;
+}

@@ -1,0 +1,29 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { Sweeps } from '../../platform/jobs/sweeps.js';
+import { Retention } from './public/retention.js';
+
+/** How often each instance asks whether it is time. */
+const LOOK_MS = 600_000;
+
+/** Applies the retention of projects once a night, on whichever instance asks first. What fails, the next night does. */
+@Injectable()
+export class RetentionJob {
+  private readonly log = new Logger(RetentionJob.name);
+
+  constructor(
+    sweeps: Sweeps,
+    private readonly retention: Retention,
+    private readonly config: AppConfig,
+  ) {
+    sweeps.every(LOOK_MS, 'Retention was not applied', () => this.look());
+  }
+
+  async look(): Promise<void> {
+    const result = await this.retention.run(this.config.retentionHourUtc);
+    if (result === null) return;
+    const { failed, reasons, ...counts } = result;
+    this.log.log(counts, 'Retention was applied');
+    if (failed > 0) this.log.warn({ failed, reasons }, 'Retention was not applied to some projects');
+  }
+}
