@@ -373,6 +373,7 @@ async function leadingColumns({ table, columns }: ForeignKey & { table: string }
 /** Ids that name no row for good, and why. */
 const POINTS_NOWHERE = [
   'turns.claim_id', // made up for each claim
+  'nightly_jobs.run_id', // and for each run
   'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
   'audit_events.user_id', // the log outlives the account,
   'audit_events.actor_id', // who did it
