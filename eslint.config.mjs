@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.data/', 'coverage/', 'test/.generated/'] },
+  { ignores: ['dist/', 'node_modules/', '.data/', 'coverage/', 'test/.generated/', 'bench/.peers/'] },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', 'migrations/**/*.ts'],
     extends: [...tseslint.configs.recommended],

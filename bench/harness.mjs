@@ -3,7 +3,7 @@
  * tells about these processes. Everything it starts ends with it, however it ends.
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -88,6 +88,31 @@ export class Harness {
     return { name, url, pid: child.pid, ask, stop: () => stop(child) };
   }
 
+  /** Starts any other program that listens on the port it is told, and waits until it answers. Its output goes to a file. */
+  async startProgram(name, commandFor, { env = {}, timeoutMs = START_TIMEOUT_MS } = {}) {
+    if (this.closing !== undefined) throw new Error('interrupted');
+    const port = await freePort();
+    const [command, ...args] = commandFor(port);
+    const logFile = join(this.dir, `${name}.log`);
+    const log = openSync(logFile, 'a');
+    const { PATH, HOME } = process.env;
+    const cwd = mkdtempSync(join(this.dir, 'cwd-'));
+    const child = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.children.add(child);
+    child.once('exit', () => this.children.delete(child));
+    child.once('error', () => this.children.delete(child));
+    const url = `http://127.0.0.1:${port}`;
+    const deadline = Date.now() + timeoutMs;
+    while (!(await answers(url))) {
+      if (child.pid === undefined || child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`${name} did not start: ${readFileSync(logFile, 'utf8').trim().split('\n').at(-1)}`);
+      }
+      await sleep(100);
+    }
+    return { name, url, pid: child.pid, stop: () => stop(child) };
+  }
+
   /** Starts a Node program with nothing of our environment, in a directory of its own: no `.env` reaches it. */
   fork(file, { args = [], execArgv = [], env = {} } = {}) {
     if (this.closing !== undefined) throw new Error('interrupted');
@@ -141,6 +166,15 @@ export function rssMb(pid) {
   }
 }
 
+/** Open file descriptors, sockets included; null where the system does not tell. */
+export function openFiles(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return null;
+  }
+}
+
 /** What the figures belong to. */
 export function circumstances() {
   const git = (...args) => {
@@ -156,20 +190,6 @@ export function circumstances() {
     node: process.version,
     machine: { platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model ?? null, cores: cpus().length },
   };
-}
-
-export function median(values) {
-  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
-  if (sorted.length === 0) return null;
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
-}
-
-/** Columns as wide as their widest cell: the first to the left, the others to the right. */
-export function table(header, rows) {
-  const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column].length)));
-  const line = (row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ') + '\n';
-  return line(header) + line(widths.map((width) => '-'.repeat(width))) + rows.map(line).join('');
 }
 
 /** A generator of numbers from 0 to below 1 that says the same for the same seed (mulberry32). */
@@ -202,7 +222,8 @@ async function answers(url) {
   }
 }
 
-function freePort() {
+/** A port of 127.0.0.1 that nobody listens on at this moment. */
+export function freePort() {
   return new Promise((found, failed) => {
     const probe = createServer();
     probe.once('error', failed);

@@ -1,10 +1,15 @@
 /** Who takes part: how each prepares its database and how its server is started. */
+import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 import { fillNaive, fillParley, HISTORY_MESSAGES } from './dataset.mjs';
 import { importDist, ROOT } from './harness.mjs';
+
+/** What `--install` has brought from npm and PyPI; git does not know it. */
+const PEERS = fileURLToPath(new URL('.peers', import.meta.url));
 
 const fileOf = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -18,6 +23,7 @@ function commonEnv({ databaseUrl, modelUrl, poolSize, accessKey }) {
     OPENAI_MODEL: 'mock-1',
     HISTORY_MESSAGES: String(HISTORY_MESSAGES),
     JWT_KEY: accessKey.bytes.toString('base64'),
+    JWT_KEY_ID: accessKey.id,
   };
 }
 
@@ -41,6 +47,7 @@ export function parley(root = ROOT, name = 'parley') {
         JWT_SECRET: jwtSecret,
         PASSWORD_PEPPER: passwordPepper,
         MASTER_KEYS: masterKeys,
+        ...context.env,
       };
       const nodeArgs = ['--enable-source-maps', ...context.nodeArgs];
       return harness.startServer(name, resolve(root, 'dist/src/main.js'), { env, nodeArgs });
@@ -98,4 +105,94 @@ async function compile(dir, peer) {
     writeFileSync(join(target, file.replace(/ts$/, 'js')), code);
   }
   return join(target, 'main.js');
+}
+
+/** A peer that this machine does not have and can not get: reported, never dropped silently. */
+export class NotInstalled extends Error {}
+
+const DEBIAN_PACKAGES = ['fastapi', 'uvicorn', 'sqlalchemy', 'asyncpg', 'uvloop', 'httptools', 'httpx', 'jwt'].map(
+  (name) => `python3-${name}`,
+);
+const DEBIAN_PYTHON = '/usr/bin/python3';
+
+/** The seed's own stack, from Debian's packages: see peers/fastapi/main.py. */
+export const fastApi = {
+  name: 'fastapi',
+  async start(harness, context) {
+    await ensure(
+      [DEBIAN_PYTHON, '-c', 'import fastapi, uvicorn, sqlalchemy, asyncpg, uvloop, httptools, httpx, jwt'],
+      context.install && ['apt-get', 'install', '-y', '--no-install-recommends', ...DEBIAN_PACKAGES],
+      `needs ${DEBIAN_PACKAGES.join(' ')} of Debian (--install gets them as root)`,
+    );
+    const commandFor = (port) => [
+      ...[DEBIAN_PYTHON, '-m', 'uvicorn', 'main:app', '--app-dir', fileOf('peers/fastapi'), '--port', String(port)],
+      ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
+    ];
+    const env = { ...commonEnv(context), PYTHONDONTWRITEBYTECODE: '1' };
+    const server = await harness.startProgram('fastapi', commandFor, { env });
+    await fillNaive(context.databaseUrl, context.dataset);
+    return server;
+  },
+};
+
+/** A gateway that stores nothing, from npm. */
+export const portkey = {
+  name: 'portkey',
+  async start(harness, { modelUrl, install }) {
+    const dir = join(PEERS, 'portkey');
+    const main = join(dir, 'node_modules/@portkey-ai/gateway/build/start-server.js');
+    await ensure(
+      ['test', '-f', main],
+      install && ['npm', 'install', '--prefix', dir, '--no-audit', '--no-fund', '@portkey-ai/gateway@1'],
+      'needs @portkey-ai/gateway of npm (--install gets it)',
+    );
+    const env = { TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' };
+    const server = await harness.startProgram(
+      'portkey',
+      (port) => [process.execPath, main, '--headless', `--port=${port}`],
+      { env },
+    );
+    const headers = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${modelUrl}/v1` };
+    return { ...server, headers };
+  },
+};
+
+/** A gateway that stores nothing as it is set up here, from PyPI, with one worker: it gets one core like the others. */
+export const liteLlm = {
+  name: 'litellm',
+  async start(harness, { modelUrl, install }) {
+    const venv = join(PEERS, 'litellm');
+    const program = join(venv, 'bin/litellm');
+    await ensure(
+      ['test', '-x', program],
+      install && ['sh', '-c', 'python3 -m venv "$0" && "$0/bin/pip" install --quiet "litellm[proxy]"', venv],
+      'needs litellm[proxy] of PyPI (--install gets it)',
+    );
+    const config = join(harness.dir, 'litellm.yaml');
+    const params = `{ model: openai/mock-1, api_base: "${modelUrl}/v1", api_key: bench }`;
+    writeFileSync(
+      config,
+      `model_list:\n  - model_name: mock-1\n    litellm_params: ${params}\nlitellm_settings: { telemetry: false }\n`,
+    );
+    const commandFor = (port) => [program, '--config', config, '--host', '127.0.0.1', '--port', String(port)];
+    return harness.startProgram('litellm', commandFor, { env: { LITELLM_LOG: 'ERROR' }, timeoutMs: 180_000 });
+  },
+};
+
+/** Looks whether a peer is there, else installs it when it may, else throws `NotInstalled`. */
+async function ensure(check, installation, need) {
+  if (await succeeds(check)) return;
+  if (installation) {
+    process.stderr.write(`installing: ${installation.join(' ')}\n`);
+    if ((await succeeds(installation)) && (await succeeds(check))) return;
+  }
+  throw new NotInstalled(installation ? `it could not be installed: ${need}` : need);
+}
+
+function succeeds([command, ...args]) {
+  return new Promise((done) => {
+    const child = spawn(command, args, { stdio: 'ignore' });
+    child.once('error', () => done(false));
+    child.once('exit', (code) => done(code === 0));
+  });
 }

@@ -4,10 +4,19 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { circumstances } from './harness.mjs';
+import { growth } from './scenarios/growth.mjs';
+import { latency } from './scenarios/latency.mjs';
+import { logins } from './scenarios/logins.mjs';
+import { slowModel } from './scenarios/slow-model.mjs';
+import { soak } from './scenarios/soak.mjs';
+import { start } from './scenarios/start.mjs';
 import { streams } from './scenarios/streams.mjs';
+import { ttft } from './scenarios/ttft.mjs';
 import { turns } from './scenarios/turns.mjs';
 
-const SCENARIOS = [turns, streams];
+/** In the order in which all of them are run; the soak takes too long to be one of them. */
+const ALL = [turns, latency, ttft, streams, slowModel, logins, growth, start];
+const SCENARIOS = [...ALL, soak];
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
 const OPTIONS = {
@@ -18,6 +27,9 @@ const OPTIONS = {
   users: ['50', 'users, each with a project, two prompts and four sessions'],
   seed: ['1', 'the same seed makes the same data'],
   streams: ['2000', 'how many streams are open at once'],
+  rate: ['100', 'arrivals a second where they come at a fixed rate'],
+  rows: ['1000000', 'messages in the big database of growth'],
+  minutes: ['60', 'length of the soak'],
   'pool-size': ['10', 'database connections of each server'],
 };
 
@@ -33,7 +45,8 @@ ${lines.join('\n')}
   --ephemeral        PostgreSQL without fsync: where the disk is slow or shared, shows the servers instead of it
   --memory           of the streams, also what their memory is made of (the pause for it shows in the gaps)
   --stream           answers as server-sent events
-  --peer NAME        only this one: raw, parley, naive-nest (may be repeated)
+  --install          get the peers that are missing: Debian's packages as root, npm and PyPI into bench/.peers
+  --peer NAME        only this one: raw, parley, naive-nest, fastapi, portkey, litellm (may be repeated)
   --also DIRECTORY   another built checkout of Parley as one more peer (may be repeated)
   --node-arg ARG     for the servers' processes, e.g. --cpu-prof (may be repeated)
 `;
@@ -49,6 +62,7 @@ function parse() {
       ephemeral: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
       stream: { type: 'boolean', default: false },
+      install: { type: 'boolean', default: false },
       peer: { type: 'string', multiple: true, default: [] },
       also: { type: 'string', multiple: true, default: [] },
       'node-arg': { type: 'string', multiple: true, default: [] },
@@ -60,7 +74,7 @@ function parse() {
     if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} must be a number above 0`);
     return value;
   };
-  const chosen = positionals.length === 0 ? SCENARIOS : positionals.map(find);
+  const chosen = positionals.length === 0 ? ALL : positionals.map(find);
   return {
     chosen,
     help: values.help,
@@ -76,6 +90,10 @@ function parse() {
       memory: values.memory,
       ephemeral: values.ephemeral,
       stream: values.stream,
+      install: values.install,
+      rate: number('rate'),
+      rows: number('rows'),
+      minutes: number('minutes'),
       peers: values.peer,
       also: values.also,
       nodeArgs: values['node-arg'],

@@ -34,7 +34,9 @@ class Refusal extends Error {
 // --- token -----------------------------------------------------------------------------------------------------------
 
 const key = createSecretKey(Buffer.from(env.JWT_KEY, 'base64'));
-const JWT_HEADER = Buffer.from('{"alg":"HS256","typ":"at+jwt"}').toString('base64url');
+const JWT_HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'at+jwt', kid: env.JWT_KEY_ID })).toString(
+  'base64url',
+);
 
 /** The user that a bearer token names, after signature, header, issuer, audience and time have been checked. */
 function userOf(authorization = '') {

@@ -2,13 +2,12 @@
  * Many open streams on one instance: every frame must arrive, and an open stream may cost only so much memory. Each client
  * posts one turn in a session of its own and reads it to its end; the model writes five tokens a second.
  */
-import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { loadPlan, makeDataset } from '../dataset.mjs';
-import { cpuMs, Harness, importDist, rssMb, table } from '../harness.mjs';
+import { table } from '../figures.mjs';
+import { cpuMs, Harness, rssMb } from '../harness.mjs';
 import { parley } from '../peers.mjs';
+import { Stage } from '../stage.mjs';
 
 const TOKENS = 100;
 const TOKENS_PER_SECOND = 5;
@@ -17,7 +16,7 @@ const OPENED_PER_SECOND = 250;
 const WARM_UP_STREAMS = 50;
 /** When all are open and none has ended, how long until their memory is looked at. */
 const MEMORY_AFTER_MS = 5000;
-const PROBE = ['--expose-gc', '--import', new URL('../memory-probe.mjs', import.meta.url).href];
+const PROBE = ['--expose-gc', '--import', new URL('../probe.mjs', import.meta.url).href];
 const USERS = 100;
 const TEXT = Array(TOKENS).fill('word').join(' ');
 
@@ -28,23 +27,9 @@ export const streams = {
 };
 
 async function measure(harness, options) {
-  const dataset = makeDataset({ seed: options.seed, users: USERS });
-  const model = await harness.startServer('mock model', fileURLToPath(new URL('../mock-model.mjs', import.meta.url)), {
-    args: ['--tokens', String(TOKENS), '--tokens-per-second', String(TOKENS_PER_SECOND)],
-  });
-  const secrets = {
-    jwtSecret: randomBytes(36).toString('base64'),
-    passwordPepper: randomBytes(36).toString('base64'),
-    masterKeys: `1:${randomBytes(32).toString('base64')}`,
-  };
-  const { SigningKeys } = await importDist('src/platform/crypto/signing-keys.js');
-  const { id, sign } = new SigningKeys({ ...secrets, jwtPreviousSecrets: [], jwtKeyFiles: [] }).signer;
-  const accessKey = { id, bytes: sign.export() };
-  const databaseUrl = await harness.createDatabase('bench_streams');
-  const context = { ...options, ...secrets, accessKey, databaseUrl, modelUrl: model.url, dataset };
-  if (options.memory) context.nodeArgs = [...options.nodeArgs, ...PROBE];
-  const server = await parley().start(harness, context);
-  const { sessions } = loadPlan(dataset, accessKey, TEXT);
+  const stage = await Stage.set(harness, options, { users: USERS, tokens: TOKENS, tokensPerSecond: TOKENS_PER_SECOND });
+  const server = await stage.start(parley(), { nodeArgs: options.memory ? PROBE : [] });
+  const { sessions } = stage.plan;
   const { hostname, port } = new URL(server.url);
   const agent = new Agent({ maxSockets: Infinity });
   const open = (index) => follow({ hostname, port, agent }, sessions[index % sessions.length]);

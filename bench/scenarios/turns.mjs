@@ -2,11 +2,12 @@
  * Turns per second and CPU per turn at full load: post a message, get the whole answer, over and over. The rounds of
  * the peers alternate (A B C A B C), so that what the machine does meanwhile hits all alike; a warm-up of each comes first and is dropped.
  */
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { loadPlan, makeDataset, MESSAGES_PER_CALL } from '../dataset.mjs';
-import { cpuMs, Harness, importDist, median, query, rssMb, table } from '../harness.mjs';
-import { naiveNest, otherParley, parley, raw } from '../peers.mjs';
+import { MESSAGES_PER_CALL } from '../dataset.mjs';
+import { fixed, median, table } from '../figures.mjs';
+import { cpuMs, Harness, query, rssMb } from '../harness.mjs';
+import { fastApi, naiveNest, NotInstalled, otherParley, parley, raw } from '../peers.mjs';
+import { Stage } from '../stage.mjs';
 
 const TOKENS = 20;
 const STORED = `select count(*)::int as count from messages where content <> ''`;
@@ -18,30 +19,22 @@ export const turns = {
 };
 
 async function measure(harness, options) {
-  const { seed, users, rounds, stream } = options;
-  const dataset = makeDataset({ seed, users });
-  const model = await harness.startServer('mock model', fileURLToPath(new URL('../mock-model.mjs', import.meta.url)), {
-    args: ['--tokens', String(TOKENS)],
-  });
-  const secrets = {
-    jwtSecret: randomBytes(36).toString('base64'),
-    passwordPepper: randomBytes(36).toString('base64'),
-    masterKeys: `1:${randomBytes(32).toString('base64')}`,
-  };
-  // Parley makes its key from the secret; the other peers get the key.
-  const { SigningKeys } = await importDist('src/platform/crypto/signing-keys.js');
-  const { id, sign } = new SigningKeys({ ...secrets, jwtPreviousSecrets: [], jwtKeyFiles: [] }).signer;
-  const accessKey = { id, bytes: sign.export() };
+  const { rounds, stream } = options;
+  const stage = await Stage.set(harness, options, { tokens: TOKENS });
   const load = harness.fork(fileURLToPath(new URL('../load.mjs', import.meta.url)));
-  load.send({ plan: loadPlan(dataset, accessKey, Array(TOKENS).fill('word').join(' ')) });
+  load.send({ plan: stage.plan });
 
   const peers = [];
+  const absent = [];
   for (const peer of chosenPeers(options)) {
-    const databaseUrl = await harness.createDatabase(`bench_${peers.length}`);
-    const context = { ...options, ...secrets, accessKey, databaseUrl, modelUrl: model.url, dataset };
-    const server = await peer.start(harness, context);
-    const [{ count: before }] = await query(databaseUrl, STORED);
-    peers.push({ name: peer.name, server, databaseUrl, before, turns: 0, rounds: [] });
+    try {
+      const server = await stage.start(peer);
+      const [{ count: before }] = await query(server.databaseUrl, STORED);
+      peers.push({ name: peer.name, server, databaseUrl: server.databaseUrl, before, turns: 0, rounds: [] });
+    } catch (error) {
+      if (!(error instanceof NotInstalled)) throw error;
+      absent.push(`${peer.name}: not measured, ${error.message}`);
+    }
   }
 
   for (let round = 0; round <= rounds; round += 1) {
@@ -54,12 +47,13 @@ async function measure(harness, options) {
       if (round > 0) peer.rounds.push(figures);
     }
   }
-  await verify(peers, model.url);
-  return report(peers, stream);
+  await verify(peers, stage.model.url);
+  const { results, text } = report(peers, stream);
+  return { results, text: [text, ...absent].join('\n') };
 }
 
 function chosenPeers({ peers, also }) {
-  const all = [raw, parley(), ...also.map((directory) => otherParley(directory)), naiveNest];
+  const all = [raw, parley(), ...also.map((directory) => otherParley(directory)), naiveNest, fastApi];
   return peers.length === 0 ? all : all.filter(({ name }) => peers.includes(name) || name.startsWith('parley in '));
 }
 
@@ -149,8 +143,6 @@ function ratio(result, limit, measure) {
     ),
   );
 }
-
-const fixed = (value, digits) => (value === null ? 'n/a' : value.toFixed(digits));
 
 function spread({ median: middle, min, max }, digits) {
   return middle === null ? 'n/a' : `${fixed(middle, digits)} (${fixed(min, digits)}–${fixed(max, digits)})`;

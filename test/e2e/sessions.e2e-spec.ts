@@ -277,6 +277,22 @@ describe('sessions', () => {
       }
     });
 
+    it('hold those whose title has the words in it, whatever their case, page by page, and nothing of a stranger', async () => {
+      const [, , c] = [await make({ title: 'Porto' }), await make(), await make({ title: 'To LISBON, 100 %' })];
+      const a = await make({ title: 'Lisbon by tram' });
+      await eve.post('/chat/sessions', { project_id: (await eve.project()).id, title: 'Lisbon' }).expect(201);
+      expect((await listed('&q=lisbon')).map(({ id }) => id)).toEqual([a.id, c.id]);
+      expect((await listed(`&q=${encodeURIComponent('100 %')}`)).map(({ id }) => id)).toEqual([c.id]);
+      expect(await listed('&q=%25')).toHaveLength(1);
+      expect(await listed('&q=_')).toEqual([]);
+      const path = `/chat/sessions?project_id=${project.id}&limit=1`;
+      const { next_cursor } = (await ada.get(`${path}&q=lisbon`).expect(200)).body as ListedPage<Session>;
+      const second = await ada.get(`${path}&q=lisbon&cursor=${next_cursor as string}`).expect(200);
+      expect((second.body as ListedPage<Session>).data.map(({ id }) => id)).toEqual([c.id]);
+      expectProblem(await ada.get(`${path}&q=porto&cursor=${next_cursor as string}`), 'invalid_cursor');
+      expectProblem(await ada.get(`${path}&q=`), 'validation_failed', ['?q']);
+    });
+
     it('hold the archived ones, the others, or both', async () => {
       const [a, b, c] = [await make(), await make(), await make()];
       await patch(b.id, { archived: true }).expect(200);

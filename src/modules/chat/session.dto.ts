@@ -66,6 +66,18 @@ export class ListSessionsQuery extends PageQuery {
   @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
   @IsBoolean()
   archived?: boolean;
+
+  @ApiPropertyOptional({
+    minLength: 1,
+    maxLength: 200,
+    example: 'lisbon',
+    description: 'Lists those alone whose title has these words in it, in upper or lower case.',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  @IsStorableText()
+  q?: string;
 }
 
 export class ChatSession {

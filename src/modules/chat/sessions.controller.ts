@@ -47,7 +47,7 @@ export class SessionsController {
   @ApiOkResponse({ type: ChatSessionPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: ListSessionsQuery): Promise<Page<ChatSession>> {
-    const scope = `sessions ${actor.userId} ${query.project_id} ${query.archived ?? ''}`;
+    const scope = `sessions ${actor.userId} ${query.project_id} ${query.archived ?? ''} ${query.q ?? ''}`;
     const [lastActiveAt, id] = (this.cursors.position(scope, query) ?? []) as string[];
     const after = lastActiveAt === undefined || id === undefined ? null : { lastActiveAt, id };
     const rows = await this.sessions.list(actor, query, after);

@@ -13,6 +13,12 @@ export interface SessionChanges {
   isPinned?: boolean;
 }
 
+export interface SessionFilter {
+  readonly isArchived?: boolean | undefined;
+  /** What the title must have in it, whatever the case. */
+  readonly title?: string | undefined;
+}
+
 /** Where a page of sessions begins: after the one with this activity and id. */
 export interface SessionPosition {
   readonly lastActiveAt: string;
@@ -40,7 +46,7 @@ export class SessionsRepository {
   list(
     userId: string,
     projectId: string,
-    isArchived: boolean | null,
+    { isArchived, title }: SessionFilter,
     after: SessionPosition | null,
     limit: number,
   ): Promise<ChatSession[]> {
@@ -51,7 +57,10 @@ export class SessionsRepository {
       .orderBy('s.last_active_at', 'DESC')
       .addOrderBy('s.id', 'DESC')
       .limit(limit);
-    if (isArchived !== null) query.andWhere(isArchived ? 's.archived_at is not null' : 's.archived_at is null');
+    // No index of words: the tenant's own sessions of the project are walked in their order, and these are few enough
+    // (docs/performance.md, growth). `position` knows no wildcards, so nothing has to be escaped.
+    if (title !== undefined) query.andWhere('position(lower(:title) in lower(s.title)) > 0', { title });
+    if (isArchived !== undefined) query.andWhere(isArchived ? 's.archived_at is not null' : 's.archived_at is null');
     if (after !== null) {
       query.andWhere(
         new Brackets((place) =>

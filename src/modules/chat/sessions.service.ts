@@ -23,7 +23,8 @@ export class SessionsService {
   list(actor: Actor, query: ListSessionsQuery, after: SessionPosition | null): Promise<ChatSession[]> {
     return this.unitOfWork.run(actor, async () => {
       await this.projects.require(actor, query.project_id);
-      return this.sessions.list(actor.userId, query.project_id, query.archived ?? null, after, query.limit + 1);
+      const { project_id: projectId, archived, q, limit } = query;
+      return this.sessions.list(actor.userId, projectId, { isArchived: archived, title: q }, after, limit + 1);
     });
   }
 

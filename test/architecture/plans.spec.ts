@@ -1,0 +1,146 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+/**
+ * How PostgreSQL runs the statements of test/architecture/snapshots once the tables are large. The statements are the
+ * reviewed ones; the plans are the generic ones, which a named statement has from its sixth use on.
+ */
+const STATEMENTS = fileURLToPath(new URL('./snapshots/', import.meta.url));
+const PLANS = fileURLToPath(new URL('./plans.txt', import.meta.url));
+const UPDATE = process.env.UPDATE_SNAPSHOTS === '1';
+
+/** Tables that grow with use; a statement that reads one of them as a whole is slow one day. */
+const LARGE = [
+  'users',
+  'projects',
+  'prompts',
+  'chat_sessions',
+  'messages',
+  'sign_ins',
+  'idempotency_keys',
+  'audit_events',
+];
+
+/** Statements that look at all rows by what they are for, in batches and seldom. */
+const WALKS = ['AuditRepository.walk', 'AuditRepository.findEmptied', 'SignInsRepository.sweep'];
+
+/** What is on the way of a turn or of the lists that apps show: these plans are written down. */
+const HOT = ['TurnStore.', 'TurnClaims.', 'SessionsRepository.list', 'MessagesRepository.list'];
+
+interface Statement {
+  readonly method: string;
+  readonly isSystem: boolean;
+  readonly text: string;
+}
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly Plan[];
+}
+
+let database: TestDatabase;
+let client: pg.Client;
+let isGenericPlanKnown: boolean;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await fill(database);
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const { rows } = await client.query<{ version: number }>(
+    `select current_setting('server_version_num')::int as version`,
+  );
+  isGenericPlanKnown = (rows[0]?.version ?? 0) >= 160_000;
+  if (!isGenericPlanKnown) process.stdout.write('plans: skipped, EXPLAIN (GENERIC_PLAN) needs PostgreSQL 16\n');
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+/** 300 users with 3 sessions of 40 messages each: enough for the planner to see that reading all of it is dear. */
+async function fill({ query }: TestDatabase): Promise<void> {
+  const id = (kind: string, n: string): string =>
+    `('01900000-${kind}-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
+  const user = (n: string): string => id('0001', n);
+  await query(`
+set session_replication_role = replica;
+insert into users (id, email, password_hash) select ${user('n')}, 'u' || n || '@example.com', 'x' from generate_series(0, 299) n;
+insert into projects (user_id, id, name) select ${user('n % 300')}, ${id('0002', 'n')}, 'P' from generate_series(0, 899) n;
+insert into prompts (user_id, id, project_id, content, content_tokens, position)
+  select ${user('n % 300')}, ${id('0003', 'n')}, ${id('0002', 'n % 900')}, 'x', 1, n / 900 from generate_series(0, 2699) n;
+insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
+  select ${user('n % 300')}, ${id('0004', 'n')}, ${id('0002', 'n')}, 'T', 40, ${id('0005', 'n * 40 + 39')}
+  from generate_series(0, 899) n;
+insert into messages (user_id, id, session_id, parent_id, seq, role, content, content_tokens, status, completed_at)
+  select ${user('(n / 40) % 300')}, ${id('0005', 'n')}, ${id('0004', 'n / 40')},
+    case when n % 40 = 0 then null else ${id('0005', 'n - 1')} end, n % 40 + 1,
+    case when n % 2 = 0 then 'user' else 'assistant' end, repeat('word ', 20), 20, 'completed', now()
+  from generate_series(0, 35999) n;
+insert into sign_ins (user_id, id, seed, expires_at)
+  select ${user('n % 300')}, ${id('0006', 'n')}, 'x', now() + interval '1 day' from generate_series(0, 8999) n;
+insert into idempotency_keys (user_id, route, key, request_hash)
+  select ${user('n % 300')}, 'POST /chat', 'k' || n, 'x' from generate_series(0, 8999) n;
+analyze`);
+}
+
+function statements(): Statement[] {
+  return readdirSync(STATEMENTS)
+    .filter((file) => file !== 'short-turn.sql')
+    .flatMap((file) => readFileSync(STATEMENTS + file, 'utf8').split(/^-- /m))
+    .filter((section) => section.trim() !== '')
+    .flatMap((section) => {
+      const [method = '', ...lines] = section.split('\n');
+      const texts = lines.join('\n').split(/;\n/);
+      const isSystem = texts.some((text) => text.includes('role parley_system'));
+      const isData = (text: string): boolean => /^\s*(select|insert|update|delete|with)\b/i.test(text);
+      return texts.filter(isData).map((text) => ({ method, isSystem, text }));
+    });
+}
+
+async function scansOf({ isSystem, text }: Statement): Promise<string[]> {
+  await client.query(`begin; set local role ${isSystem ? 'parley_system' : 'parley_app'}`);
+  try {
+    await client.query(`select set_config('app.user_id', '01900000-0001-7000-8000-000000000001', true)`);
+    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+      `explain (generic_plan, format json) ${text}`,
+    );
+    return rows[0]?.['QUERY PLAN'].flatMap(({ Plan: root }) => scans(root)) ?? [];
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+function scans(plan: Plan): string[] {
+  const { 'Node Type': node, 'Relation Name': relation, 'Index Name': index, Plans: children = [] } = plan;
+  const below = children.flatMap(scans);
+  if (index !== undefined) return [`${node.replace(/^Bitmap Index Scan$/, 'Index Scan')} ${index}`, ...below];
+  return relation !== undefined && node === 'Seq Scan' ? [`Seq Scan ${relation}`, ...below] : below;
+}
+
+it('never reads a large table as a whole', async () => {
+  if (!isGenericPlanKnown) return;
+  const whole: string[] = [];
+  for (const statement of statements().filter(({ method }) => !WALKS.includes(method))) {
+    const found = (await scansOf(statement)).filter((scan) => LARGE.some((table) => scan === `Seq Scan ${table}`));
+    if (found.length > 0) whole.push(`${statement.method}: ${found.join(', ')}\n${statement.text}`);
+  }
+  expect(whole).toEqual([]);
+});
+
+it('takes the ways that were reviewed, where turns and lists go', async () => {
+  if (!isGenericPlanKnown) return;
+  let text = '';
+  for (const statement of statements().filter(({ method }) => HOT.some((name) => method.startsWith(name)))) {
+    // A plan may take the same way several times; which ways there are is what counts.
+    const ways = [...new Set(await scansOf(statement))].sort();
+    const [first = ''] = statement.text.trim().split('\n');
+    text += `${statement.method}: ${first.slice(0, 80)}\n${ways.map((way) => `  ${way}\n`).join('')}`;
+  }
+  if (UPDATE) writeFileSync(PLANS, text);
+  expect(text).toBe(readFileSync(PLANS, 'utf8'));
+});
