@@ -248,9 +248,9 @@ const RECIPES: [
       find: [() => sessions.find(userId, id)],
       findLocked: [() => sessions.findLocked(userId, id)],
       list: [
-        () => sessions.list(userId, project.id, null, null, 21),
-        () => sessions.list(userId, project.id, true, null, 21),
-        () => sessions.list(userId, project.id, false, at, 21),
+        () => sessions.list(userId, project.id, {}, null, 21),
+        () => sessions.list(userId, project.id, { isArchived: true }, null, 21),
+        () => sessions.list(userId, project.id, { isArchived: false, title: 'x' }, at, 21),
       ],
       insert: [() => sessions.insert({ userId, id, projectId: project.id, title: null, metadata: {} } as never)],
       update: [

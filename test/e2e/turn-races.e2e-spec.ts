@@ -3,6 +3,7 @@ import pg from 'pg';
 import { newId } from '../../src/kernel/ids.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { TurnRunner } from '../../src/modules/chat/turn-runner.js';
 import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
@@ -130,6 +131,38 @@ describe('a turn in the moment when something else happens', () => {
     await other.query('commit');
     await takeover;
     expect((await settled(id)).status).toBe('completed');
+    await second.close();
+  });
+
+  it('that is stopped where it was lost is waited for until it has stopped where it went', async () => {
+    const second = await t.another();
+    const lost = t.model.hold('Half');
+    const { id } = (await begin({ project_id: project.id })).assistant_message;
+    await lost.reached;
+    // Another instance has it, and this one has not noticed yet.
+    const move = (lease: string): Promise<unknown> =>
+      t.database.query(
+        `update turns set claim_id = gen_random_uuid(), owner = gen_random_uuid(), lease_until = now() + $2::interval where message_id = $1`,
+        [id, lease],
+      );
+    await move('1 minute');
+    let isAnswered = false;
+    const stopped = ada.post(`/chat/messages/${id}/stop`).then((response) => {
+      isAnswered = true;
+      return response;
+    });
+    // Our own attempt to settle it has failed by now.
+    await expectSoon(() => expect(t.app.get(TurnRunner).find(id)).toBeNull());
+    await expectSoon(async () =>
+      expect(
+        await t.database.query('select 1 from turns where message_id = $1 and stop_requested_at is not null', [id]),
+      ).toHaveLength(1),
+    );
+    expect(isAnswered).toBe(false);
+    await move('-1 second');
+    await second.get(TurnKeeperJob).takeOver();
+    expect(await stopped).toMatchObject({ status: 200, body: { id, status: 'stopped' } });
+    lost.release();
     await second.close();
   });
 

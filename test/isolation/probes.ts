@@ -235,7 +235,9 @@ const calls: Probe[] = [
     'SessionsRepository.suggestTitle': (app, userId, { session_id }) =>
       app.get(SessionsRepository).suggestTitle(userId, session_id, 'x'),
     'SessionsRepository.list, from a place': (app, userId, { project_id, running_id: id }) =>
-      app.get(SessionsRepository).list(userId, project_id, false, { lastActiveAt: '2100-01-01T00:00:00Z', id }, 9),
+      app
+        .get(SessionsRepository)
+        .list(userId, project_id, { isArchived: false, title: 'x' }, { lastActiveAt: '2100-01-01T00:00:00Z', id }, 9),
     'SessionsRepository.update, to archived': (app, userId, { session_id }) =>
       app.get(SessionsRepository).update(userId, session_id, { title: 'x', isArchived: true, isPinned: true }),
     'SessionsRepository.update, from archived': (app, userId, { session_id }) =>

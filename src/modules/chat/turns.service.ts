@@ -84,9 +84,10 @@ export class TurnsService {
     this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;
     if (waiting !== null) await this.runner.take({ ...waiting, isStopRequested: true });
-    const live = await this.follow(actor, messageId);
-    live.isAwaited = true;
-    const settled = await Promise.race([live.ended, sleep(STOP_WAIT_MS, null, { ref: false })]);
+    const untilMs = Date.now() + STOP_WAIT_MS;
+    // What ends here without having settled goes on elsewhere, and knows there that it was asked to stop.
+    const settled =
+      (await this.untilEnd(actor, messageId, untilMs)) ?? (await this.untilEnd(actor, messageId, untilMs));
     return settled ?? (await this.store.findMessage(actor, messageId)) ?? message;
   }
 
@@ -101,6 +102,13 @@ export class TurnsService {
     if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
     if (message.errorCode !== null) throw new AppError(message.errorCode);
     return message;
+  }
+
+  /** The settled answer; null when this instance does not learn of it in time, or at all. */
+  private async untilEnd(actor: Actor, messageId: string, untilMs: number): Promise<Message | null> {
+    const live = await this.follow(actor, messageId);
+    live.isAwaited = true;
+    return Promise.race([live.ended, sleep(untilMs - Date.now(), null, { ref: false })]);
   }
 
   /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */

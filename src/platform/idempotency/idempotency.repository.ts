@@ -51,7 +51,8 @@ export class IdempotencyRepository {
       name: 'idempotency_sweep',
       text: `
 with old as materialized (
-  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour' limit ${SWEEP_BATCH}
+  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour'
+  order by created_at limit ${SWEEP_BATCH}
 )
 delete from idempotency_keys k using old o where k.user_id = o.user_id and k.route = o.route and k.key = o.key`,
       values: [keepHours],

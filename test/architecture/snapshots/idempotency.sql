@@ -18,7 +18,8 @@ commit;
 -- IdempotencyRepository.sweep
 begin; set local role parley_system;
 with old as materialized (
-  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour' limit 1000
+  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour'
+  order by created_at limit 1000
 )
 delete from idempotency_keys k using old o where k.user_id = o.user_id and k.route = o.route and k.key = o.key;
 commit;

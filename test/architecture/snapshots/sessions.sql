@@ -28,7 +28,7 @@ LIMIT 21;
 -- SessionsRepository.list
 SELECT "s"."user_id" AS "s_user_id", "s"."id" AS "s_id", "s"."project_id" AS "s_project_id", "s"."title" AS "s_title", "s"."is_title_given" AS "s_is_title_given", "s"."metadata" AS "s_metadata", "s"."archived_at" AS "s_archived_at", "s"."pinned_at" AS "s_pinned_at", "s"."last_seq" AS "s_last_seq", "s"."last_message_id" AS "s_last_message_id", "s"."is_branched" AS "s_is_branched", "s"."last_active_at" AS "s_last_active_at", "s"."version" AS "s_version", "s"."created_at" AS "s_created_at"
 FROM "chat_sessions" "s"
-WHERE "s"."user_id" = $1 and "s"."project_id" = $2 AND "s"."archived_at" is null AND (("s"."last_active_at", "s"."id") < ($3::timestamptz, $4::uuid))
+WHERE "s"."user_id" = $1 and "s"."project_id" = $2 AND position(lower($3) in lower("s"."title")) > 0 AND "s"."archived_at" is null AND (("s"."last_active_at", "s"."id") < ($4::timestamptz, $5::uuid))
 ORDER BY "s"."last_active_at" DESC, "s"."id" DESC
 LIMIT 21;
 
