@@ -123,6 +123,12 @@ const data = [
     { path: 'node_modules/(pg|pg-pool|@types/pg)/' },
   ),
   rule(
+    'prom-client-in-its-place',
+    'Metrics are made by platform/observability/metrics.ts, which bounds what their labels say.',
+    { path: '^src/', pathNot: '^src/platform/observability/' },
+    { path: 'node_modules/prom-client/' },
+  ),
+  rule(
     'controllers-touch-no-data',
     'A controller asks its service. It may name the type of a row that it presents.',
     { path: '\\.controller\\.ts$' },

@@ -15,8 +15,10 @@ import { limitRequests } from './platform/http/request-limits.js';
 import { RouteTable } from './platform/http/route-table.js';
 import { securityHeaders } from './platform/http/security-headers.js';
 import { ValidationPipe } from './platform/http/validation.pipe.js';
+import { Metrics } from './platform/observability/metrics.js';
 import { createLog, PinoLogger } from './platform/observability/pino-logger.js';
 import { logRequests } from './platform/observability/request-log.js';
+import { measureRequests } from './platform/observability/request-metrics.js';
 
 /** The first line and the headers are short: who needs longer for them is slow on purpose. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -41,6 +43,7 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
     const server: FastifyInstance = app.getHttpAdapter().getInstance();
     app.get(RouteTable).watch(server);
     logRequests(server, log);
+    measureRequests(server, app.get(Metrics));
     await secure(app, config);
     limitRequests(server);
     app.useGlobalFilters(app.get(ProblemFilter));

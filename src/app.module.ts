@@ -10,6 +10,7 @@ import { PromptsModule } from './modules/prompts/prompts.module.js';
 import { ProviderKeysModule } from './modules/provider-keys/provider-keys.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditModule } from './platform/audit/audit.module.js';
+import { CacheModule } from './platform/cache/cache.module.js';
 import type { AppConfig } from './platform/config/app-config.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
@@ -22,6 +23,7 @@ import { MailModule } from './platform/mail/mail.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';
+import { ObservabilityModule } from './platform/observability/observability.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
 /** The house, floor by floor from the ground. */
@@ -32,8 +34,10 @@ export class AppModule {
       module: AppModule,
       imports: [
         ConfigModule.with(config),
+        ObservabilityModule,
         CryptoModule,
         DatabaseModule.with(ENTITIES),
+        CacheModule,
         HttpModule,
         RateLimitModule,
         MailModule,

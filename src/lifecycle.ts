@@ -5,6 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppConfig } from './platform/config/app-config.js';
 import { loadConfig } from './platform/config/load-config.js';
 import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
+import { MetricsServer } from './platform/observability/metrics-server.js';
 import { createLog } from './platform/observability/pino-logger.js';
 import { banner, databaseLine, explainFailure } from './start-messages.js';
 
@@ -48,6 +49,7 @@ export class Lifecycle {
     const { createApp } = await import('./app.factory.js');
     this.app = await createApp(config);
     if (this.stopping !== undefined) return;
+    await this.app.get(MetricsServer).listen();
     // The server's own listen: Nest's would log a failure before we explain it.
     await this.app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });
     this.announce(config, this.app.getHttpServer().address() as AddressInfo);

@@ -12,12 +12,13 @@ type Files = Record<string, string>;
 const HOUSE: Files = {
   'package.json': JSON.stringify({
     type: 'module',
-    dependencies: { typeorm: '1', pg: '8' },
+    dependencies: { typeorm: '1', pg: '8', 'prom-client': '15' },
     devDependencies: { 'dev-tool': '1' },
   }),
   'tsconfig.json': '{ "compilerOptions": { "module": "nodenext", "target": "es2022" } }',
   ...packageFiles('typeorm'),
   ...packageFiles('pg'),
+  ...packageFiles('prom-client'),
   ...packageFiles('dev-tool'),
   'migrations/1-init.ts': `import 'typeorm'; export class Init {}`,
   'src/main.ts': `import './app.module.js'; import './entities.js';`,
@@ -84,6 +85,7 @@ const BREACHES: Record<string, Files> = {
   'roof-by-front-door': { 'src/main.ts': `${HOUSE['src/main.ts']} import './modules/chat/chat.service.js';` },
   'entities-lists-entities': { 'src/entities.ts': `import './kernel/ids.js';` },
   'typeorm-in-its-place': { 'src/modules/chat/chat.service.ts': `import type {} from 'typeorm';` },
+  'prom-client-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'prom-client';` },
   'pg-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'pg';` },
   'controllers-touch-no-data': {
     'src/modules/users/users.controller.ts': `import './users.service.js'; import { User } from './user.entity.js'; export const shown = new User();`,

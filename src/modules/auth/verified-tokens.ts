@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
+import { CacheCounts } from '../../platform/cache/cache-counts.js';
 
 const CAPACITY = 10_000;
 
@@ -12,7 +13,10 @@ const CAPACITY = 10_000;
 export class VerifiedTokens {
   private readonly actors = new Map<string, { actor: Actor | null; expiresAtMs: number }>();
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly counts: CacheCounts,
+  ) {}
 
   /**
    * Null for what is known to be nobody's.
@@ -20,8 +24,9 @@ export class VerifiedTokens {
    */
   find(authorization: string): Actor | null | undefined {
     const known = this.actors.get(authorization);
-    if (known === undefined) return undefined;
-    if (this.clock.nowMs() < known.expiresAtMs) return known.actor;
+    const isGood = known !== undefined && this.clock.nowMs() < known.expiresAtMs;
+    this.counts.count('guard', isGood);
+    if (isGood) return known.actor;
     this.actors.delete(authorization);
     return undefined;
   }

@@ -14,6 +14,7 @@ import { SessionsService } from './sessions.service.js';
 import { ModelCall } from './model-call.js';
 import { TurnClaims } from './turn-claims.js';
 import { TurnKeeperJob } from './turn-keeper.job.js';
+import { TurnMetrics } from './turn-metrics.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import { TurnRunner } from './turn-runner.js';
 import { TurnStore } from './turn-store.js';
@@ -36,6 +37,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     TurnRunner,
     TurnClaims,
     TurnMirrors,
+    TurnMetrics,
     ModelCall,
     SessionTitles,
     TurnKeeperJob,

@@ -41,6 +41,9 @@ export class LiveTurn {
   readonly abort = new AbortController();
   length = 0;
   settled: Message | null | undefined;
+  /** When it began here, and when its first text came, on the clock of `performance.now()`. */
+  readonly begunAt = performance.now();
+  firstTextAt: number | null = null;
   /** Whether somebody waits for the end, not for the text. */
   isAwaited = false;
 
@@ -65,6 +68,7 @@ export class LiveTurn {
 
   append(text: string): void {
     if (text === '') return;
+    this.firstTextAt ??= performance.now();
     const last = this.blocks.length - 1;
     const block = this.blocks[last];
     if (block === undefined || block.length + text.length > BLOCK_LENGTH) this.blocks.push(text);

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Notifications } from '../../platform/database/notifications.js';
-import { TurnAbort } from './live-turn.js';
+import { type LiveTurn, TurnAbort } from './live-turn.js';
 import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
+import { TurnMetrics } from './turn-metrics.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import { parseNotice, TURN_CHANNEL } from './turn-notices.js';
 import { type RunningTurn, TurnRunner } from './turn-runner.js';
@@ -32,6 +33,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     private readonly claims: TurnClaims,
     private readonly runner: TurnRunner,
     private readonly mirrors: TurnMirrors,
+    private readonly metrics: TurnMetrics,
     private readonly notifications: Notifications,
     private readonly config: AppConfig,
   ) {}
@@ -72,7 +74,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     for (const { turn, live } of mine) {
       const lease = leases.get(turn.answer.id);
       // A turn without a lease may also have settled just now; then nobody listens to this any more.
-      if (lease?.claimId !== turn.claimId) live.abort.abort(new TurnAbort('lost'));
+      if (lease?.claimId !== turn.claimId) this.lose(live);
       else if (lease.isStopRequested) live.abort.abort(new TurnAbort('stop'));
     }
   }
@@ -89,7 +91,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
       running.unconfirmed = null;
       if (written.has(messageId)) running.savedLength = startOffset + text.length;
       // Taken over, deleted with its session, or just settled: then nobody listens to this any more.
-      else running.live.abort.abort(new TurnAbort('lost'));
+      else this.lose(running.live);
     }
   }
 
@@ -121,6 +123,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   private async take(turn: ClaimedTurn): Promise<void> {
     const { messageId, claimId, attempt } = turn;
     this.log.log({ messageId, attempt }, 'Taking over a turn');
+    this.metrics.takeover();
     try {
       await this.runner.take(turn);
     } catch (error) {
@@ -129,6 +132,12 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     } finally {
       this.taking.delete(claimId);
     }
+  }
+
+  private lose({ abort }: LiveTurn): void {
+    if (abort.signal.aborted) return;
+    abort.abort(new TurnAbort('lost'));
+    this.metrics.leaseLost();
   }
 
   private hear(payload: string): void {

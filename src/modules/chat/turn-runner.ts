@@ -8,6 +8,7 @@ import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
 import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
 import type { OpenTurn, Outcome, Settled } from './open-turn.js';
+import { TurnMetrics } from './turn-metrics.js';
 import { TurnStore } from './turn-store.js';
 
 /** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
@@ -43,8 +44,11 @@ export class TurnRunner {
     private readonly claims: TurnClaims,
     private readonly model: ModelCall,
     private readonly titles: SessionTitles,
+    private readonly metrics: TurnMetrics,
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
-  ) {}
+  ) {
+    metrics.watchRunning(() => this.turns.size);
+  }
 
   /**
    * Does work that claims turns for this instance; its end waits for that. Throws `shutting_down` once it was asked to
@@ -78,6 +82,7 @@ export class TurnRunner {
     this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
     this.turns.set(turn.answer.id, running);
     this.fanout.publish(live, isTaken);
+    this.metrics.started(isTaken);
     return live;
   }
 
@@ -152,6 +157,7 @@ export class TurnRunner {
   private async settle(turn: OpenTurn, outcome: Outcome, live?: LiveTurn): Promise<Settled | null> {
     const settled = await this.close(turn, outcome, live);
     if (settled === null) return null;
+    this.metrics.settled(outcome, live ?? null);
     const { userId, sessionId, id } = turn.answer;
     const wasSaved = (this.turns.get(id)?.savedLength ?? 0) > 0;
     if (wasSaved || turn.attempt > 1) this.inBackground(this.claims.notifyEnd(id));

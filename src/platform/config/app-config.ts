@@ -87,6 +87,20 @@ export class AppConfig {
   @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
   logLevel: string = 'info';
 
+  @Variable(
+    'Server',
+    'Port for GET /metrics, in the format of Prometheus; 0 takes a free one, empty serves none. It is not for the public.',
+  )
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  metricsPort?: number;
+
+  @Variable('Server', 'Address on which METRICS_PORT listens; containers use 0.0.0.0 and do not publish the port.')
+  @IsString()
+  metricsHost: string = 'localhost';
+
   @Variable('Server', 'Where development keeps its database and its secrets. Deleting it starts anew.')
   @IsString()
   dataDir: string = '.data';

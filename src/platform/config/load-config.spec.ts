@@ -143,6 +143,8 @@ describe('loadConfig', () => {
     ['TURN_FLUSH_MS', '9'],
     ['SSE_HEARTBEAT_MS', '99'],
     ['CORS_ORIGINS', '*'],
+    ['METRICS_PORT', '65536'],
+    ['METRICS_PORT', '8000'],
   ])('refuses %s=%s and names it', (name, value) => {
     expect(namesOf(() => load({ [name]: value }))).toEqual([name]);
   });
@@ -150,7 +152,16 @@ describe('loadConfig', () => {
   it('has a row above, or a reason here, for every variable that can be wrong', () => {
     // Texts that nobody can check before they are used.
     const free = new Set([
-      ...['HOST', 'DATA_DIR', 'JWT_ISSUER', 'JWT_AUDIENCE', 'OPENAI_MODEL', 'OPENROUTER_MODEL', 'TITLE_MODEL'],
+      ...[
+        'HOST',
+        'METRICS_HOST',
+        'DATA_DIR',
+        'JWT_ISSUER',
+        'JWT_AUDIENCE',
+        'OPENAI_MODEL',
+        'OPENROUTER_MODEL',
+        'TITLE_MODEL',
+      ],
       // Checked against others, below.
       ...['OPENAI_API_KEY', 'OPENROUTER_API_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_OWNER_URL'],
     ]);

@@ -70,6 +70,9 @@ function crossChecks(config: AppConfig): string[] {
   if (config.llmProvider === 'openrouter' && config.openrouterApiKey === undefined) {
     problems.push('OPENROUTER_API_KEY: is needed for LLM_PROVIDER=openrouter');
   }
+  if (config.metricsPort !== undefined && config.metricsPort === config.port && config.port !== 0) {
+    problems.push('METRICS_PORT: must be another port than PORT');
+  }
   if (config.corsOrigins.includes('*')) problems.push('CORS_ORIGINS: name the origins, * is not accepted');
   if (parseAllowedHosts(config.providerUrlAllow) === null) {
     problems.push('PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8');

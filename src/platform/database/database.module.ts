@@ -1,9 +1,11 @@
 import { type DynamicModule, Global, Logger, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type MixedList } from 'typeorm';
 import { AppConfig } from '../config/app-config.js';
+import { Metrics } from '../observability/metrics.js';
 import { appDataSource } from './data-source.js';
 import { migrate } from './migrate.js';
 import { Notifications } from './notifications.js';
+import { pgPool } from './pg-pool.js';
 import { Pipeline } from './pipeline.js';
 import { SchemaVersion } from './schema-version.js';
 import { SystemScope } from './system-scope.js';
@@ -14,7 +16,16 @@ import { UnitOfWork } from './unit-of-work.js';
 @Global()
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    metrics: Metrics,
+  ) {
+    const pool = pgPool(dataSource);
+    metrics.gauge('parley_database_connections_used', 'Connections that are in use, of DATABASE_POOL_SIZE.', () => {
+      return pool.totalCount - pool.idleCount;
+    });
+    metrics.gauge('parley_database_waiting', 'Requests that wait for a connection.', () => pool.waitingCount);
+  }
 
   static with(entities: MixedList<new () => unknown>): DynamicModule {
     const log = new Logger('Database');

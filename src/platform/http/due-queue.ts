@@ -9,6 +9,10 @@ export class DueQueue<T> {
   /** @param afterMs milliseconds from coming in to being due */
   constructor(private readonly afterMs: number) {}
 
+  get size(): number {
+    return this.since.size;
+  }
+
   /** One that is in already keeps its time. */
   add(thing: T): void {
     if (!this.since.has(thing)) this.since.set(thing, performance.now());

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { AppConfig } from '../config/app-config.js';
+import { Metrics } from '../observability/metrics.js';
 import { DueQueue } from './due-queue.js';
 
 const HEARTBEAT = ':\n\n';
@@ -24,11 +25,12 @@ export class SseStreams implements OnApplicationShutdown {
   private readonly heartbeats: DueQueue<SseStream>;
   private readonly timer: NodeJS.Timeout;
 
-  constructor({ sseHeartbeatMs, sseStallMs }: AppConfig) {
+  constructor({ sseHeartbeatMs, sseStallMs }: AppConfig, metrics: Metrics) {
     this.stallMs = sseStallMs;
     this.heartbeats = new DueQueue(sseHeartbeatMs);
     this.timer = setInterval(() => this.beat(), sseHeartbeatMs / LOOKS_A_HEARTBEAT);
     this.timer.unref();
+    metrics.gauge('parley_sse_streams', 'Streams that are open.', () => this.heartbeats.size);
   }
 
   /** @param onClose the client has all, or is gone */
