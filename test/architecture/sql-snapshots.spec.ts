@@ -372,7 +372,7 @@ const RECIPES: [
 ];
 
 /** Private methods: what they send is seen with those that call them. */
-const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'hash', 'removeMessages', 'removeKeys'];
+const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'opened', 'hash', 'removeMessages', 'removeKeys'];
 
 /** Methods of these that need none. */
 const BY_SYSTEM_SCOPE = ['findCredentials', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'findDue'];

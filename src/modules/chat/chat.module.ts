@@ -3,6 +3,7 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { ProviderKeysModule } from '../provider-keys/provider-keys.module.js';
+import { KnownPrompts } from './context/known-prompts.js';
 import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -34,6 +35,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
   providers: [
     TurnsService,
     TurnStore,
+    KnownPrompts,
     TurnRunner,
     TurnClaims,
     TurnMirrors,

@@ -6,6 +6,7 @@ import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
 import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry } from './context/context-builder.js';
+import type { PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
 
 /** What a turn asks of the model beyond its project; kept with the claim, so that another instance can ask again. */
@@ -100,6 +101,7 @@ export interface Progress {
 /** What OPEN gives back, however a turn is opened. */
 export interface OpenedRow extends ProjectFacts {
   sessionId: string;
+  projectId: string;
   questionId: string;
   parentId: string | null;
   seq: number;
@@ -109,12 +111,23 @@ export interface OpenedRow extends ProjectFacts {
   savedText?: string | null;
 }
 
-interface ContextRow {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
-  parts: ContentPart[] | null;
-  tokens: number | null;
-  place: number;
+/** The stamp of the prompts, or a prompt or message that may go to the model. */
+type ContextRow = { readonly role: 'stamp'; readonly content: string; readonly place: null } | EntryRow;
+
+interface EntryRow {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+  readonly parts: ContentPart[] | null;
+  readonly tokens: number | null;
+  readonly place: number;
+}
+
+/** What was read for the model. */
+export interface ReadContext {
+  /** Null when they are those that the instance knows. */
+  readonly prompts: PromptSet | null;
+  /** Newest first. */
+  readonly history: readonly ContextEntry[];
 }
 
 /** The one row that a statement must give; without it, what was asked for is not there. */
@@ -127,9 +140,27 @@ export function single<T>(result: QueryResult | undefined): T {
 /** What the rows of OPEN and of the context say of a turn. */
 export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question'>;
 
-export function toOpened(userId: string, answerId: string, row: OpenedRow, context: QueryResult | undefined): Opened {
+export function toContext(context: QueryResult | undefined): ReadContext {
   // UNION ALL promises no order.
-  const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => a.place - b.place);
+  const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => (a.place ?? 0) - (b.place ?? 0));
+  let stamp: string | null = null;
+  const prompts: ContextEntry[] = [];
+  const history: ContextEntry[] = [];
+  for (const row of rows) {
+    if (row.role === 'stamp') stamp = row.content;
+    else if (row.role === 'system') prompts.push(toEntry(row));
+    // A failed answer has no text: it says nothing to a model.
+    else if (row.content !== '') history.push(toEntry(row));
+  }
+  return { prompts: stamp === null ? null : { stamp, prompts }, history };
+}
+
+export function toOpened(
+  userId: string,
+  answerId: string,
+  row: OpenedRow,
+  context: Pick<Opened, 'prompts' | 'history'>,
+): Opened {
   const { provider, providerKey, model, params, onCrash, isRunning, interrupted, savedText } = row;
   return {
     answer: {
@@ -140,16 +171,14 @@ export function toOpened(userId: string, answerId: string, row: OpenedRow, conte
       status: 'pending',
     },
     project: { provider, providerKey, model, params, onCrash },
-    prompts: rows.filter(({ role }) => role === 'system').map(toEntry),
-    // A failed answer has no text: it says nothing to a model.
-    history: rows.filter(({ role, content }) => role !== 'system' && content !== '').map(toEntry),
+    ...context,
     isRunning,
     interrupted: interrupted ?? [],
     savedText: savedText ?? null,
   };
 }
 
-function toEntry({ role, content, parts, tokens }: ContextRow): ContextEntry {
+function toEntry({ role, content, parts, tokens }: EntryRow): ContextEntry {
   return { message: { role, content: parts ?? content }, tokens: tokens ?? 0 };
 }
 

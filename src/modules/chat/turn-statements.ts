@@ -40,7 +40,7 @@ export const PROVIDER_KEY = `(
   ) as "providerKey"`;
 
 const OPENED = `
-  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
   ${PROVIDER_KEY}`;
 
@@ -148,9 +148,17 @@ with recursive session as (
   ) h where not s.is_branched
 ), counted as (
   select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
+), stamp as (
+  select coalesce(encode(sha256(convert_to(
+    string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
+  from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+from stamp where value is distinct from $5
+union all
+select 'system', p.content, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4`;
 
@@ -158,6 +166,8 @@ select role, content, parts, content_tokens, place from counted where total <= $
 // runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
 // branched session is walked from child to parent; otherwise the path is a range of the index. Long messages lie outside
 // the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first.
+// $5 the stamp of the prompts that the instance knows, or null: unless it is the stamp of those that hold now, both come. A
+// stamp names each prompt's row as the database has it, by its version and by the transaction that wrote it.
 export const READ_CONTEXT = { name: 'turn_read_context', text: CONTEXT.replace('QUESTION_ID', '$2') };
 
 // The same for $2 an answer.

@@ -7,17 +7,20 @@ import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
 import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
+import { KnownPrompts, type PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
 import {
   emptyMessage,
   type MessageContent,
   type OpenedRow,
   type OpenOptions,
+  type Opened,
   type OpenTurn,
   type Outcome,
   type Progress,
   type Settled,
   single,
+  toContext,
   toOpened,
   type TurnPlace,
   type TurnRequest,
@@ -33,6 +36,7 @@ export class TurnStore {
   constructor(
     private readonly pipeline: Pipeline,
     private readonly claims: TurnClaims,
+    private readonly prompts: KnownPrompts,
     private readonly config: AppConfig,
   ) {}
 
@@ -60,7 +64,8 @@ export class TurnStore {
             values: [...claim, ...asked, place.sessionId, title, place.parentId !== undefined, place.parentId ?? null],
           }
         : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
-    const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId)];
+    const known = this.prompts.find(actor, place);
+    const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId, known)];
     const [opened, context] = await this.runGuarded(actor, key, answerId, lock, statements);
     const row = single<OpenedRow>(opened);
     const question: Message = {
@@ -74,7 +79,7 @@ export class TurnStore {
       status: 'completed',
       completedAt: row.createdAt,
     };
-    return { claimId, attempt: 1, request, question, ...toOpened(userId, answerId, row, context) };
+    return { claimId, attempt: 1, request, question, ...this.opened(actor, answerId, row, context, known) };
   }
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
@@ -87,10 +92,11 @@ export class TurnStore {
     const { userId } = actor;
     const [answerId, claimId] = [newId(), newId()];
     const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
+    const known = this.prompts.find(actor, {});
     const [opened, asked, context] = await this.runGuarded(actor, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
-      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId),
+      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId, known),
     ]);
     const row = single<OpenedRow>(opened);
     return {
@@ -98,7 +104,7 @@ export class TurnStore {
       attempt: 1,
       request,
       question: single<Message>(asked),
-      ...toOpened(userId, answerId, row, context),
+      ...this.opened(actor, answerId, row, context, known),
     };
   }
 
@@ -107,11 +113,11 @@ export class TurnStore {
     const [opened, asked, context] = await this.run({ userId }, [
       { ...READ_TURN, values: [userId, messageId] },
       { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
-      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, messageId),
+      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, messageId, null),
     ]);
     const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
     if (row === undefined || question === undefined) return null;
-    return { claimId, attempt, request, question, ...toOpened(userId, messageId, row, context) };
+    return { claimId, attempt, request, question, ...this.opened({ userId }, messageId, row, context, null) };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
@@ -235,7 +241,27 @@ export class TurnStore {
     ];
   }
 
-  private readContext(statement: { name: string; text: string }, userId: string, messageId: string): Statement {
-    return { ...statement, values: [userId, messageId, this.config.historyMessages, this.config.contextTokens] };
+  private readContext(
+    statement: { name: string; text: string },
+    userId: string,
+    messageId: string,
+    known: PromptSet | null,
+  ): Statement {
+    const { historyMessages, contextTokens } = this.config;
+    return { ...statement, values: [userId, messageId, historyMessages, contextTokens, known?.stamp ?? null] };
+  }
+
+  private opened(
+    tenant: Tenant,
+    answerId: string,
+    row: OpenedRow,
+    context: QueryResult | undefined,
+    known: PromptSet | null,
+  ): Opened {
+    const { prompts, history } = toContext(context);
+    return toOpened(tenant.userId, answerId, row, {
+      prompts: this.prompts.settle(tenant, row, known, prompts),
+      history,
+    });
   }
 }

@@ -25,7 +25,7 @@ with project as (
     from session s
   )
 select 
-  s.id as "sessionId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
+  s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
@@ -52,9 +52,17 @@ with recursive session as (
   ) h where not s.is_branched
 ), counted as (
   select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
+), stamp as (
+  select coalesce(encode(sha256(convert_to(
+    string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
+  from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'system' as role, p.content, null::jsonb as parts, p.content_tokens as tokens, p.position as place
+select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+from stamp where value is distinct from $5
+union all
+select 'system', p.content, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4;
 
