@@ -6,15 +6,16 @@
 /** Which other modules a module may use, by their front doors. A module that is not in this table may not exist. */
 export const MAY_IMPORT = {
   users: [],
+  limits: [],
   llm: [],
   usage: [],
   auth: ['users'],
   projects: [],
   privacy: ['users', 'projects'],
   prompts: ['projects'],
-  admin: ['users', 'auth'],
+  admin: ['users', 'auth', 'limits'],
   'provider-keys': ['projects', 'llm'],
-  chat: ['projects', 'prompts', 'provider-keys', 'llm', 'usage'],
+  chat: ['projects', 'prompts', 'provider-keys', 'llm', 'usage', 'limits'],
   'openai-api': ['chat', 'projects', 'llm'],
 };
 
@@ -33,6 +34,8 @@ const SYSTEM_SCOPE_USERS = [
   '^src/platform/rate-limit/rate-limiter\\.ts$', // who is limited may not be signed in yet
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
   '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users
+  '^src/modules/limits/plans\\.repository\\.ts$', // at the start nobody is signed in: is there the default plan
+  '^src/modules/limits/turn-buckets\\.repository\\.ts$', // the sweep: buckets of all users
   '^src/modules/admin/admin\\.repository\\.ts$', // what all users have used
   '^src/modules/users/public/user-administration\\.ts$', // by type: the command line finds an account by e-mail
   '^src/cli/database-command\\.ts$', // verifying the log, making an admin: without the web framework that would make it

@@ -44,6 +44,7 @@ export function parley(root = ROOT, name = 'parley') {
         ...commonEnv(context),
         LLM_PROVIDER: 'openai',
         LOG_LEVEL: 'warn',
+        DEFAULT_PLAN: 'unlimited',
         JWT_SECRET: jwtSecret,
         PASSWORD_PEPPER: passwordPepper,
         MASTER_KEYS: masterKeys,

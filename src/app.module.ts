@@ -3,6 +3,7 @@ import { AdminModule } from './modules/admin/admin.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { ENTITIES } from './entities.js';
 import { ChatModule } from './modules/chat/chat.module.js';
+import { LimitsModule } from './modules/limits/limits.module.js';
 import { LlmModule } from './modules/llm/llm.module.js';
 import { PrivacyModule } from './modules/privacy/privacy.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
@@ -49,6 +50,7 @@ export class AppModule {
         TokensModule,
         HealthModule,
         UsersModule,
+        LimitsModule,
         LlmModule,
         AuthModule,
         ProjectsModule,

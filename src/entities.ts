@@ -3,6 +3,7 @@ import { SecondFactor } from './modules/auth/second-factor.entity.js';
 import { SignIn } from './modules/auth/sign-in.entity.js';
 import { ChatSession } from './modules/chat/chat-session.entity.js';
 import { Message } from './modules/chat/message.entity.js';
+import { Plan } from './modules/limits/plan.entity.js';
 import { Project } from './modules/projects/project.entity.js';
 import { Prompt } from './modules/prompts/prompt.entity.js';
 import { ProviderKey } from './modules/provider-keys/provider-key.entity.js';
@@ -11,6 +12,7 @@ import { DataKey } from './platform/crypto/data-key.entity.js';
 
 /** Every table that repositories read; the turn's own tables are reached by the hot path's SQL alone. */
 export const ENTITIES = [
+  Plan,
   User,
   DataKey,
   SignIn,

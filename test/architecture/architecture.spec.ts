@@ -58,20 +58,30 @@ const BREACHES: Record<string, Files> = {
   },
   'no-cycles': { 'src/modules/projects/projects.service.ts': `import './projects.module.js';` },
   ...Object.fromEntries(
-    ['users', 'llm', 'usage', 'auth', 'projects', 'privacy', 'prompts', 'provider-keys', 'admin', 'openai-api'].map(
-      (module) => [
-        `imports-of-${module}`,
-        {
-          'src/main.ts': `${HOUSE['src/main.ts']} import './modules/${module}/${module}.module.js';`,
-          [`src/modules/${module}/${module}.module.ts`]: `import '../auth2/public/x.js'; export class M {}`.replace(
-            'auth2',
-            module === 'openai-api' || module === 'auth' ? 'prompts' : 'chat',
-          ),
-          'src/modules/prompts/public/x.ts': '',
-          'src/modules/chat/public/x.ts': '',
-        },
-      ],
-    ),
+    [
+      'users',
+      'limits',
+      'llm',
+      'usage',
+      'auth',
+      'projects',
+      'privacy',
+      'prompts',
+      'provider-keys',
+      'admin',
+      'openai-api',
+    ].map((module) => [
+      `imports-of-${module}`,
+      {
+        'src/main.ts': `${HOUSE['src/main.ts']} import './modules/${module}/${module}.module.js';`,
+        [`src/modules/${module}/${module}.module.ts`]: `import '../auth2/public/x.js'; export class M {}`.replace(
+          'auth2',
+          module === 'openai-api' || module === 'auth' ? 'prompts' : 'chat',
+        ),
+        'src/modules/prompts/public/x.ts': '',
+        'src/modules/chat/public/x.ts': '',
+      },
+    ]),
   ),
   'imports-of-chat': {
     'src/modules/chat/chat.service.ts': `import type { User } from '../users/public/user.dto.js';`,

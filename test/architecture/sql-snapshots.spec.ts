@@ -10,6 +10,8 @@ import { ApiKeysRepository } from '../../src/modules/auth/api-keys.repository.js
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
+import { PlansRepository } from '../../src/modules/limits/plans.repository.js';
+import { TurnBucketsRepository } from '../../src/modules/limits/turn-buckets.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
@@ -131,6 +133,7 @@ const RECIPES: [
         () => users.update(userId, { passwordHash: 'x' }),
         () => users.update(userId, {}),
         () => users.update(userId, { role: 'admin' }),
+        () => users.update(userId, { plan: 'pro', requestsPerMinute: 1, tokensPerMinute: null }),
       ],
       lockAdministration: [() => users.lockAdministration()],
       setDisabled: [() => users.setDisabled(userId, true)],
@@ -168,6 +171,8 @@ const RECIPES: [
             scopes: ['read'],
             projectId: null,
             expiresAt: null,
+            requestsPerMinute: null,
+            tokensPerMinute: null,
           }),
       ],
       find: [() => keys.find(userId, id)],
@@ -211,6 +216,8 @@ const RECIPES: [
             onConflict: 'reject',
             onCrash: 'retry',
             retentionDays: null,
+            requestsPerMinute: null,
+            tokensPerMinute: null,
           }),
       ],
       update: [() => projects.update(userId, id, { name: 'x', params: {} })],
@@ -308,6 +315,17 @@ const RECIPES: [
       sweep: [() => revocations.sweep()],
     }),
   ],
+  [
+    PlansRepository,
+    'plans',
+    (plans: PlansRepository) => ({
+      find: [() => plans.find('free')],
+      list: [() => plans.list()],
+      put: [() => plans.put({ name: 'free', requestsPerMinute: 1, tokensPerMinute: null })],
+      listNames: [() => plans.listNames()],
+    }),
+  ],
+  [TurnBucketsRepository, 'turn-buckets', (buckets: TurnBucketsRepository) => ({ sweep: [() => buckets.sweep()] })],
   [AdminRepository, 'admin', (admin: AdminRepository, userId) => ({ usage: [() => admin.usage(0, 1, userId, 21)] })],
   [
     AuditRepository,
@@ -345,7 +363,10 @@ const RECIPES: [
         ],
         openSibling: [() => store.openSibling({ userId }, id, request, options)],
         reopen: [() => store.reopen(claimed)],
-        close: [() => store.close({ claimId: id, answer: { userId, id } } as never, {} as never)],
+        close: [
+          () => store.close({ claimId: id, answer: { userId, id } } as never, {} as never),
+          () => store.close({ claimId: id, answer: { userId, id }, isMetered: true } as never, {} as never),
+        ],
         findMessage: [() => store.findMessage({ userId }, id)],
         findSettled: [() => store.findSettled({ answer: { userId, id }, attempt: 1 } as never)],
         releaseKey: [() => store.releaseKey({ userId }, key)],
@@ -372,12 +393,23 @@ const RECIPES: [
 ];
 
 /** Private methods: what they send is seen with those that call them. */
-const HELPERS = ['run', 'runGuarded', 'claim', 'readContext', 'opened', 'hash', 'removeMessages', 'removeKeys'];
+const HELPERS = [
+  'run',
+  'runGuarded',
+  'charge',
+  'claim',
+  'readContext',
+  'opened',
+  'hash',
+  'removeMessages',
+  'removeKeys',
+];
 
 /** Methods of these that need none. */
-const BY_SYSTEM_SCOPE = ['findCredentials', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'findDue'];
+const BY_SYSTEM_SCOPE = ['findCredentials', 'listNames', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'findDue'];
 
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
+  PlansRepository,
   UsersRepository,
   ApiKeysRepository,
   SignInsRepository,
@@ -468,6 +500,18 @@ describe('a short turn', () => {
     });
     expect(writes).toBe(2);
     expect(statements.filter((statement) => statement === 'commit')).toHaveLength(2);
+  });
+
+  it('takes no more where turns and tokens are limited', async () => {
+    const limited = 'update users set requests_per_minute = 1000, tokens_per_minute = 1000000 where id = $1';
+    await t.database.query(limited, [ada.id]);
+    const { statements, writes } = await wire.during(async () => {
+      await ada.turn({ project_id: project.id });
+    });
+    await t.database.query('update users set requests_per_minute = null, tokens_per_minute = null', []);
+    expect(writes).toBe(2);
+    expect(statements.filter((statement) => statement === 'commit')).toHaveLength(2);
+    expect(statements.filter((statement) => /charge_turn|settle_turn/.test(statement))).toHaveLength(2);
   });
 
   it('takes no more with an Idempotency-Key', async () => {

@@ -139,6 +139,8 @@ export class Cluster {
         PASSWORD_PEPPER: 'chaos-pepper-0123456789-abcdefghijklmnop',
         MASTER_KEYS: `1:${Buffer.from('chaos-master-key-0123456789abcde').toString('base64')}`,
         BCRYPT_COST: '10',
+        // Few users send thousands of turns.
+        DEFAULT_PLAN: 'unlimited',
         WORKER_THREADS: '1',
         LLM_PROVIDER: 'openai',
         OPENAI_BASE_URL: this.upstreamUrl,

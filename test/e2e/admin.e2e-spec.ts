@@ -57,9 +57,12 @@ describe('the routes of admins', () => {
     ['get', `/admin/users/${newId()}`],
     ['post', `/admin/users/${ada.id}/disable`],
     ['post', `/admin/users/${ada.id}/enable`],
+    ['get', '/admin/plans'],
+    ['put', '/admin/plans'],
+    ['get', `/admin/users/${ada.id}/limits`],
+    ['put', `/admin/users/${ada.id}/limits`],
   ];
-  const ask = (user: TestUser, [method, path]: [string, string]) =>
-    method === 'get' ? user.get(path) : user.post(path);
+  const ask = (user: TestUser, [method, path]: [string, string]) => user[method as 'get' | 'post' | 'put'](path);
 
   it('answer 403 to everybody else, whatever is asked', async () => {
     const eve = await TestUser.register(t);
@@ -81,7 +84,7 @@ describe('the routes of admins', () => {
     const operations = Object.entries(paths).flatMap(([path, methods]) =>
       path.startsWith('/admin') ? Object.values(methods) : [],
     );
-    expect(operations).toHaveLength(5);
+    expect(operations).toHaveLength(9);
     for (const operation of operations) expect(operation).not.toHaveProperty('x-scopes');
   });
 });

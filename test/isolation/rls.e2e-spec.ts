@@ -10,6 +10,7 @@ type Row = Record<string, unknown>;
 const SHARED: Record<string, string[]> = {
   erasure_receipts: ['SELECT', 'INSERT'],
   nightly_jobs: [],
+  plans: ['SELECT', 'INSERT', 'UPDATE'],
   rate_limits: [],
   schema_migrations: ['SELECT'],
 };
@@ -30,6 +31,8 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   audit_events: { SELECT: 'all' },
   audit_heads: { SELECT: 'all' },
   data_keys: { SELECT: ['master_version', 'user_id'] },
+  plans: { SELECT: 'all' },
+  turn_buckets: { SELECT: ['full_at', 'subject_id', 'unit', 'user_id'], UPDATE: ['full_at'], DELETE: 'all' },
   rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   sign_ins: { SELECT: ['expires_at', 'id', 'revoked_at', 'user_id'], DELETE: 'all' },
   api_keys: {
@@ -51,6 +54,7 @@ const VALUES: Record<string, () => Row> = {
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
   turns: () => ({ is_running: true }),
+  turn_buckets: () => ({ unit: 'requests' }),
   api_keys: () => ({ key_hash: Buffer.from(randomUUID()) }),
 };
 
@@ -272,6 +276,7 @@ const OF_THE_ACCOUNT = [
   'audit_heads',
   'sign_in_addresses',
   'second_factors',
+  'turn_buckets',
 ];
 
 describe('a project that a transaction is bound to', () => {
@@ -317,7 +322,10 @@ describe('a project that a transaction is bound to', () => {
   });
 });
 
-describe.each(foreignKeys)('$name', (key) => {
+/** Those of one user to another row of the same; a plan is of nobody. */
+const withinTenants = foreignKeys.filter(({ target }) => !(target in SHARED));
+
+describe.each(withinTenants)('$name', (key) => {
   const [child, parent] = [key.table, key.target].map((table) => tables.find(({ name }) => name === table)) as [
     Table,
     Table,
@@ -374,6 +382,7 @@ async function leadingColumns({ table, columns }: ForeignKey & { table: string }
 const POINTS_NOWHERE = [
   'turns.claim_id', // made up for each claim
   'nightly_jobs.run_id', // and for each run
+  'turn_buckets.subject_id', // a user, a project or an API key; whoever opens a turn must not wait for who deletes one
   'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
   'audit_events.user_id', // the log outlives the account,
   'audit_events.actor_id', // who did it

@@ -39,6 +39,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     refreshesPerAddress: 100_000,
     mailRequestsPerAddress: 100_000,
     mailsPerRecipient: 100_000,
+    defaultPlan: 'unlimited',
     mailRetryMs: 10,
     llmProvider: 'openai',
     openaiApiKey: 'sk-test-canary',

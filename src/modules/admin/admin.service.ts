@@ -2,13 +2,23 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { AuditAction } from '../../platform/audit/audit-actions.js';
+import type { AuditFacts } from '../../platform/audit/audit-chain.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccountAccess } from '../auth/public/account-access.js';
-import { type AccountFilter, type AccountRow, UserAdministration } from '../users/public/user-administration.js';
+import { type MinuteLimits, type NamedPlan, Plans } from '../limits/public/plans.js';
+import {
+  type AccountFilter,
+  type AccountLimits,
+  type AccountRow,
+  UserAdministration,
+} from '../users/public/user-administration.js';
 import { AdminRepository, type UsageRow } from './admin.repository.js';
 
 export type { UsageRow };
+
+/** What is set for an account, and what comes of it. */
+export type AccountLimitsRow = AccountLimits & { readonly inForce: NamedPlan };
 
 /**
  * What admins may see and do. All of it is recorded before it is answered: in the admin's own log, and in that of the user
@@ -20,6 +30,7 @@ export class AdminService {
     private readonly unitOfWork: UnitOfWork,
     private readonly accounts: UserAdministration,
     private readonly access: AccountAccess,
+    private readonly plans: Plans,
     private readonly usages: AdminRepository,
     private readonly audit: AuditLog,
   ) {}
@@ -60,6 +71,42 @@ export class AdminService {
     });
   }
 
+  getLimits(actor: Actor, userId: string): Promise<AccountLimitsRow> {
+    return this.unitOfWork.run(actor, async () => {
+      const account = await this.accountOf(userId);
+      await this.record(actor, userId, 'admin.user_read');
+      return this.withPlan(account);
+    });
+  }
+
+  /** From the next turn of the user on. */
+  async setLimits(actor: Actor, userId: string, limits: AccountLimits): Promise<AccountLimitsRow> {
+    const set = async (): Promise<void> => {
+      if (limits.plan !== null && (await this.plans.find(limits.plan)) === null)
+        throw AppError.invalid('/plan', 'must be the name of a plan');
+      await this.accounts.setLimits(userId, limits);
+    };
+    const facts = { plan: limits.plan, ...factsOf(limits) };
+    const account = await this.change(actor, userId, 'admin.user_limits_changed', set, facts);
+    return this.unitOfWork.run(actor, () => this.withPlan(account));
+  }
+
+  listPlans(actor: Actor): Promise<NamedPlan[]> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.audit.record(actor, 'admin.plans_listed');
+      return this.plans.list();
+    });
+  }
+
+  putPlan(actor: Actor, plan: NamedPlan): Promise<NamedPlan> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.accounts.requireOnlyAdmin(actor.userId);
+      await this.plans.put(plan);
+      await this.audit.record(actor, 'admin.plan_changed', { plan: plan.name, ...factsOf(plan) });
+      return plan;
+    });
+  }
+
   /** User by user, newest account first; one row more than `limit` says that there is a next page. */
   async usage(actor: Actor, from: Date, to: Date, beforeUserId: string | null, limit: number): Promise<UsageRow[]> {
     const range = { from: from.toISOString(), to: to.toISOString() };
@@ -67,29 +114,44 @@ export class AdminService {
     return this.usages.usage(from.getTime(), to.getTime(), beforeUserId, limit + 1);
   }
 
-  private change(actor: Actor, userId: string, action: AuditAction, change: () => Promise<void>): Promise<AccountRow> {
+  private change(
+    actor: Actor,
+    userId: string,
+    action: AuditAction,
+    change: () => Promise<void>,
+    facts: AuditFacts = {},
+  ): Promise<AccountRow & AccountLimits> {
     return this.unitOfWork.run(actor, async () => {
       // Once more and alone: of two admins who disable each other, one is no admin any more when the turn comes to her.
       await this.accounts.requireOnlyAdmin(actor.userId);
       await this.accountOf(userId);
       await this.unitOfWork.switchTo({ userId }, change);
       const account = await this.accountOf(userId);
-      await this.record(actor, userId, action);
+      await this.record(actor, userId, action, facts);
       return account;
     });
   }
 
-  private accountOf(userId: string): Promise<AccountRow> {
+  private accountOf(userId: string): Promise<AccountRow & AccountLimits> {
     return this.unitOfWork.switchTo({ userId }, () => this.accounts.get(userId));
   }
 
+  private async withPlan({ plan, requestsPerMinute, tokensPerMinute }: AccountLimits): Promise<AccountLimitsRow> {
+    const limits = { plan, requestsPerMinute, tokensPerMinute };
+    return { ...limits, inForce: await this.plans.inForce(limits) };
+  }
+
   /** In the order of the two users, so that two admins who look at each other do not wait for each other for ever. */
-  private async record(actor: Actor, userId: string, action: AuditAction): Promise<void> {
-    const facts = { subjectId: userId };
+  private async record(actor: Actor, userId: string, action: AuditAction, what: AuditFacts = {}): Promise<void> {
+    const facts = { ...what, subjectId: userId };
     const inOwn = (): Promise<unknown> => this.audit.record(actor, action, facts);
     const inTheirs = (): Promise<unknown> =>
       this.unitOfWork.switchTo({ userId }, () => this.audit.record({ userId, adminId: actor.userId }, action, facts));
     if (userId === actor.userId) await inOwn();
     else for (const write of userId < actor.userId ? [inTheirs, inOwn] : [inOwn, inTheirs]) await write();
   }
+}
+
+function factsOf({ requestsPerMinute, tokensPerMinute }: MinuteLimits): AuditFacts {
+  return { requests_per_minute: requestsPerMinute, tokens_per_minute: tokensPerMinute };
 }

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsOptional, IsRFC3339, IsString, IsUUID } from 'class-validator';
 import { type Scope, SCOPES } from '../../kernel/actor.js';
 import { Length } from '../../platform/http/length.decorator.js';
+import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
 const scopes = {
@@ -36,6 +37,12 @@ export class CreateApiKeyRequest {
   @IsOptional()
   @IsRFC3339()
   expires_at?: string | null;
+
+  @RequestsPerMinute()
+  requests_per_minute?: number | null;
+
+  @TokensPerMinute()
+  tokens_per_minute?: number | null;
 }
 
 export class ApiKey {
@@ -53,6 +60,12 @@ export class ApiKey {
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: project })
   project_id: string | null;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  requests_per_minute: number | null;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  tokens_per_minute: number | null;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

@@ -10,6 +10,7 @@ import type { Scope } from '../../kernel/actor.js';
 })
 @Unique('uq_api_keys_key_hash', ['keyHash'])
 @Index('ix_api_keys_project_id', ['userId', 'projectId'])
+@Check('ck_api_keys_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')
 @Check('ck_api_keys_name', 'length(name) between 1 and 200')
 export class ApiKey {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_api_keys' })
@@ -35,6 +36,14 @@ export class ApiKey {
   /** The one project that the key sees; null: all of the user's. */
   @Column('uuid', { name: 'project_id', nullable: true })
   projectId: string | null;
+
+  /** Turns in a minute; null: the limits of the user are all there is. */
+  @Column('int', { name: 'requests_per_minute', nullable: true })
+  requestsPerMinute: number | null;
+
+  /** Tokens of models in a minute, likewise. */
+  @Column('int', { name: 'tokens_per_minute', nullable: true })
+  tokensPerMinute: number | null;
 
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
   createdAt: Date;

@@ -59,6 +59,8 @@ function presentApiKey(key: ApiKeyRow): ApiKey {
     prefix: key.prefix,
     scopes: key.scopes,
     project_id: key.projectId,
+    requests_per_minute: key.requestsPerMinute,
+    tokens_per_minute: key.tokensPerMinute,
     created_at: key.createdAt.toISOString(),
     last_used_at: key.lastUsedAt?.toISOString() ?? null,
     expires_at: key.expiresAt?.toISOString() ?? null,

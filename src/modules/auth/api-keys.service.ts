@@ -46,6 +46,8 @@ export class ApiKeysService {
         scopes: request.scopes,
         projectId: request.project_id ?? null,
         expiresAt,
+        requestsPerMinute: request.requests_per_minute ?? null,
+        tokensPerMinute: request.tokens_per_minute ?? null,
       });
       const row = (await this.keys.find(actor.userId, id)) as ApiKey;
       await this.audit.record(actor, 'api_key.created', { subjectId: id, scopes: request.scopes });

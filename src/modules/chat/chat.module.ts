@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
+import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { ProviderKeysModule } from '../provider-keys/provider-keys.module.js';
@@ -30,7 +31,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
 }
 
 @Module({
-  imports: [LlmModule, ProjectsModule, ProviderKeysModule],
+  imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule],
   controllers: [TurnsController, SessionsController, MessagesController],
   providers: [
     TurnsService,

@@ -4,6 +4,7 @@ import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
 import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
+import type { Charged } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry } from './context/context-builder.js';
 import type { PromptSet } from './context/known-prompts.js';
@@ -41,7 +42,7 @@ export interface OpenOptions {
 }
 
 /** A claimed turn: both messages are stored, and only the holder of `claimId` may settle it. */
-export interface OpenTurn {
+export interface OpenTurn extends Charged {
   readonly claimId: string;
   readonly attempt: number;
   readonly request: TurnRequest;
@@ -138,7 +139,7 @@ export function single<T>(result: QueryResult | undefined): T {
 }
 
 /** What the rows of OPEN and of the context say of a turn. */
-export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question'>;
+export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | keyof Charged>;
 
 export function toContext(context: QueryResult | undefined): ReadContext {
   // UNION ALL promises no order.

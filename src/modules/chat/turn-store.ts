@@ -5,6 +5,7 @@ import { newId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
 import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
+import { explainRefusal, toCharged, TurnLimits } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
 import { KnownPrompts, type PromptSet } from './context/known-prompts.js';
@@ -28,7 +29,7 @@ import {
 import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
 
-type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId'>>;
+type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId' | 'apiKeyId'>>;
 
 /** OPEN and CLOSE, one round trip each, and what others read of a turn. */
 @Injectable()
@@ -37,12 +38,14 @@ export class TurnStore {
     private readonly pipeline: Pipeline,
     private readonly claims: TurnClaims,
     private readonly prompts: KnownPrompts,
+    private readonly limits: TurnLimits,
     private readonly config: AppConfig,
   ) {}
 
   /**
    * Stores a question and the place of its answer, and claims the turn.
-   * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, or `idempotency_key_in_use`.
+   * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, `idempotency_key_in_use`, or
+   * `rate_limited`. Whatever is thrown, nothing is stored and nothing is charged.
    */
   async open(
     actor: Tenant,
@@ -66,7 +69,8 @@ export class TurnStore {
         : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
     const known = this.prompts.find(actor, place);
     const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId, known)];
-    const [opened, context] = await this.runGuarded(actor, key, answerId, lock, statements);
+    statements.push(this.charge(actor, answerId, request));
+    const [opened, context, charged] = await this.runGuarded(actor, key, answerId, lock, statements);
     const row = single<OpenedRow>(opened);
     const question: Message = {
       ...emptyMessage(userId, questionId, row),
@@ -79,7 +83,8 @@ export class TurnStore {
       status: 'completed',
       completedAt: row.createdAt,
     };
-    return { claimId, attempt: 1, request, question, ...this.opened(actor, answerId, row, context, known) };
+    const found = { ...this.opened(actor, answerId, row, context, known), ...toCharged(charged) };
+    return { claimId, attempt: 1, request, question, ...found };
   }
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
@@ -93,10 +98,11 @@ export class TurnStore {
     const [answerId, claimId] = [newId(), newId()];
     const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
     const known = this.prompts.find(actor, {});
-    const [opened, asked, context] = await this.runGuarded(actor, key, answerId, lock, [
+    const [opened, asked, context, charged] = await this.runGuarded(actor, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId, known),
+      this.charge(actor, answerId, request),
     ]);
     const row = single<OpenedRow>(opened);
     return {
@@ -105,6 +111,7 @@ export class TurnStore {
       request,
       question: single<Message>(asked),
       ...this.opened(actor, answerId, row, context, known),
+      ...toCharged(charged),
     };
   }
 
@@ -117,11 +124,13 @@ export class TurnStore {
     ]);
     const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
     if (row === undefined || question === undefined) return null;
-    return { claimId, attempt, request, question, ...this.opened({ userId }, messageId, row, context, null) };
+    // Whether it was charged stands with its claim.
+    const found = { ...this.opened({ userId }, messageId, row, context, null), allowances: [], isMetered: true };
+    return { claimId, attempt, request, question, ...found };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
-  async close({ claimId, answer, attempt }: OpenTurn, outcome: Outcome): Promise<Settled | null> {
+  async close({ claimId, answer, attempt, isMetered }: OpenTurn, outcome: Outcome): Promise<Settled | null> {
     const o = outcome;
     const values = [
       answer.userId,
@@ -142,7 +151,9 @@ export class TurnStore {
       o.errorCode,
       attempt,
     ];
-    const [closed] = await this.run(answer, [{ ...sql.CLOSE, values }]);
+    const used = (o.inputTokens ?? 0) + (o.outputTokens ?? 0);
+    const settle = isMetered ? [this.limits.settle(answer.userId, answer.id, claimId, used)] : [];
+    const closed = (await this.run(answer, [...settle, { ...sql.CLOSE, values }])).at(-1);
     const row = closed?.rows[0] as { completedAt: Date; hasNext: boolean } | undefined;
     if (row === undefined) return null;
     return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
@@ -218,7 +229,15 @@ export class TurnStore {
       ...(key === null ? [] : [claimForTurn(actor.userId, key, answerId)]),
       ...(lock === null ? [] : [lock]),
     ];
-    return (await this.run(actor, [...guards, ...statements])).slice(guards.length);
+    try {
+      return (await this.run(actor, [...guards, ...statements])).slice(guards.length);
+    } catch (error) {
+      throw explainRefusal(error);
+    }
+  }
+
+  private charge(actor: Tenant, answerId: string, { params }: TurnRequest): Statement {
+    return this.limits.charge(actor, answerId, params.max_output_tokens ?? null);
   }
 
   private claim(

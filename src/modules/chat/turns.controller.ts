@@ -16,6 +16,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
 import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { rateLimitHeaders } from '../../platform/rate-limit/rate-limiter.js';
 import { SseStreams } from '../../platform/http/sse.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import type { LiveTurn, Position } from './live-turn.js';
@@ -146,12 +147,13 @@ export class TurnsController {
 
   private async answer(
     actor: Actor,
-    { turn, isReplay }: BegunTurn,
+    { turn, isReplay, allowances }: BegunTurn,
     options: AnswerOptions,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
     if (isReplay) markReplayed(reply);
+    void reply.headers(rateLimitHeaders(allowances));
     if (options.background === true) return void reply.status(202).send(presentTurn(turn.started));
     if (options.stream ?? acceptsEvents(request)) return this.stream(turn, reply, null);
     const { question } = turn.started;
@@ -178,6 +180,7 @@ function turnProblems(): Parameters<typeof ApiProblems> {
     'idempotency_key_reused',
     'validation_failed',
     'context_too_large',
+    'rate_limited',
     'provider_not_configured',
     'provider_address_refused',
     'model_not_found',

@@ -5,6 +5,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { type IdempotencyKey, requireSameRequest } from '../../platform/idempotency/idempotency-key.js';
 import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
+import type { Allowance } from '../../platform/rate-limit/rate-limiter.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { IMAGE_TOKENS } from './context/context-builder.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
@@ -26,6 +27,8 @@ export interface BegunTurn {
   readonly turn: LiveTurn;
   /** Whether an earlier request with the same key has begun it. */
   readonly isReplay: boolean;
+  /** What is left of the limits that it was charged to. */
+  readonly allowances: readonly Allowance[];
 }
 
 @Injectable()
@@ -114,8 +117,10 @@ export class TurnsService {
   /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
   private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
     try {
-      const turn = await this.runner.claim(async () => this.set(actor, await open()));
-      return { turn, isReplay: false };
+      return await this.runner.claim(async () => {
+        const opened = await open();
+        return { turn: await this.set(actor, opened), isReplay: false, allowances: opened.allowances };
+      });
     } catch (error) {
       if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
         // Nothing was written, so the key is free to be used when what it names is there.
@@ -126,7 +131,7 @@ export class TurnsService {
       const kept = await this.keys.findKept(actor.userId, options.key);
       if (kept === null || kept.messageId === null) throw error;
       requireSameRequest(kept, options.key);
-      return { turn: await this.follow(actor, kept.messageId), isReplay: true };
+      return { turn: await this.follow(actor, kept.messageId), isReplay: true, allowances: [] };
     }
   }
 

@@ -4,6 +4,7 @@ import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf, Vali
 import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
+import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 import { ModelParams } from './public/model-params.dto.js';
 import { CONFLICT_POLICIES, type ConflictPolicy, CRASH_POLICIES, type CrashPolicy } from './public/turn-policy.js';
 
@@ -81,6 +82,12 @@ export class CreateProjectRequest {
   @Min(1)
   @Max(3650)
   retention_days?: number | null;
+
+  @RequestsPerMinute()
+  requests_per_minute?: number | null;
+
+  @TokensPerMinute()
+  tokens_per_minute?: number | null;
 }
 
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
@@ -113,6 +120,12 @@ export class Project {
 
   @ApiProperty({ type: 'integer', nullable: true })
   retention_days: number | null;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  requests_per_minute: number | null;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  tokens_per_minute: number | null;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

@@ -8,6 +8,7 @@ import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 @Check('ck_projects_name', 'length(name) between 1 and 200')
 @Check('ck_projects_provider', `provider in ('openai', 'openrouter', 'offline')`)
 @Check('ck_projects_on_conflict', `on_conflict in ('reject', 'queue', 'interrupt')`)
+@Check('ck_projects_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')
 @Check('ck_projects_on_crash', `on_crash in ('retry', 'keep')`)
 @Check('ck_projects_retention_days', 'retention_days between 1 and 3650')
 @Index('ix_projects_retention_days', ['userId', 'id'], { where: 'retention_days is not null' })
@@ -46,6 +47,14 @@ export class Project {
   /** After how many days without activity a session is deleted; null keeps it. */
   @Column('int', { name: 'retention_days', nullable: true })
   retentionDays: number | null;
+
+  /** Turns in a minute; null: the limits of the user are all there is. */
+  @Column('int', { name: 'requests_per_minute', nullable: true })
+  requestsPerMinute: number | null;
+
+  /** Tokens of models in a minute, likewise. */
+  @Column('int', { name: 'tokens_per_minute', nullable: true })
+  tokensPerMinute: number | null;
 
   /** Counts changes; the entity tag. */
   @Column('int', { default: 1 })

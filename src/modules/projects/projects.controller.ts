@@ -126,6 +126,8 @@ function presentProject(project: ProjectRow): Project {
     on_conflict: project.onConflict,
     on_crash: project.onCrash,
     retention_days: project.retentionDays,
+    requests_per_minute: project.requestsPerMinute,
+    tokens_per_minute: project.tokensPerMinute,
     created_at: project.createdAt.toISOString(),
     updated_at: project.updatedAt.toISOString(),
   };

@@ -4,7 +4,17 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
 import { TurnRemoval } from './public/turn-removal.js';
 
-type Writable = 'name' | 'description' | 'provider' | 'model' | 'params' | 'onConflict' | 'onCrash' | 'retentionDays';
+type Writable =
+  | 'name'
+  | 'description'
+  | 'provider'
+  | 'model'
+  | 'params'
+  | 'onConflict'
+  | 'onCrash'
+  | 'retentionDays'
+  | 'requestsPerMinute'
+  | 'tokensPerMinute';
 export type NewProject = Pick<Project, 'userId' | 'id' | Writable>;
 export type ProjectChanges = Partial<Pick<Project, Writable>>;
 

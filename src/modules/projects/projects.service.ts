@@ -38,6 +38,8 @@ export class ProjectsService {
         onConflict: request.on_conflict ?? 'reject',
         onCrash: request.on_crash ?? 'retry',
         retentionDays: request.retention_days ?? null,
+        requestsPerMinute: request.requests_per_minute ?? null,
+        tokensPerMinute: request.tokens_per_minute ?? null,
       });
       await this.audit.record(actor, 'project.created', { subjectId: id });
       return this.require(actor, id);
@@ -84,8 +86,11 @@ function toChanges({
   on_conflict: onConflict,
   on_crash: onCrash,
   retention_days: retentionDays,
+  requests_per_minute: requestsPerMinute,
+  tokens_per_minute: tokensPerMinute,
   params,
   ...same
 }: UpdateProjectRequest): ProjectChanges {
-  return { ...same, onConflict, onCrash, retentionDays, ...(params === undefined ? {} : { params: params ?? {} }) };
+  const renamed = { onConflict, onCrash, retentionDays, requestsPerMinute, tokensPerMinute };
+  return { ...same, ...renamed, ...(params === undefined ? {} : { params: params ?? {} }) };
 }

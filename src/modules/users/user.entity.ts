@@ -1,9 +1,11 @@
-import { Check, Column, CreateDateColumn, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity('users')
 @Unique('uq_users_email', ['email'])
 @Check('ck_users_email', 'email = lower(email) and length(email) between 3 and 254')
 @Check('ck_users_display_name', 'length(display_name) between 1 and 200')
+@Check('ck_users_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')
+@ForeignKey('plans', ['plan'], ['name'], { name: 'fk_users_plan' })
 @Check('ck_users_role', `role in ('user', 'admin')`)
 // By text_pattern_ops, which TypeORM can not say.
 @Index('ix_users_email_prefix', { synchronize: false })
@@ -30,6 +32,18 @@ export class User {
   /** Null: nobody has shown yet that the address is theirs. */
   @Column('timestamptz', { name: 'email_verified_at', nullable: true })
   emailVerifiedAt: Date | null;
+
+  /** What the user may use in a minute; null: the server's default plan. */
+  @Column('text', { nullable: true })
+  plan: string | null;
+
+  /** Turns in a minute in place of the plan's. */
+  @Column('int', { name: 'requests_per_minute', nullable: true })
+  requestsPerMinute: number | null;
+
+  /** Tokens of models in a minute in place of the plan's. */
+  @Column('int', { name: 'tokens_per_minute', nullable: true })
+  tokensPerMinute: number | null;
 
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
   createdAt: Date;

@@ -17,6 +17,10 @@ export interface AccountFilter {
   readonly isDisabled: boolean | null;
 }
 
+type UserChanges = Partial<
+  Pick<User, 'displayName' | 'passwordHash' | 'role' | 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>
+>;
+
 /** Any number does, as long as it is nobody else's. */
 const ADMINISTRATION_LOCK = 7_220_193_412;
 
@@ -40,7 +44,7 @@ export class UsersRepository {
     await this.unitOfWork.repository(User).insert(user);
   }
 
-  async update(userId: string, changes: Partial<Pick<User, 'displayName' | 'passwordHash' | 'role'>>): Promise<void> {
+  async update(userId: string, changes: UserChanges): Promise<void> {
     if (Object.keys(changes).length > 0) await this.unitOfWork.repository(User).update({ id: userId }, changes);
   }
 

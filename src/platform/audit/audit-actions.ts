@@ -41,6 +41,10 @@ export const AUDIT_ACTIONS = {
   'admin.user_read': 'An admin looked at an account. Subject: the user.',
   'admin.user_disabled': 'An admin disabled an account and ended its sign-ins. Subject: the user.',
   'admin.user_enabled': 'An admin let an account in again. Subject: the user.',
+  'admin.user_limits_changed':
+    'An admin set the plan and the limits of an account — `plan`, `requests_per_minute`, `tokens_per_minute`. Subject: the user.',
+  'admin.plans_listed': 'An admin looked at the plans.',
+  'admin.plan_changed': 'An admin made or changed a plan — `plan`, `requests_per_minute`, `tokens_per_minute`.',
   'admin.usage_read': 'An admin looked at what all users have used — `from`, `to`.',
 } as const satisfies Record<`${string}.${string}`, string>;
 

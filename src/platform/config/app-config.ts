@@ -338,6 +338,22 @@ export class AppConfig {
   @Max(1_000_000)
   refreshesPerAddress: number = 1000;
 
+  @Variable(
+    'Limits',
+    'The plan of users who have none of their own: how many turns and tokens they have in a minute. free, pro and unlimited are there; admins change them and make others.',
+  )
+  @IsString()
+  defaultPlan: string = 'free';
+
+  @Variable(
+    'Limits',
+    'Tokens of answer that are taken from the limits before a turn, when neither it nor its project says max_output_tokens. Its end puts them right.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  usualOutputTokens: number = 1000;
+
   // Model provider
   @Variable(
     'Model provider',

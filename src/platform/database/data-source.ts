@@ -13,6 +13,7 @@ import { SecondFactor1764300000000 } from '../../../migrations/1764300000000-sec
 import { DataKeys1764400000000 } from '../../../migrations/1764400000000-data-keys.js';
 import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-provider-keys.js';
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
+import { TurnLimits1764700000000 } from '../../../migrations/1764700000000-turn-limits.js';
 import { Retention1764800000000 } from '../../../migrations/1764800000000-retention.js';
 import type { AppConfig } from '../config/app-config.js';
 
@@ -35,6 +36,7 @@ export const MIGRATIONS = [
   DataKeys1764400000000,
   ProviderKeys1764400100000,
   ErasureReceipts1764500000000,
+  TurnLimits1764700000000,
   Retention1764800000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';

@@ -6,6 +6,7 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   uq_users_email: 'email_taken',
   uq_turns_running: 'turn_in_progress',
   ck_turns_admitted: 'turn_in_progress',
+  ck_turn_buckets_filled: 'rate_limited',
   pk_idempotency_keys: 'idempotency_key_in_use',
   // The parent vanished between the check and the write.
   fk_sign_ins_user_id: 'unauthenticated',

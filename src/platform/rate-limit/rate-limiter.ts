@@ -55,7 +55,7 @@ export class RateLimiter {
   async take(...buckets: Bucket[]): Promise<Allowance[]> {
     const rows = await this.move(buckets, 1);
     if (rows[0]?.is_taken !== true) throw refusal(buckets, rows);
-    return buckets.map((bucket, i) => allowance(bucket, rows[i]?.full_in ?? 0));
+    return buckets.map((bucket, i) => toAllowance(bucket, rows[i]?.full_in ?? 0));
   }
 
   /** Puts a token back into every bucket: what it was taken for is not what the limit is about. */
@@ -94,7 +94,8 @@ delete from rate_limits r using old where r.key = old.key and r.full_at < now()`
   }
 }
 
-function allowance({ name, limit, windowSeconds }: Bucket, fullIn: number): Allowance {
+/** @param fullIn seconds until the bucket is full again; more than its window when it is in debt */
+export function toAllowance({ name, limit, windowSeconds }: RateLimit, fullIn: number): Allowance {
   // A bucket that fills in w seconds and lacks f of them has limit * (1 - f/w) tokens; the margin is for binary fractions.
   const remaining = Math.max(0, Math.floor(limit * (1 - fullIn / windowSeconds) + 1e-6));
   return { name, limit, windowSeconds, remaining, resetSeconds: Math.max(0, Math.ceil(fullIn)) };
@@ -105,7 +106,7 @@ function refusal(buckets: readonly Bucket[], rows: readonly Row[]): AppError {
     return (rows[i]?.full_in ?? 0) + windowSeconds / limit - windowSeconds;
   });
   const empty = buckets.flatMap((bucket, i) =>
-    (waits[i] as number) > 0 ? [allowance(bucket, rows[i]?.full_in ?? 0)] : [],
+    (waits[i] as number) > 0 ? [toAllowance(bucket, rows[i]?.full_in ?? 0)] : [],
   );
   return new AppError('rate_limited', {
     retryAfterSeconds: Math.max(1, Math.ceil(Math.max(...waits))),
@@ -113,8 +114,9 @@ function refusal(buckets: readonly Bucket[], rows: readonly Row[]): AppError {
   });
 }
 
-/** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10. */
+/** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10; none where nothing is limited. */
 export function rateLimitHeaders(allowances: readonly Allowance[]): Record<string, string> {
+  if (allowances.length === 0) return {};
   return {
     'ratelimit-policy': allowances.map(({ name, limit, windowSeconds: w }) => `"${name}";q=${limit};w=${w}`).join(', '),
     ratelimit: allowances

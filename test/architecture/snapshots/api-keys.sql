@@ -1,10 +1,10 @@
 -- ApiKeysRepository.insert
-INSERT INTO "api_keys"("user_id", "id", "name", "prefix", "key_hash", "scopes", "project_id", "created_at", "last_used_at", "expires_at")
-VALUES ($1, $2, $3, $4, $5, $6, $7, DEFAULT, DEFAULT, $8)
+INSERT INTO "api_keys"("user_id", "id", "name", "prefix", "key_hash", "scopes", "project_id", "requests_per_minute", "tokens_per_minute", "created_at", "last_used_at", "expires_at")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, DEFAULT, DEFAULT, $10)
 RETURNING "created_at";
 
 -- ApiKeysRepository.find
-SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
+SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."requests_per_minute" AS "ApiKey_requests_per_minute", "ApiKey"."tokens_per_minute" AS "ApiKey_tokens_per_minute", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
 FROM "api_keys" "ApiKey"
 WHERE (("ApiKey"."user_id" = $1) AND ("ApiKey"."id" = $2))
 LIMIT 1;
@@ -13,14 +13,14 @@ LIMIT 1;
 with gone as (delete from api_keys where user_id = $1 returning id) select id from gone;
 
 -- ApiKeysRepository.list
-SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
+SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."requests_per_minute" AS "ApiKey_requests_per_minute", "ApiKey"."tokens_per_minute" AS "ApiKey_tokens_per_minute", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
 FROM "api_keys" "ApiKey"
 WHERE (("ApiKey"."user_id" = $1))
 ORDER BY "ApiKey"."id" DESC
 LIMIT 21;
 
 -- ApiKeysRepository.list
-SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
+SELECT "ApiKey"."user_id" AS "ApiKey_user_id", "ApiKey"."id" AS "ApiKey_id", "ApiKey"."name" AS "ApiKey_name", "ApiKey"."prefix" AS "ApiKey_prefix", "ApiKey"."key_hash" AS "ApiKey_key_hash", "ApiKey"."scopes" AS "ApiKey_scopes", "ApiKey"."project_id" AS "ApiKey_project_id", "ApiKey"."requests_per_minute" AS "ApiKey_requests_per_minute", "ApiKey"."tokens_per_minute" AS "ApiKey_tokens_per_minute", "ApiKey"."created_at" AS "ApiKey_created_at", "ApiKey"."last_used_at" AS "ApiKey_last_used_at", "ApiKey"."expires_at" AS "ApiKey_expires_at"
 FROM "api_keys" "ApiKey"
 WHERE (("ApiKey"."user_id" = $1) AND ("ApiKey"."id" < $2))
 ORDER BY "ApiKey"."id" DESC

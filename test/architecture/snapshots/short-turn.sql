@@ -66,6 +66,8 @@ where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4;
 
+select charge_turn($1, $2, $3, $4, $5, $6) as charges;
+
 commit;
 
 begin; set local app.user_id = '<tenant>';

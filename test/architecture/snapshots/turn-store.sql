@@ -65,6 +65,7 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4;
+select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
 -- TurnStore.open
@@ -149,6 +150,7 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4;
+select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
 -- TurnStore.openSibling
@@ -235,6 +237,7 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select role, content, parts, content_tokens, place from counted where total <= $4;
+select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
 -- TurnStore.reopen
@@ -298,6 +301,22 @@ commit;
 
 -- TurnStore.close
 begin; set local app.user_id = '<tenant>';
+with turn as (
+  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
+)
+update messages m
+set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
+    error_code = $16, attempt = $17, completed_at = now()
+from turn t
+where m.user_id = $1 and m.id = t.message_id
+returning m.completed_at as "completedAt", exists (
+  select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext";
+commit;
+
+-- TurnStore.close
+begin; set local app.user_id = '<tenant>';
+select settle_turn($1, $2, $3, $4);
 with turn as (
   delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
 )

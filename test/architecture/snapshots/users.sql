@@ -1,18 +1,18 @@
 -- UsersRepository.find
-SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."created_at" AS "User_created_at"
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."plan" AS "User_plan", "User"."requests_per_minute" AS "User_requests_per_minute", "User"."tokens_per_minute" AS "User_tokens_per_minute", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1;
 
 -- UsersRepository.findLocked
-SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."created_at" AS "User_created_at"
+SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."plan" AS "User_plan", "User"."requests_per_minute" AS "User_requests_per_minute", "User"."tokens_per_minute" AS "User_tokens_per_minute", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1 FOR NO KEY UPDATE;
 
 -- UsersRepository.insert
-INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "email_verified_at", "created_at")
-VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT, DEFAULT)
+INSERT INTO "users"("id", "email", "password_hash", "display_name", "role", "disabled_at", "email_verified_at", "plan", "requests_per_minute", "tokens_per_minute", "created_at")
+VALUES ($1, $2, $3, $4, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT)
 RETURNING "role", "created_at";
 
 -- UsersRepository.update
@@ -31,6 +31,11 @@ WHERE "id" = $2;
 UPDATE "users"
 SET "role" = $1
 WHERE "id" = $2;
+
+-- UsersRepository.update
+UPDATE "users"
+SET "plan" = $1, "requests_per_minute" = $2, "tokens_per_minute" = $3
+WHERE "id" = $4;
 
 -- UsersRepository.lockAdministration
 select pg_advisory_xact_lock($1);

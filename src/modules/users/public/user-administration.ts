@@ -13,6 +13,9 @@ export type { AccountFilter };
 /** What an admin sees of an account. */
 export type AccountRow = Pick<UserRow, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
 
+/** What an admin has set for an account; null leaves it to the plan, and the plan to the server. */
+export type AccountLimits = Pick<UserRow, 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>;
+
 /** Who is an admin, and what admins see and do of accounts. Whether the asker is one is for the caller to see to, by `requireAdmin`. */
 @Injectable()
 export class UserAdministration {
@@ -36,10 +39,15 @@ export class UserAdministration {
   }
 
   /** In a unit of work of that user; throws `not_found`. */
-  async get(userId: string): Promise<AccountRow> {
+  async get(userId: string): Promise<AccountRow & AccountLimits> {
     const user = await this.users.find(userId);
     if (user === null) throw new AppError('not_found');
     return user;
+  }
+
+  /** In a unit of work of that user. */
+  async setLimits(userId: string, limits: AccountLimits): Promise<void> {
+    await this.users.update(userId, limits);
   }
 
   /** In a unit of work of that user. The time of disabling stays the first one. */

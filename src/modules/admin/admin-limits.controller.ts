@@ -1,0 +1,71 @@
+import { Body, Controller, Get, Put, UseGuards } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import type { MinuteLimits, NamedPlan } from '../limits/public/plans.js';
+import { AccountLimits, Plan, PlanList, PutAccountLimitsRequest, PutPlanRequest } from './admin-limits.dto.js';
+import { AdminGuard } from './admin.guard.js';
+import { type AccountLimitsRow, AdminService } from './admin.service.js';
+
+@ApiTags('Admin')
+@Controller('admin')
+@UseGuards(AdminGuard)
+@ApiProblems('unauthenticated', 'sign_in_required', 'admin_required')
+export class AdminLimitsController {
+  constructor(private readonly admin: AdminService) {}
+
+  @Get('plans')
+  @ApiOperation({ operationId: 'listPlans', summary: 'All plans: what users may use in a minute' })
+  @ApiOkResponse({ type: PlanList })
+  async listPlans(@CurrentActor() actor: Actor): Promise<PlanList> {
+    return { data: (await this.admin.listPlans(actor)).map(presentPlan) };
+  }
+
+  @Put('plans')
+  @ApiOperation({ operationId: 'putPlan', summary: 'Make a plan, or change it for all who have it' })
+  @ApiOkResponse({ type: Plan })
+  @ApiProblems('validation_failed')
+  async putPlan(@CurrentActor() actor: Actor, @Body() body: PutPlanRequest): Promise<Plan> {
+    return presentPlan(await this.admin.putPlan(actor, { name: body.name, ...toLimits(body) }));
+  }
+
+  @Get('users/:user_id/limits')
+  @ApiIds('user_id')
+  @ApiOperation({ operationId: 'getAccountLimits', summary: 'The plan and the limits of an account' })
+  @ApiOkResponse({ type: AccountLimits })
+  @ApiProblems('not_found')
+  async getLimits(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountLimits> {
+    return presentLimits(await this.admin.getLimits(actor, userId));
+  }
+
+  @Put('users/:user_id/limits')
+  @ApiIds('user_id')
+  @ApiOperation({ operationId: 'putAccountLimits', summary: 'Set the plan and the limits of an account' })
+  @ApiOkResponse({ type: AccountLimits })
+  @ApiProblems('not_found', 'validation_failed')
+  async putLimits(
+    @CurrentActor() actor: Actor,
+    @IdParam('user_id') userId: string,
+    @Body() body: PutAccountLimitsRequest,
+  ): Promise<AccountLimits> {
+    return presentLimits(await this.admin.setLimits(actor, userId, { plan: body.plan ?? null, ...toLimits(body) }));
+  }
+}
+
+function toLimits({ requests_per_minute: requests, tokens_per_minute: tokens }: PutAccountLimitsRequest): MinuteLimits {
+  return { requestsPerMinute: requests ?? null, tokensPerMinute: tokens ?? null };
+}
+
+function presentPlan({ name, ...limits }: NamedPlan): Plan {
+  return { name, ...present(limits) };
+}
+
+function presentLimits({ plan, inForce, ...limits }: AccountLimitsRow): AccountLimits {
+  return { plan, ...present(limits), in_force: presentPlan(inForce) };
+}
+
+function present({ requestsPerMinute, tokensPerMinute }: MinuteLimits): Omit<Plan, 'name'> {
+  return { requests_per_minute: requestsPerMinute, tokens_per_minute: tokensPerMinute };
+}

@@ -1,0 +1,65 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsOptional, IsString, Matches } from 'class-validator';
+import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
+
+const name = { pattern: '^[a-z0-9][a-z0-9-]{0,39}$', example: 'pro' };
+const limit = { type: 'integer', nullable: true, description: 'null is no limit.' } as const;
+
+/** A plan, made or replaced as a whole. */
+export class PutPlanRequest {
+  @ApiProperty(name)
+  @IsString()
+  @Matches(new RegExp(name.pattern), { message: 'must be up to 40 small letters, digits and hyphens' })
+  name: string;
+
+  @RequestsPerMinute()
+  requests_per_minute?: number | null;
+
+  @TokensPerMinute()
+  tokens_per_minute?: number | null;
+}
+
+/** What is set for an account, replaced as a whole. */
+export class PutAccountLimitsRequest {
+  @ApiPropertyOptional({ type: String, nullable: true, example: 'pro', description: 'null is the default plan.' })
+  @IsOptional()
+  @IsString()
+  @Matches(new RegExp(name.pattern), { message: 'must be the name of a plan' })
+  plan?: string | null;
+
+  @RequestsPerMinute()
+  requests_per_minute?: number | null;
+
+  @TokensPerMinute()
+  tokens_per_minute?: number | null;
+}
+
+export class Plan {
+  @ApiProperty(name)
+  name: string;
+
+  @ApiProperty(limit)
+  requests_per_minute: number | null;
+
+  @ApiProperty(limit)
+  tokens_per_minute: number | null;
+}
+
+export class PlanList {
+  @ApiProperty({ type: [Plan], description: 'By name, all of them.' })
+  data: Plan[];
+}
+
+export class AccountLimits {
+  @ApiProperty({ type: String, nullable: true, description: 'null is the default plan.' })
+  plan: string | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: "In place of the plan's; null leaves it to the plan." })
+  requests_per_minute: number | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: "In place of the plan's; null leaves it to the plan." })
+  tokens_per_minute: number | null;
+
+  @ApiProperty({ type: Plan, description: 'What holds in the end, and by which plan.' })
+  in_force: Plan;
+}

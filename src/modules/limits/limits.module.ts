@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { Sweeps } from '../../platform/jobs/sweeps.js';
+import { PlansRepository } from './plans.repository.js';
+import { Plans } from './public/plans.js';
+import { TurnLimits } from './public/turn-limits.js';
+import { TurnBucketsRepository } from './turn-buckets.repository.js';
+
+const SWEEP_MS = 600_000;
+
+@Module({
+  providers: [PlansRepository, TurnBucketsRepository, Plans, TurnLimits],
+  exports: [Plans, TurnLimits],
+})
+export class LimitsModule {
+  constructor(sweeps: Sweeps, buckets: TurnBucketsRepository) {
+    sweeps.every(SWEEP_MS, 'Full buckets of turns were not removed', () => buckets.sweep());
+  }
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import { SystemScope } from '../../platform/database/system-scope.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Plan } from './plan.entity.js';
+
+/** Plans belong to no user; the policies let everybody read them and only admins write them. */
+@Injectable()
+export class PlansRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
+
+  find(name: string): Promise<Plan | null> {
+    return this.unitOfWork.repository(Plan).findOneBy({ name });
+  }
+
+  list(): Promise<Plan[]> {
+    return this.unitOfWork.repository(Plan).find({ order: { name: 'ASC' } });
+  }
+
+  async put(plan: Omit<Plan, 'createdAt'>): Promise<void> {
+    await this.unitOfWork.repository(Plan).upsert(plan, ['name']);
+  }
+
+  /** At the start of the server nobody is signed in. */
+  async listNames(): Promise<string[]> {
+    const { rows } = await this.system.query('is there the default plan', {
+      name: 'plans_list_names',
+      text: 'select name from plans order by name',
+      values: [],
+    });
+    return (rows as { name: string }[]).map(({ name }) => name);
+  }
+}
