@@ -241,6 +241,15 @@ describe('the answers of the server', () => {
     await checked(admin.get(`/admin/users/${newId()}`), 404);
     await checked(admin.get('/admin/usage'), 200);
     await checked(admin.get('/admin/usage?from=yesterday'), 422);
+    await checked(admin.get('/admin/plans'), 200);
+    await checked(admin.put('/admin/plans', { name: 'slow', requests_per_minute: 1 }), 200);
+    await checked(admin.put('/admin/plans', { name: 'No Name' }), 422);
+    const cleo = await User.register(t);
+    await checked(admin.get(`/admin/users/${cleo.id}/limits`), 200);
+    await checked(admin.put(`/admin/users/${cleo.id}/limits`, { plan: 'slow' }), 200);
+    await checked(admin.put(`/admin/users/${cleo.id}/limits`, { plan: 'none' }), 422);
+    const { id: project_id } = await cleo.project();
+    for (const status of [200, 429]) await checked(cleo.post('/chat', { project_id, message: 'Hi' }), status);
     const bea = await User.register(t);
     await checked(admin.post(`/admin/users/${bea.id}/disable`), 200);
     await checked(admin.post(`/admin/users/${admin.id}/disable`), 409);

@@ -51,6 +51,8 @@ describe('making an API key', () => {
       created_at: expect.any(String) as string,
       last_used_at: null,
       expires_at,
+      requests_per_minute: null,
+      tokens_per_minute: null,
     });
     expect((await ada.get('/auth/api-keys').expect(200)).body).toEqual({ data: [shown], next_cursor: null });
     const [row] = (await rowsOf()) as { key_hash: Buffer }[];

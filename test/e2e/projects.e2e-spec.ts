@@ -49,6 +49,8 @@ describe('projects', () => {
         on_conflict: 'queue',
         on_crash: 'keep',
         retention_days: 30,
+        requests_per_minute: 10,
+        tokens_per_minute: 100_000,
       };
       for (const [given, made] of [
         [fields, fields],
@@ -57,6 +59,7 @@ describe('projects', () => {
           {
             ...{ name: 'Bare', description: null, provider: null, model: null, params: {} },
             ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null },
+            ...{ requests_per_minute: null, tokens_per_minute: null },
           },
         ],
       ] as const) {
