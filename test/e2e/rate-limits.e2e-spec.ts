@@ -88,10 +88,14 @@ describe('turns of a user', () => {
   it('are counted by all instances together, exactly, however many come at once', async () => {
     await limit({ requests_per_minute: 20 });
     const there = ada.at(other);
+    const start = Date.now();
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => send(i % 2 === 0 ? ada : there)));
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(20);
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(40);
-    expect(await stored()).toBe(40);
+    const allowed = answers.filter(({ status }) => status === 200).length;
+    expect(allowed).toBeGreaterThanOrEqual(20);
+    // And what has filled up meanwhile.
+    expect(allowed).toBeLessThanOrEqual(20 + Math.floor((Date.now() - start) / 3000));
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(60 - allowed);
+    expect(await stored()).toBe(2 * allowed);
   });
 
   it('count streams, turns in the background, turns in a session and answers that are made again', async () => {
@@ -265,22 +269,22 @@ describe('tokens', () => {
 
 describe('a project', () => {
   it('has limits of its own, which its owner sets and takes away', async () => {
-    await limit({ requests_per_minute: 10 });
+    await limit({ requests_per_minute: 4 });
     const made = await ada.project({ requests_per_minute: 1, tokens_per_minute: 5000 });
     expect((await ada.get(`/projects/${made.id}`).expect(200)).body).toMatchObject({
       requests_per_minute: 1,
       tokens_per_minute: 5000,
     });
     const answer = await send(ada, { project_id: made.id }).expect(200);
-    for (const [name, remaining] of Object.entries({ 'project-requests': 0, 'user-requests': 9 }))
+    for (const [name, remaining] of Object.entries({ 'project-requests': 0, 'user-requests': 3 }))
       expect({ name, remaining: left(answer, name) }).toEqual({ name, remaining });
     expect(left(answer, 'project-tokens')).toBe(4899);
     expectLimited(await send(ada, { project_id: made.id }), 'project-requests', 1);
     // Refused by one bucket, it has taken nothing from the others.
-    expect(left(await send().expect(200), 'user-requests')).toBe(8);
+    expect(left(await send().expect(200), 'user-requests')).toBe(2);
     await ada.patch(`/projects/${made.id}`, { requests_per_minute: null, tokens_per_minute: null }).expect(200);
     const free = await send(ada, { project_id: made.id }).expect(200);
-    expect(free.headers['ratelimit-policy']).toBe('"user-requests";q=10;w=60');
+    expect(free.headers['ratelimit-policy']).toBe('"user-requests";q=4;w=60');
   });
 
   it('can not raise what its user may', async () => {
@@ -312,15 +316,15 @@ describe('an API key', () => {
   });
 
   it('that is bound to a project counts for all three', async () => {
-    await limit({ requests_per_minute: 10 });
-    await ada.patch(`/projects/${project.id}`, { requests_per_minute: 9 }).expect(200);
-    const { key } = await ada.apiKey({ project_id: project.id, requests_per_minute: 8 });
+    await limit({ requests_per_minute: 4 });
+    await ada.patch(`/projects/${project.id}`, { requests_per_minute: 3 }).expect(200);
+    const { key } = await ada.apiKey({ project_id: project.id, requests_per_minute: 2 });
     const answer = await send(ada.by(key)).expect(200);
-    for (const [name, remaining] of Object.entries({ user: 9, project: 8, key: 7 }))
+    for (const [name, remaining] of Object.entries({ user: 3, project: 2, key: 1 }))
       expect({ name, remaining: left(answer, `${name}-requests`) }).toEqual({ name, remaining });
     // What was done without the key counts there as well.
     await send().expect(200);
-    expect(left(await send(ada.by(key)).expect(200), 'user-requests')).toBe(7);
+    expect(left(await send(ada.by(key)).expect(200), 'user-requests')).toBe(1);
   });
 });
 
