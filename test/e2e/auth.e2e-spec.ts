@@ -84,6 +84,8 @@ describe('registering', () => {
     ['an address that is none', { email: 'not-an-address' }, ['/email']],
     ['an address of 255 characters', { email: `${'a'.repeat(61)}@${'b.'.repeat(95)}com` }, ['/email']],
     ['an address that is a number', { email: 7 }, ['/email']],
+    ['an address with half a surrogate pair', { email: 'a\ud83d@example.com' }, ['/email']],
+    ['an address inside an address', { email: '"ada@example.com"@elsewhere.example.com' }, ['/email']],
     ['no address', { email: undefined }, ['/email']],
     ['a password of 7 characters', { password: 'short12' }, ['/password']],
     ['a password of 257 characters', { password: 'x'.repeat(257) }, ['/password']],

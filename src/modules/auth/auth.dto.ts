@@ -1,9 +1,10 @@
 import { ApiHideProperty, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsEmail, IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { User } from '../users/public/user.dto.js';
+import { IsEmailAddress } from './email.decorator.js';
 
 /** Addresses are compared in lower case; what surrounds them is a slip of the hand. */
 const EmailCase = (): PropertyDecorator =>
@@ -21,7 +22,7 @@ const password = {
 export class RegisterRequest {
   @ApiProperty({ format: 'email', maxLength: 254, example: 'ada@example.com' })
   @EmailCase()
-  @IsEmail({}, { message: 'must be an e-mail address' })
+  @IsEmailAddress()
   @MaxLength(254)
   email: string;
 
@@ -40,7 +41,13 @@ export class RegisterRequest {
 
 /** JSON with `email`, or the OAuth2 password form, which calls it `username`. */
 export class LoginRequest {
-  @ApiPropertyOptional({ format: 'email', example: 'ada@example.com', description: 'Or `username`.' })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    format: 'email',
+    example: 'ada@example.com',
+    description: 'Or `username`.',
+  })
   @EmailCase()
   @ValidateIf(({ username, email }: LoginRequest) => username == null || email != null)
   @IsString()
@@ -48,7 +55,11 @@ export class LoginRequest {
   @IsStorableText()
   email?: string;
 
-  @ApiPropertyOptional({ description: 'The e-mail address, as the OAuth2 password form names it.' })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    description: 'The e-mail address, as the OAuth2 password form names it.',
+  })
   @EmailCase()
   @IsOptional()
   @IsString()
@@ -62,6 +73,8 @@ export class LoginRequest {
   password: string;
 
   @ApiPropertyOptional({
+    type: String,
+    nullable: true,
     maxLength: 40,
     example: '123456',
     description:
@@ -72,7 +85,7 @@ export class LoginRequest {
   @MaxLength(40)
   otp?: string;
 
-  @ApiPropertyOptional({ description: 'OAuth2 form only: `password`.' })
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'OAuth2 form only: `password`.' })
   @IsOptional()
   @IsString()
   grant_type?: string;
@@ -120,7 +133,7 @@ export class ChangePasswordRequest {
 export class ForgotPasswordRequest {
   @ApiProperty({ format: 'email', maxLength: 254, example: 'ada@example.com' })
   @EmailCase()
-  @IsEmail({}, { message: 'must be an e-mail address' })
+  @IsEmailAddress()
   @MaxLength(254)
   email: string;
 }
