@@ -1,3 +1,4 @@
+import { newId } from '../../src/kernel/ids.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
@@ -87,6 +88,17 @@ describe('Idempotency-Key', () => {
         .post('/projects', { name: 'x' })
         .set('idempotency-key', Buffer.from(key).toString('latin1'));
       expectProblem(response, 'validation_failed', ['Idempotency-Key']);
+    });
+
+    it('refuses a malformed key on routes that can do without one, too', async () => {
+      const malformed = { 'idempotency-key': 'x'.repeat(256) };
+      for (const asked of [
+        ada.post(`/chat/messages/${newId()}/stop`),
+        ada.post('/auth/second-factor/confirm', { code: '123456' }),
+        ada.erase(),
+      ]) {
+        expectProblem(await asked.set(malformed), 'validation_failed', ['Idempotency-Key']);
+      }
     });
   });
 

@@ -22,6 +22,8 @@ import { ImagePart, messageContentSchema, TextPart } from './public/message.dto.
 /** How an answer is asked for, whichever way. */
 export class AnswerOptions {
   @ApiPropertyOptional({
+    type: Boolean,
+    nullable: true,
     default: false,
     description: 'Answer as server-sent events; so does `Accept: text/event-stream`.',
   })
@@ -30,6 +32,8 @@ export class AnswerOptions {
   stream?: boolean;
 
   @ApiPropertyOptional({
+    type: Boolean,
+    nullable: true,
     default: false,
     description: 'Answer at once with 202; follow the turn on its `events` route.',
   })
@@ -45,7 +49,7 @@ export class AnswerOptions {
   model?: string | null;
 
   @ApiPropertyOptional({ type: ModelParams, description: "Go over the project's, one by one." })
-  @IsOptional()
+  @ValidateIf(({ params }: AnswerOptions) => params !== undefined)
   @IsObject()
   @ValidateNested()
   @Type(() => ModelParams)
@@ -62,12 +66,22 @@ export class AnswerOptions {
 
 @ApiExtraModels(TextPart, ImagePart)
 export class SendMessageRequest extends AnswerOptions {
-  @ApiPropertyOptional({ format: 'uuid', description: 'Needed unless session_id is given.' })
+  @ApiPropertyOptional({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'Needed unless session_id is given.',
+  })
   @ValidateIf(({ session_id, project_id }: SendMessageRequest) => session_id == null || project_id != null)
   @IsUUID(undefined, { message: 'must be the id of a project; only with session_id it can be left out' })
   project_id?: string;
 
-  @ApiPropertyOptional({ format: 'uuid', description: 'Without it a new session is made.' })
+  @ApiPropertyOptional({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'Without it a new session is made.',
+  })
   @IsOptional()
   @IsUUID()
   session_id?: string;

@@ -1,3 +1,4 @@
+import { NotFoundException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../kernel/errors/app-error.js';
@@ -12,6 +13,8 @@ export const AcceptsForm = (): MethodDecorator => RouteConfig({ acceptsForm: tru
 /** Refuses what no request of ours has the form of, before anything walks through it. */
 export function limitRequests(server: FastifyInstance): void {
   server.addHook('onRequest', (request, _reply, done) => {
+    // Fastify judges the body of a QUERY before it looks whether anything answers one.
+    if (request.method === 'QUERY' && request.is404) return done(new NotFoundException());
     const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
     const { acceptsForm } = request.routeOptions.config as { acceptsForm?: boolean };
     if (isForm && acceptsForm !== true && !request.is404) done(new AppError('unsupported_media_type'));

@@ -17,14 +17,18 @@ export class IdempotencyKeys {
     this.hashKey = keys.deriveLasting('idempotency');
   }
 
-  /** The key of a request, or null when it has none. Throws `validation_failed` for one that is not 1 to 255 visible characters. */
-  of(request: FastifyRequest & { user?: Actor }): IdempotencyKey | null {
-    const { headers, method, routeOptions, url, body, user } = request;
+  /** What the header says, if there is one. Throws `validation_failed` when it is not 1 to 255 visible characters. */
+  given({ headers }: FastifyRequest): string | undefined {
     const key = headers['idempotency-key'];
+    if (key === undefined || (typeof key === 'string' && WELL_FORMED.test(key))) return key;
+    throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+  }
+
+  /** The key of a request, or null when it has none; throws as `given`. */
+  of(request: FastifyRequest & { user?: Actor }): IdempotencyKey | null {
+    const { method, routeOptions, url, body, user } = request;
+    const key = this.given(request);
     if (key === undefined) return null;
-    if (typeof key !== 'string' || !WELL_FORMED.test(key)) {
-      throw AppError.invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-    }
     const requestHash = createHmac('sha256', this.hashKey).update(url).update('\0').update(textOf(body)).digest();
     // Who is bound to a project has keys of its own: it must not meet what the user did elsewhere.
     const place = user?.projectId == null ? '' : ` ${user.projectId}`;

@@ -40,10 +40,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     if (request.method === 'GET') return next.handle();
-    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
-    const key = this.requests.of(request);
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
-    if (key === null || request.user === undefined) return next.handle();
+    if (request.user === undefined || this.requests.given(request) === undefined) return next.handle();
+    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
+    const key = this.requests.of(request) as IdempotencyKey;
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, secrets));
   }
