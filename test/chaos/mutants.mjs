@@ -1,16 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-/** Changes one built file; a change that finds nothing to change is a mistake of this list. */
-function patch(file, from, to) {
-  return (program) => {
-    const path = join(program, 'dist/src', file);
-    const before = readFileSync(path, 'utf8');
-    const after = typeof from === 'string' ? before.replaceAll(from, to) : before.replace(from, to);
-    if (after === before) throw new Error(`nothing in ${file} matches ${from}`);
-    writeFileSync(path, after);
-  };
-}
+import { patch } from '../support/patch-program.mjs';
 
 const CHAT = 'modules/chat/';
 

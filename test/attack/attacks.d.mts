@@ -1,0 +1,1 @@
+export const ATTACKS: Record<string, (given: object) => Promise<void>>;
