@@ -74,11 +74,14 @@ describe('errors', () => {
     expect(tried.headers.allow?.split(', ').sort()).toEqual(allowed.split(', ').sort());
   });
 
-  it.each(['QUERY', 'PROPFIND', 'SEARCH'])('say 405 for the method %s, which only newer programs know', async (method) => {
-    const bytes = `${method} /projects HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
-    expect(await raw(bytes)).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
-    expect(await raw(bytes.replace('/projects', '/nowhere'))).toMatchObject({ status: 404 });
-  });
+  it.each(['QUERY', 'PROPFIND', 'SEARCH'])(
+    'say 405 for the method %s, which only newer programs know',
+    async (method) => {
+      const bytes = `${method} /projects HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
+      expect(await raw(bytes)).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
+      expect(await raw(bytes.replace('/projects', '/nowhere'))).toMatchObject({ status: 404 });
+    },
+  );
 
   it.each([
     ['cut JSON', '{"name":'],

@@ -35,9 +35,9 @@ export async function forgeEvents({ target, report }) {
     const body = { project_id, message: `x${text.replaceAll('\0', '')}`, stream: true };
     await judgeStream(ada, await ada.call('POST', '/chat', { body }), `the user: ${label}`, report);
     for (const id of [text, `1.0${text}`]) {
-      const { assistant_message: message } = eventsOf(byModel.text)[0].data;
+      const message = eventsOf(byModel.text)[0]?.data?.assistant_message;
       const query = new URLSearchParams({ after: id });
-      const resumed = await ada.call('GET', `/chat/messages/${message.id}/events?${query}`);
+      const resumed = await ada.call('GET', `/chat/messages/${message?.id}/events?${query}`);
       report.judge(`resumed after ${JSON.stringify(id).slice(0, 40)}`, resumed.status === 422, resumed);
     }
   }
@@ -51,7 +51,7 @@ async function judgeStream(ada, { status, text }, what, report) {
   const answer = ends[0]?.data?.assistant_message;
   const said = events
     .filter(({ event }) => event === 'message.delta')
-    .map(({ data }) => data.text)
+    .map(({ data }) => data?.text)
     .join('');
   const order = events.map(({ event }) => event).join(' ');
   const isWhole =
