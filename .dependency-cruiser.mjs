@@ -32,6 +32,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/privacy/public/retention\\.ts$', // by type: the command line applies it
   '^src/platform/idempotency/idempotency\\.repository\\.ts$', // the sweep: keys of all users
   '^src/platform/rate-limit/rate-limiter\\.ts$', // who is limited may not be signed in yet
+  '^src/platform/circuits/circuits\\.repository\\.ts$', // what no instance should call for the moment
   '^src/platform/revocations/revocations\\.repository\\.ts$', // every instance knows the revocations of all users
   '^src/platform/audit/audit\\.repository\\.ts$', // verifying: the chains of all users
   '^src/modules/limits/plans\\.repository\\.ts$', // at the start nobody is signed in: is there the default plan

@@ -13,11 +13,13 @@ import { UsersModule } from './modules/users/users.module.js';
 import { AuditModule } from './platform/audit/audit.module.js';
 import { CacheModule } from './platform/cache/cache.module.js';
 import type { AppConfig } from './platform/config/app-config.js';
+import { CircuitsModule } from './platform/circuits/circuits.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
+import { LoadModule } from './platform/load/load.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
@@ -45,6 +47,8 @@ export class AppModule {
         JobsModule,
         IdempotencyModule,
         RevocationsModule,
+        CircuitsModule,
+        LoadModule,
         AuditModule,
         OutboundModule,
         TokensModule,

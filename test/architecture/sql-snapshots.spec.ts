@@ -18,6 +18,7 @@ import { RetentionRepository } from '../../src/modules/privacy/retention.reposit
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
 import { UsersRepository } from '../../src/modules/users/users.repository.js';
+import { CircuitsRepository } from '../../src/platform/circuits/circuits.repository.js';
 import { Notifications } from '../../src/platform/database/notifications.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
@@ -212,6 +213,7 @@ const RECIPES: [
             description: null,
             provider: null,
             model: null,
+            fallbacks: [],
             params: {},
             onConflict: 'reject',
             onCrash: 'retry',
@@ -326,6 +328,15 @@ const RECIPES: [
     }),
   ],
   [TurnBucketsRepository, 'turn-buckets', (buckets: TurnBucketsRepository) => ({ sweep: [() => buckets.sweep()] })],
+  [
+    CircuitsRepository,
+    'circuits',
+    (circuits: CircuitsRepository) => ({
+      put: [() => circuits.put('x', 1000)],
+      readSince: [() => circuits.readSince('0')],
+      sweep: [() => circuits.sweep()],
+    }),
+  ],
   [AdminRepository, 'admin', (admin: AdminRepository, userId) => ({ usage: [() => admin.usage(0, 1, userId, 21)] })],
   [
     AuditRepository,

@@ -148,6 +148,8 @@ export class Cluster {
         LLM_FIRST_TOKEN_TIMEOUT_MS: '2500',
         LLM_IDLE_TIMEOUT_MS: '1500',
         LLM_RETRIES: String(LLM_RETRIES),
+        // What a question meets at the model is for its script to say.
+        CIRCUIT_FAILURES: '1000',
         TURN_LEASE_MS: String(LEASE_MS),
         TURN_SWEEP_MS: String(SWEEP_MS),
         TURN_FLUSH_MS: String(FLUSH_MS),

@@ -6,7 +6,13 @@ import { KINDS } from './upstream.mjs';
 const PATIENCE_MS = 30_000;
 const TERMINAL = new Set(['turn.completed', 'turn.stopped', 'turn.failed']);
 /** Refusals after which the same request may be sent again. */
-const PASSING = new Set(['database_unavailable', 'shutting_down', 'turn_interrupted', 'idempotency_key_in_use']);
+const PASSING = new Set([
+  'database_unavailable',
+  'overloaded',
+  'shutting_down',
+  'turn_interrupted',
+  'idempotency_key_in_use',
+]);
 
 const SCENARIOS = {
   plain: 20,

@@ -14,6 +14,7 @@ const STATUS_OF_EVENT = {
 /** Refusals that say nothing about how the turn ends. */
 const UNDECIDED = new Set([
   'database_unavailable',
+  'overloaded',
   'shutting_down',
   'turn_interrupted',
   'turn_in_progress',

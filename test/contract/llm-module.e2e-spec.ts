@@ -1,12 +1,19 @@
-import type { LoggerService } from '@nestjs/common';
+import { Global, type LoggerService, Module } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { RawUpstream } from '../support/raw-upstream.js';
+import { Clock } from '../../src/kernel/clock.js';
+import { Circuits } from '../../src/platform/circuits/circuits.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { ConfigModule } from '../../src/platform/config/config.module.js';
 import { OutboundModule } from '../../src/platform/outbound/outbound.module.js';
 import { LlmModule } from '../../src/modules/llm/llm.module.js';
 import { LLM_PROVIDER, type LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
+
+/** Circuits of which no other instance hears. */
+@Global()
+@Module({ providers: [Clock, Circuits], exports: [Circuits] })
+class LoneCircuitsModule {}
 
 /** Keeps what was logged. */
 class Ear implements LoggerService {
@@ -28,7 +35,7 @@ class Ear implements LoggerService {
 async function start(settings: Partial<AppConfig>) {
   const config = Object.assign(new AppConfig(), settings);
   const module = await Test.createTestingModule({
-    imports: [ConfigModule.with(config), OutboundModule, LlmModule],
+    imports: [ConfigModule.with(config), OutboundModule, LoneCircuitsModule, LlmModule],
   }).compile();
   const ear = new Ear();
   const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: ear });

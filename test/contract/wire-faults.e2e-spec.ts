@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
 import { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
+import { Clock } from '../../src/kernel/clock.js';
+import { Circuits } from '../../src/platform/circuits/circuits.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { systemResolver } from '../../src/platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
@@ -27,9 +29,11 @@ function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProvid
     ...PATIENT,
     llmMaxAnswerChars: 2000,
     llmRetries: 0,
+    // The table of faults is one failure after the other.
+    circuitFailures: 1000,
     ...more,
   });
-  return new LlmProviders(config, new OutboundGuard(config, systemResolver));
+  return new LlmProviders(config, new OutboundGuard(config, systemResolver), new Circuits(new Clock(), config));
 }
 
 const stream = (provider: LlmProvider, signal = new AbortController().signal) =>

@@ -12,6 +12,7 @@ interface Project {
   description: string | null;
   provider: string | null;
   model: string | null;
+  fallbacks: { provider: string; model: string | null }[];
   params: Record<string, unknown>;
   on_conflict: string;
   on_crash: string;
@@ -45,6 +46,7 @@ describe('projects', () => {
         description: 'For Lisbon',
         provider: 'offline',
         model: 'any/model',
+        fallbacks: [{ provider: 'openai', model: 'other' }],
         params: { temperature: 0.2, top_p: 1, max_output_tokens: 512, presence_penalty: -2, seed: 7, stop: ['END'] },
         on_conflict: 'queue',
         on_crash: 'keep',
@@ -57,7 +59,7 @@ describe('projects', () => {
         [
           { name: 'Bare' },
           {
-            ...{ name: 'Bare', description: null, provider: null, model: null, params: {} },
+            ...{ name: 'Bare', description: null, provider: null, model: null, fallbacks: [], params: {} },
             ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null },
             ...{ requests_per_minute: null, tokens_per_minute: null },
           },

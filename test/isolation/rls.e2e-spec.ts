@@ -8,6 +8,7 @@ type Row = Record<string, unknown>;
 
 /** Tables that belong to no user: what the application may do with them. */
 const SHARED: Record<string, string[]> = {
+  circuits: [],
   erasure_receipts: ['SELECT', 'INSERT'],
   nightly_jobs: [],
   plans: ['SELECT', 'INSERT', 'UPDATE'],
@@ -33,6 +34,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   data_keys: { SELECT: ['master_version', 'user_id'] },
   plans: { SELECT: 'all' },
   turn_buckets: { SELECT: ['full_at', 'subject_id', 'unit', 'user_id'], UPDATE: ['full_at'], DELETE: 'all' },
+  circuits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   sign_ins: { SELECT: ['expires_at', 'id', 'revoked_at', 'user_id'], DELETE: 'all' },
   api_keys: {

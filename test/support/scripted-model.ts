@@ -13,6 +13,8 @@ export interface ModelRequest {
 /** How a script answers, step by step; each step is on the wire when it returns. */
 export interface ModelAnswer {
   delta(text: string): void;
+  /** Says that another model than the one that was asked for answers; before any delta. */
+  answersAs(model: string): void;
   /** Ends the answer; usage counts characters unless `usage` is false. */
   finish(reason?: string, options?: { usage?: boolean }): void;
   /** Answers with an error status instead; must come before any delta. */
@@ -106,12 +108,18 @@ export class ScriptedModel {
 class WireAnswer implements ModelAnswer {
   readonly closed: Promise<void>;
   private text = '';
+  private model: string;
 
   constructor(
     private readonly request: ModelRequest,
     private readonly response: ServerResponse,
   ) {
     this.closed = new Promise((resolve) => response.once('close', () => resolve()));
+    this.model = request.model;
+  }
+
+  answersAs(model: string): void {
+    this.model = model;
   }
 
   delta(text: string): void {
@@ -134,7 +142,7 @@ class WireAnswer implements ModelAnswer {
     this.response.end(
       JSON.stringify({
         id: 'gen-1',
-        model: this.request.model,
+        model: this.model,
         choices: [{ index: 0, message, finish_reason: reason }],
         ...usageField,
       }),
@@ -158,7 +166,7 @@ class WireAnswer implements ModelAnswer {
     if (!this.response.headersSent) {
       this.response.writeHead(200, { 'content-type': 'text/event-stream' });
     }
-    const frame = { id: 'gen-1', object: 'chat.completion.chunk', model: this.request.model, ...fields };
+    const frame = { id: 'gen-1', object: 'chat.completion.chunk', model: this.model, ...fields };
     this.response.write(`data: ${JSON.stringify(frame)}\n\n`);
   }
 }

@@ -46,6 +46,10 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     openaiBaseUrl: model.url,
     openaiModel: 'scripted',
     llmRetries: 0,
+    // No statement but those that a test causes.
+    circuitPollMs: 600_000,
+    // Tests share their machine: whoever is late here is not overloaded.
+    maxEventLoopDelayMs: 0,
     shutdownGraceMs: 1000,
     logLevel: 'silent',
     ...overrides,

@@ -75,6 +75,12 @@ export const ERROR_CATALOGUE = {
   },
   provider_rate_limited: { status: 503, level: 'warn', title: 'The model provider limits our rate' },
   provider_overloaded: { status: 503, level: 'warn', title: 'The model provider is overloaded' },
+  provider_circuit_open: {
+    status: 503,
+    level: 'warn',
+    title: 'The model provider keeps failing and is not asked for a while',
+  },
+  provider_busy: { status: 503, level: 'warn', title: 'Too many answers are waited for at the model provider' },
   provider_error: { status: 502, level: 'warn', title: 'The model provider failed' },
   turn_interrupted: { status: 503, level: 'warn', title: 'The server stopped while the answer was being written' },
   provider_timeout: { status: 504, level: 'warn', title: 'The model provider took too long' },

@@ -7,7 +7,7 @@ import type { Outcome } from './open-turn.js';
 
 /** Collects what providers send into the columns of an answer. The text itself it hands on and does not keep. */
 export class AnswerDraft {
-  /** Whom the turn is about to ask; what is said of an answer for which nobody was. */
+  /** Whom the turn is about to ask, or has asked last. */
   provider: AnswererName | null = null;
   model: string | null = null;
   readonly attempts = new AttemptLog();
@@ -19,6 +19,7 @@ export class AnswerDraft {
   take(event: LlmEvent): string {
     if (event.type === 'text-delta') return this.add(event.text);
     this.attempts.take(event);
+    if (event.type === 'attempt') ({ provider: this.provider, model: this.model } = event);
     if (event.type === 'finish') this.finishReason = event.reason;
     return '';
   }

@@ -49,7 +49,8 @@ export const READ_TURN = {
   name: 'turn_read',
   text: `
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params,
+  p.on_crash as "onCrash",
   ${PROVIDER_KEY}, (
     select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
     where c.user_id = $1 and c.message_id = $2 and c.attempt = (

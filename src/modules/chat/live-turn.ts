@@ -46,6 +46,8 @@ export class LiveTurn {
   firstTextAt: number | null = null;
   /** Whether somebody waits for the end, not for the text. */
   isAwaited = false;
+  /** When it failed: in how many seconds another try makes sense, as far as the provider or we know. */
+  retryAfterSeconds: number | undefined;
 
   /** The text in blocks of about `BLOCK_LENGTH`: a string for each token would cost ten times what it says. */
   private blocks: string[] = [];

@@ -5,6 +5,7 @@ import type { AnswererName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
+import { toAppError } from '../llm/public/to-app-error.js';
 import type { LlmEvent, LlmProvider } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
@@ -45,6 +46,7 @@ export class ModelCall {
       if (reason instanceof TurnAbort) {
         return reason.why === 'stop' ? this.outcome(draft, 'stopped', null, live.textFrom(0)) : null;
       }
+      if (error instanceof LlmError) live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
       return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
     }
   }
@@ -129,7 +131,7 @@ export class ModelCall {
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {
     const known = error instanceof LlmError || error instanceof AppError ? error.code : 'internal_error';
-    const code = this.providers.codeOf(turn.project, known);
+    const code = this.providers.codeOf(draft.attempts.isOwnKey, known);
     const facts = { messageId: turn.answer.id, provider: draft.provider, code };
     if (code === 'internal_error') this.log.error({ ...facts, err: error }, 'A turn failed unexpectedly');
     else

@@ -162,7 +162,7 @@ export function toOpened(
   row: OpenedRow,
   context: Pick<Opened, 'prompts' | 'history'>,
 ): Opened {
-  const { provider, providerKey, model, params, onCrash, isRunning, interrupted, savedText } = row;
+  const { provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, savedText } = row;
   return {
     answer: {
       ...emptyMessage(userId, answerId, row),
@@ -171,7 +171,7 @@ export function toOpened(
       role: 'assistant',
       status: 'pending',
     },
-    project: { provider, providerKey, model, params, onCrash },
+    project: { provider, providerKey, fallbacks, model, params, onCrash },
     ...context,
     isRunning,
     interrupted: interrupted ?? [],

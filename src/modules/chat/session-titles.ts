@@ -63,9 +63,10 @@ export class SessionTitles {
     answer: Message,
   ): Promise<{ provider: LlmProvider; model: string | null } | null> {
     if (project.providerKey !== null) {
-      const provider = await this.ofProjects.find(answer, project);
+      const provider = await this.ofProjects.findFirst(answer, project);
+      if (provider === null) return null;
       // Which models a provider of somebody else's has is not known here, but the one that has just answered.
-      return provider === null ? null : { provider, model: answer.model };
+      return { provider, model: answer.provider === provider.name ? answer.model : project.model };
     }
     const { defaultName, default: provider } = this.providers;
     // The model of that name is the default provider's.

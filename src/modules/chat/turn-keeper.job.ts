@@ -106,14 +106,17 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   private async takeExpired(): Promise<void> {
     // Our own come first: after a stall it may be our leases that have run out, and nobody has taken them yet.
     await this.renew();
-    let taken = BATCH;
-    while (taken === BATCH && !this.isLeaving) {
-      const expired = await this.claims.claimExpired(BATCH);
-      taken = expired.length;
+    // What there is no room for here waits for another instance, or for the next look.
+    let isMore = true;
+    while (isMore && this.runner.room > 0 && !this.isLeaving) {
+      const batch = Math.min(BATCH, this.runner.room);
+      const expired = await this.claims.claimExpired(batch);
+      isMore = expired.length === batch;
       for (const { claimId } of expired) this.taking.add(claimId);
       for (const turn of expired) await this.take(turn);
     }
-    for (const { userId, sessionId } of await this.claims.findStranded(BATCH)) {
+    if (this.runner.room === 0) return;
+    for (const { userId, sessionId } of await this.claims.findStranded(Math.min(BATCH, this.runner.room))) {
       await this.runner
         .startNext({ userId }, sessionId)
         .catch((error: unknown) => this.log.warn({ sessionId, err: error }, 'A waiting turn could not be started'));

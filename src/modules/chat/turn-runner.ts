@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { AppConfig } from '../../platform/config/app-config.js';
+import { Bulkhead } from '../../platform/load/bulkhead.js';
+import { EventLoop } from '../../platform/load/event-loop.js';
 import { TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
@@ -13,6 +16,9 @@ import { TurnStore } from './turn-store.js';
 
 /** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
 const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];
+
+/** When to come back to an instance that has too much to do. */
+const RETRY_AFTER_SECONDS = 2;
 
 /** How many instances may die with a turn before it is given up: a request that kills them must not do so for ever. */
 const MAX_CRASHES = 3;
@@ -37,6 +43,8 @@ export class TurnRunner {
   private readonly turns = new Map<string, RunningTurn>();
   /** What is about to bring turns to this instance. */
   private readonly claiming = new Set<Promise<unknown>>();
+  /** The turns that this instance may run at a time. */
+  private readonly places: Bulkhead;
   private isDraining = false;
 
   constructor(
@@ -46,8 +54,31 @@ export class TurnRunner {
     private readonly titles: SessionTitles,
     private readonly metrics: TurnMetrics,
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
+    private readonly loop: EventLoop,
+    private readonly config: AppConfig,
   ) {
+    this.places = new Bulkhead(config.maxTurns);
     metrics.watchRunning(() => this.turns.size);
+  }
+
+  /** How many more turns this instance should run. */
+  get room(): number {
+    return this.places.free;
+  }
+
+  /**
+   * Does work that opens a new turn, if there is a place for one, now or soon. Throws `overloaded` before anything is done
+   * when there is none; what runs already, here or elsewhere, is not touched by that.
+   */
+  async admit<T>(work: () => Promise<T>): Promise<T> {
+    const leave = this.loop.isLate ? null : await this.places.enter(this.config.turnWaitMs);
+    if (leave === null) throw new AppError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    try {
+      return await this.claim(work);
+    } finally {
+      // By now the turn has a place of its own, or waits in the database.
+      leave();
+    }
   }
 
   /**
@@ -71,10 +102,11 @@ export class TurnRunner {
    */
   start(turn: OpenTurn, isTaken = false): LiveTurn {
     const live = new LiveTurn(turn);
+    const leave = this.places.hold();
     const running: RunningTurn = {
       turn,
       live,
-      done: this.run(turn, live, () => this.forget(running)),
+      done: this.run(turn, live, () => this.forget(running, leave)),
       savedLength: 0,
       unconfirmed: null,
     };
@@ -137,7 +169,8 @@ export class TurnRunner {
     await Promise.race([Promise.all(left.map(({ done }) => done)), sleep(2000, undefined, { ref: false })]);
   }
 
-  private forget({ turn, live }: RunningTurn): void {
+  private forget({ turn, live }: RunningTurn, leave: () => void): void {
+    leave();
     if (this.turns.get(turn.answer.id)?.live === live) this.turns.delete(turn.answer.id);
   }
 

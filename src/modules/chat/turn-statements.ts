@@ -41,7 +41,7 @@ export const PROVIDER_KEY = `(
 
 const OPENED = `
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   ${PROVIDER_KEY}`;
 
 // True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.

@@ -41,7 +41,12 @@ export class AnswerOptions {
   @IsBoolean()
   background?: boolean;
 
-  @ApiPropertyOptional({ type: String, nullable: true, maxLength: 200, description: "Instead of the project's model." })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    maxLength: 200,
+    description: "Instead of the project's model. Its fallbacks keep their own.",
+  })
   @IsOptional()
   @IsString()
   @Length(1, 200)

@@ -103,7 +103,8 @@ export class TurnsService {
     // Deleted with its session while it was written.
     if (message === null) throw new AppError('not_found');
     if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
-    if (message.errorCode !== null) throw new AppError(message.errorCode);
+    const { errorCode } = message;
+    if (errorCode !== null) throw new AppError(errorCode, { retryAfterSeconds: turn.retryAfterSeconds });
     return message;
   }
 
@@ -117,7 +118,7 @@ export class TurnsService {
   /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
   private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
     try {
-      return await this.runner.claim(async () => {
+      return await this.runner.admit(async () => {
         const opened = await open();
         return { turn: await this.set(actor, opened), isReplay: false, allowances: opened.allowances };
       });

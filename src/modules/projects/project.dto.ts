@@ -1,10 +1,23 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
 import { PROVIDER_NAMES, type ProviderName } from '../../kernel/provider-name.js';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
+import { Fallback, MAX_FALLBACKS } from './public/fallback.dto.js';
 import { ModelParams } from './public/model-params.dto.js';
 import { CONFLICT_POLICIES, type ConflictPolicy, CRASH_POLICIES, type CrashPolicy } from './public/turn-policy.js';
 
@@ -43,6 +56,19 @@ export class CreateProjectRequest {
   @Length(1, 200)
   @IsStorableText()
   model?: string | null;
+
+  @ApiPropertyOptional({
+    type: [Fallback],
+    maxItems: MAX_FALLBACKS,
+    description:
+      'Who is asked in order, before the first token only, when the provider can not be reached, fails, is overloaded, limits the rate, refuses the key or does not know the model. Whoever answers is on the message.',
+  })
+  @ValidateIf((_, fallbacks: unknown) => fallbacks !== undefined)
+  @IsArray()
+  @ArrayMaxSize(MAX_FALLBACKS)
+  @ValidateNested({ each: true })
+  @Type(() => Fallback)
+  fallbacks?: Fallback[];
 
   @ApiPropertyOptional({ type: ModelParams })
   @ValidateIf((_, params: unknown) => params !== undefined)
@@ -108,6 +134,9 @@ export class Project {
 
   @ApiProperty({ type: String, nullable: true })
   model: string | null;
+
+  @ApiProperty({ type: [Fallback] })
+  fallbacks: Fallback[];
 
   @ApiProperty({ type: ModelParams })
   params: ModelParams;

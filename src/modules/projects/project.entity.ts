@@ -1,5 +1,6 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import type { ProviderName } from '../../kernel/provider-name.js';
+import type { Fallback } from './public/fallback.dto.js';
 import type { ModelParams } from './public/model-params.dto.js';
 import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 
@@ -7,6 +8,10 @@ import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 @ForeignKey('users', ['userId'], ['id'], { name: 'fk_projects_user_id', onDelete: 'CASCADE' })
 @Check('ck_projects_name', 'length(name) between 1 and 200')
 @Check('ck_projects_provider', `provider in ('openai', 'openrouter', 'offline')`)
+@Check(
+  'ck_projects_fallbacks',
+  `case jsonb_typeof(fallbacks) when 'array' then jsonb_array_length(fallbacks) <= 5 else false end`,
+)
 @Check('ck_projects_on_conflict', `on_conflict in ('reject', 'queue', 'interrupt')`)
 @Check('ck_projects_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')
 @Check('ck_projects_on_crash', `on_crash in ('retry', 'keep')`)
@@ -32,6 +37,10 @@ export class Project {
   /** Null takes the provider's default model. */
   @Column('text', { nullable: true })
   model: string | null;
+
+  /** Who is asked in order when the provider can not answer. */
+  @Column('jsonb', { default: [] })
+  fallbacks: Fallback[];
 
   @Column('jsonb', { default: {} })
   params: ModelParams;

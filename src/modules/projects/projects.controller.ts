@@ -122,6 +122,7 @@ function presentProject(project: ProjectRow): Project {
     description: project.description,
     provider: project.provider,
     model: project.model,
+    fallbacks: project.fallbacks,
     params: project.params,
     on_conflict: project.onConflict,
     on_crash: project.onCrash,

@@ -9,6 +9,7 @@ type Writable =
   | 'description'
   | 'provider'
   | 'model'
+  | 'fallbacks'
   | 'params'
   | 'onConflict'
   | 'onCrash'

@@ -7,6 +7,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import type { CreateProjectRequest, UpdateProjectRequest } from './project.dto.js';
 import type { Project } from './project.entity.js';
+import type { Fallback } from './public/fallback.dto.js';
 import { type ProjectChanges, ProjectsRepository } from './projects.repository.js';
 
 @Injectable()
@@ -34,6 +35,7 @@ export class ProjectsService {
         description: request.description ?? null,
         provider: request.provider ?? null,
         model: request.model ?? null,
+        fallbacks: toFallbacks(request.fallbacks ?? []),
         params: request.params ?? {},
         onConflict: request.on_conflict ?? 'reject',
         onCrash: request.on_crash ?? 'retry',
@@ -88,9 +90,19 @@ function toChanges({
   retention_days: retentionDays,
   requests_per_minute: requestsPerMinute,
   tokens_per_minute: tokensPerMinute,
+  fallbacks,
   params,
   ...same
 }: UpdateProjectRequest): ProjectChanges {
   const renamed = { onConflict, onCrash, retentionDays, requestsPerMinute, tokensPerMinute };
-  return { ...same, ...renamed, ...(params === undefined ? {} : { params: params ?? {} }) };
+  return {
+    ...same,
+    ...renamed,
+    ...(fallbacks === undefined ? {} : { fallbacks: toFallbacks(fallbacks) }),
+    ...(params === undefined ? {} : { params: params ?? {} }),
+  };
+}
+
+function toFallbacks(fallbacks: readonly Fallback[]): Fallback[] {
+  return fallbacks.map(({ provider, model }) => ({ provider, model: model ?? null }));
 }

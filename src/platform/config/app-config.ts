@@ -432,6 +432,48 @@ export class AppConfig {
 
   @Variable(
     'Model provider',
+    'Failures in a row after which a model of a provider is not asked any more, on all instances; so do 50 % of at least 20 calls in 30 seconds. Calls with a key of a project count for that key alone.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  circuitFailures: number = 5;
+
+  @Variable(
+    'Model provider',
+    'Milliseconds until one call finds out whether it is well again; twice as long after each that fails, up to two minutes.',
+  )
+  @IsInt()
+  @Min(100)
+  @Max(120_000)
+  circuitOpenMs: number = 10_000;
+
+  @Variable(
+    'Model provider',
+    'Milliseconds between looks for what other instances have found failing, in case their notice got lost.',
+  )
+  @IsInt()
+  @Min(100)
+  @Max(MAX_TIMER_MS)
+  circuitPollMs: number = 5000;
+
+  @Variable('Model provider', 'Answers of one provider that an instance waits for or reads at a time, at most.')
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  llmCallsPerProvider: number = 2500;
+
+  @Variable(
+    'Model provider',
+    "The same for each key that a project brings, so that nobody's slow server takes all places.",
+  )
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  llmCallsPerOwnKey: number = 500;
+
+  @Variable(
+    'Model provider',
     'Largest answer in characters; what a provider sends beyond is cut and the turn ends as `length`.',
   )
   @IsInt()
@@ -480,6 +522,33 @@ export class AppConfig {
   @Min(0)
   @Max(1000)
   historyMessages: number = 50;
+
+  @Variable(
+    'Chat',
+    'Answers that an instance writes at a time, at most. A message beyond that waits for TURN_WAIT_MS and is then answered 503, and nothing of it is stored.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  maxTurns: number = 3000;
+
+  @Variable(
+    'Chat',
+    'Milliseconds a message waits for a place among MAX_TURNS, and a call for one among those of its provider.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(60_000)
+  turnWaitMs: number = 1000;
+
+  @Variable(
+    'Chat',
+    'Milliseconds by which the event loop may be late on average before new messages are answered 503; what runs goes on, and all else is still answered. 0 never refuses any.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(60_000)
+  maxEventLoopDelayMs: number = 500;
 
   @Variable('Chat', 'Milliseconds a running answer belongs to its instance without a sign of life.')
   @IsInt()

@@ -15,6 +15,8 @@ import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-pro
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
 import { TurnLimits1764700000000 } from '../../../migrations/1764700000000-turn-limits.js';
 import { Retention1764800000000 } from '../../../migrations/1764800000000-retention.js';
+import { ProjectFallbacks1764900000000 } from '../../../migrations/1764900000000-project-fallbacks.js';
+import { Circuits1764910000000 } from '../../../migrations/1764910000000-circuits.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -38,6 +40,8 @@ export const MIGRATIONS = [
   ErasureReceipts1764500000000,
   TurnLimits1764700000000,
   Retention1764800000000,
+  ProjectFallbacks1764900000000,
+  Circuits1764910000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 

@@ -26,7 +26,7 @@ with project as (
   )
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))

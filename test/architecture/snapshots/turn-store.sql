@@ -27,7 +27,7 @@ with project as (
   )
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
@@ -111,7 +111,7 @@ with place as (
   )
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
@@ -190,7 +190,7 @@ with place as (
   )
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
-  s.is_running as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
@@ -243,7 +243,8 @@ commit;
 -- TurnStore.reopen
 begin; set local app.user_id = '<tenant>';
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.params, p.on_crash as "onCrash",
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params,
+  p.on_crash as "onCrash",
   (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))

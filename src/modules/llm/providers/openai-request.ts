@@ -9,15 +9,22 @@ export interface RequestDialect {
   readonly extraBody: JsonObject;
 }
 
+/** What is asked of a model. */
+export interface ChatCall {
+  readonly messages: readonly LlmMessage[];
+  readonly model: string;
+  readonly params: LlmParams;
+  /** Tried in order when the model fails, by servers that can. */
+  readonly alternatives?: readonly string[];
+}
+
 /** The JSON body of POST /chat/completions. Absent settings are left out, so that the provider's defaults hold. */
-export function chatBody(
-  dialect: RequestDialect,
-  call: { readonly messages: readonly LlmMessage[]; readonly model: string; readonly params: LlmParams },
-  isStream: boolean,
-): string {
+export function chatBody(dialect: RequestDialect, call: ChatCall, isStream: boolean): string {
   const { max_output_tokens: maxOutputTokens, ...sampling } = call.params;
+  const { alternatives = [] } = call;
   return JSON.stringify({
     model: call.model,
+    models: alternatives.length === 0 ? undefined : alternatives,
     messages: call.messages,
     ...sampling,
     [dialect.maxTokensField]: maxOutputTokens,

@@ -1,20 +1,12 @@
 import { type Dispatcher, Pool } from 'undici';
 import { ERROR_CATALOGUE } from '../../../kernel/errors/error-catalogue.js';
 import { LlmError } from '../public/llm-error.js';
-import type {
-  ConnectionCheck,
-  Generation,
-  LlmEvent,
-  LlmMessage,
-  LlmModel,
-  LlmParams,
-  LlmUsage,
-} from '../public/llm-provider.js';
+import type { ConnectionCheck, Generation, LlmEvent, LlmModel, LlmUsage } from '../public/llm-provider.js';
 import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
 import { AnswerStream, isEncoded, MAX_ERROR_BYTES, maxCompletionBytes } from './answer-stream.js';
 import { countOrNull, isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
 import { badResponse, networkError, redactor, statusError, transportCode } from './openai-errors.js';
-import { chatBody, type RequestDialect } from './openai-request.js';
+import { type ChatCall, chatBody, type RequestDialect } from './openai-request.js';
 
 export interface WireSettings extends RequestDialect {
   /** With the version, without the resource: `https://api.openai.com/v1`. */
@@ -28,12 +20,6 @@ export interface WireSettings extends RequestDialect {
   readonly maxAnswerChars: number;
   /** Whose connections are used; without it the wire has its own. Whoever made it closes it. */
   readonly dispatcher?: Dispatcher;
-}
-
-export interface ChatCall {
-  readonly messages: readonly LlmMessage[];
-  readonly model: string;
-  readonly params: LlmParams;
 }
 
 /** For every dispatcher that carries answers. */

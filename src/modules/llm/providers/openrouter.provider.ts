@@ -8,6 +8,7 @@ import type {
   LlmProvider,
 } from '../public/llm-provider.js';
 import type { HttpProviderSettings } from './openai.provider.js';
+import type { ChatCall } from './openai-request.js';
 import { openRouterUsage } from './openai-usage.js';
 import { OpenAiWire } from './openai-wire.js';
 
@@ -29,11 +30,11 @@ export class OpenRouterProvider implements LlmProvider {
   }
 
   generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation> {
-    return this.wire.generate({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
+    return this.wire.generate(this.callOf(messages, options), signal);
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
-    return this.wire.stream({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
+    return this.wire.stream(this.callOf(messages, options), signal);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -47,5 +48,9 @@ export class OpenRouterProvider implements LlmProvider {
 
   close(): Promise<void> {
     return this.wire.close();
+  }
+
+  private callOf(messages: readonly LlmMessage[], { model, params, alternatives }: LlmOptions): ChatCall {
+    return { messages, model: model ?? this.defaultModel, params, alternatives };
   }
 }

@@ -17,6 +17,11 @@ export class AttemptLog {
   private readonly over: ProviderAttempt[] = [];
   private open: Open | null = null;
 
+  /** Whether the newest attempt was made by the project's own key. */
+  get isOwnKey(): boolean {
+    return (this.open ?? this.over.at(-1))?.isOwnKey === true;
+  }
+
   take(event: LlmEvent): void {
     if (event.type === 'attempt') this.open = begin(event);
     else if (event.type === 'attempt-failed') this.close('failed', event.code, 0);

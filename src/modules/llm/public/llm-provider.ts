@@ -29,6 +29,10 @@ export interface LlmOptions {
   /** Null takes the provider's configured model. */
   readonly model: string | null;
   readonly params: LlmParams;
+  /** Models that the provider itself may take when that one fails, in order. OpenRouter can, others never get any. */
+  readonly alternatives?: readonly string[];
+  /** Whether somebody else is asked when this call fails; then it is not made again. */
+  readonly hasFallback?: boolean;
 }
 
 /** Counts as the provider gave them; null is "not told", never 0. */
@@ -72,6 +76,11 @@ export type LlmEvent =
       /** The model that answered, as the provider names it. */
       readonly model: string | null;
     };
+
+/** What is said about the calls of a provider is none of their answer yet. */
+export function isNotice({ type }: LlmEvent): boolean {
+  return type === 'attempt' || type === 'attempt-failed';
+}
 
 export interface Generation {
   readonly text: string;

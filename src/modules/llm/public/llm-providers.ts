@@ -2,17 +2,25 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Agent } from 'undici';
 import type { ProviderName } from '../../../kernel/provider-name.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
+import { Circuits } from '../../../platform/circuits/circuits.js';
+import { Bulkhead } from '../../../platform/load/bulkhead.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { OfflineProvider } from '../providers/offline.provider.js';
 import { type HttpProviderSettings, OpenAiProvider } from '../providers/openai.provider.js';
 import { SOCKET_OPTIONS } from '../providers/openai-wire.js';
 import { OpenRouterProvider } from '../providers/openrouter.provider.js';
+import { WithBulkhead } from '../resilience/with-bulkhead.js';
+import { WithCircuit } from '../resilience/with-circuit.js';
 import { WithDeadlines } from '../resilience/with-deadlines.js';
+import { type FailoverNotice, type FallbackTarget, WithFailover } from '../resilience/with-failover.js';
 import { type RetryNotice, WithRetry } from '../resilience/with-retry.js';
 import { LlmError } from './llm-error.js';
 import type { LlmProvider } from './llm-provider.js';
 
-/** Which providers this server can call: those that config gives a key for, each with deadlines and retries. */
+/** Keys of projects whose calls are counted at a time; the count of the oldest is forgotten beyond. */
+const MAX_COUNTED_KEYS = 10_000;
+
+/** Which providers this server can call: those that config gives a key for, each made resilient (`patient`). */
 @Injectable()
 export class LlmProviders {
   /** The name that LLM_PROVIDER gives; offline when it gives none. */
@@ -21,6 +29,8 @@ export class LlmProviders {
   readonly default: LlmProvider;
   private readonly logger = new Logger('Llm');
   private readonly byName = new Map<ProviderName, LlmProvider>();
+  /** Of keys that projects bring. */
+  private readonly bulkheads = new Map<string, Bulkhead>();
 
   /** Connections of calls with users' own keys: to this server's addresses, and to those that users give. */
   private readonly sockets: Agent;
@@ -29,21 +39,22 @@ export class LlmProviders {
   constructor(
     private readonly config: AppConfig,
     private readonly guard: OutboundGuard,
+    private readonly circuits: Circuits,
   ) {
     this.sockets = new Agent({ connect: { timeout: config.llmConnectTimeoutMs }, ...SOCKET_OPTIONS });
     this.guardedSockets = new Agent({ connect: guard.connect, ...SOCKET_OPTIONS });
     const { openaiApiKey, openrouterApiKey, nodeEnv, offlineDelayMs } = config;
     if (openaiApiKey !== undefined) {
       const settings = this.settings(config.openaiBaseUrl, openaiApiKey, config.openaiModel);
-      this.byName.set('openai', this.patient(new OpenAiProvider(settings), false));
+      this.byName.set('openai', this.patient(new OpenAiProvider(settings)));
     }
     if (openrouterApiKey !== undefined) {
       const settings = this.settings(config.openrouterBaseUrl, openrouterApiKey, config.openrouterModel);
-      this.byName.set('openrouter', this.patient(new OpenRouterProvider(settings), false));
+      this.byName.set('openrouter', this.patient(new OpenRouterProvider(settings)));
     }
     const chosen = (config.llmProvider ?? 'offline') as ProviderName;
     if (chosen === 'offline' || nodeEnv !== 'production') {
-      this.byName.set('offline', this.patient(new OfflineProvider(offlineDelayMs), false));
+      this.byName.set('offline', this.patient(new OfflineProvider(offlineDelayMs)));
     }
     const provider = this.byName.get(chosen);
     if (provider === undefined) throw new Error(`LLM_PROVIDER is ${chosen}, but its key is not set`);
@@ -58,10 +69,11 @@ export class LlmProviders {
 
   /**
    * A provider for a user's own key, made for a call: it holds no connection and no memory.
+   * @param keyId whose calls are counted, and failing ones held back, apart from all others
    * @param baseUrl the user's own address, checked now and at each connection; null: where this server finds the provider
    * Throws `provider_address_refused`.
    */
-  withKey(name: 'openai' | 'openrouter', apiKey: string, baseUrl: string | null): LlmProvider {
+  withKey(keyId: string, name: 'openai' | 'openrouter', apiKey: string, baseUrl: string | null): LlmProvider {
     const { openaiBaseUrl, openaiModel, openrouterBaseUrl, openrouterModel } = this.config;
     if (baseUrl !== null && this.guard.objectionToSpelling(baseUrl) !== null) {
       throw new LlmError('provider_address_refused', { retryable: false });
@@ -72,7 +84,13 @@ export class LlmProviders {
       name === 'openrouter'
         ? new OpenRouterProvider({ ...this.settings(openrouterBaseUrl, apiKey, openrouterModel), dispatcher })
         : new OpenAiProvider(openAi, baseUrl === null ? 'openai' : 'custom');
-    return this.patient(provider, true);
+    return this.patient(provider, keyId);
+  }
+
+  /** The first provider, with others behind it that are asked in order when it can not answer. All together have one deadline. */
+  withFallbacks(first: LlmProvider, fallbacks: readonly FallbackTarget[]): LlmProvider {
+    const chain = new WithFailover(first, fallbacks, (notice) => this.onFailover(notice));
+    return new WithDeadlines(chain, { firstTokenMs: null, idleMs: null, totalMs: this.config.llmTotalTimeoutMs });
   }
 
   /** Names that `find` knows, the default first. */
@@ -102,17 +120,34 @@ export class LlmProviders {
     };
   }
 
-  /** With deadlines and retries. */
-  private patient(provider: LlmProvider, isOwnKey: boolean): LlmProvider {
-    const { llmFirstTokenTimeoutMs, llmIdleTimeoutMs, llmTotalTimeoutMs, llmRetries } = this.config;
+  /** With deadlines, retries, a circuit breaker and a bound; `keyId` is null for this server's own key. */
+  private patient(provider: LlmProvider, keyId: string | null = null): LlmProvider {
+    const { llmFirstTokenTimeoutMs, llmIdleTimeoutMs, llmTotalTimeoutMs, llmRetries, turnWaitMs } = this.config;
     const attempt = new WithDeadlines(provider, {
       firstTokenMs: llmFirstTokenTimeoutMs,
       idleMs: llmIdleTimeoutMs,
       totalMs: null,
     });
     const onRetry = (notice: RetryNotice): void => this.onRetry(notice);
-    const retried = new WithRetry(attempt, { isOwnKey, retries: llmRetries, onRetry });
-    return new WithDeadlines(retried, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
+    const retried = new WithRetry(attempt, { isOwnKey: keyId !== null, retries: llmRetries, onRetry });
+    const judged = new WithCircuit(retried, this.circuits, keyId ?? '');
+    const bound = new WithBulkhead(judged, this.bulkhead(keyId), turnWaitMs);
+    return new WithDeadlines(bound, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
+  }
+
+  private bulkhead(keyId: string | null): Bulkhead {
+    if (keyId === null) return new Bulkhead(this.config.llmCallsPerProvider);
+    let bulkhead = this.bulkheads.get(keyId);
+    if (bulkhead !== undefined) return bulkhead;
+    bulkhead = new Bulkhead(this.config.llmCallsPerOwnKey);
+    this.bulkheads.set(keyId, bulkhead);
+    const [oldest] = this.bulkheads.keys();
+    if (this.bulkheads.size > MAX_COUNTED_KEYS && oldest !== undefined) this.bulkheads.delete(oldest);
+    return bulkhead;
+  }
+
+  private onFailover({ from, to, code }: FailoverNotice): void {
+    this.logger.warn(`${from} failed with ${code}, asking ${to} instead`);
   }
 
   private onRetry({ provider, attempt, code }: RetryNotice): void {

@@ -1,12 +1,13 @@
 import { LlmError } from '../public/llm-error.js';
-import type {
-  ConnectionCheck,
-  Generation,
-  LlmEvent,
-  LlmMessage,
-  LlmModel,
-  LlmOptions,
-  LlmProvider,
+import {
+  type ConnectionCheck,
+  type Generation,
+  isNotice,
+  type LlmEvent,
+  type LlmMessage,
+  type LlmModel,
+  type LlmOptions,
+  type LlmProvider,
 } from '../public/llm-provider.js';
 
 /** Milliseconds; null sets no such deadline. */
@@ -93,11 +94,6 @@ class BoundedCall {
     for (const timer of this.timers) clearTimeout(timer);
     this.outer?.removeEventListener('abort', this.follow);
   }
-}
-
-/** What is said about the calls of a provider is none of their answer yet. */
-function isNotice({ type }: LlmEvent): boolean {
-  return type === 'attempt' || type === 'attempt-failed';
 }
 
 /** One reader; the inner call is made by its first `next`. */

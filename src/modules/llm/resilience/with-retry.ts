@@ -58,7 +58,7 @@ export class WithRetry implements LlmProvider {
       try {
         return await this.inner.generate(messages, options, signal);
       } catch (error) {
-        await (this.policy.sleep ?? sleepFor)(this.pauseAfter(error, attempt, signal), signal);
+        await (this.policy.sleep ?? sleepFor)(this.pauseAfter(error, attempt, options, signal), signal);
       }
     }
   }
@@ -72,7 +72,7 @@ export class WithRetry implements LlmProvider {
         isOwnKey: this.policy.isOwnKey,
       },
       open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
-      pauseAfter: (error, attempt) => this.pauseAfter(error, attempt, signal),
+      pauseAfter: (error, attempt) => this.pauseAfter(error, attempt, options, signal),
       sleep: (waitMs) => (this.policy.sleep ?? sleepFor)(waitMs, signal),
     });
   }
@@ -90,10 +90,16 @@ export class WithRetry implements LlmProvider {
   }
 
   /** Milliseconds to wait before the next attempt; throws the error when there is to be no other one. */
-  private pauseAfter(error: unknown, attempt: number, signal: AbortSignal | undefined): number {
+  private pauseAfter(
+    error: unknown,
+    attempt: number,
+    { hasFallback }: LlmOptions,
+    signal: AbortSignal | undefined,
+  ): number {
     // Checked first: an outer deadline aborts with an error that says of itself that it is retryable.
     if (signal?.aborted === true) throw error;
-    if (!(error instanceof LlmError) || !error.retryable || attempt > this.policy.retries) throw error;
+    const retries = hasFallback === true ? 0 : this.policy.retries;
+    if (!(error instanceof LlmError) || !error.retryable || attempt > retries) throw error;
     const asked = error.retryAfterMs ?? 0;
     if (asked > MAX_RETRY_AFTER_MS) throw error;
     const { random = Math.random, onRetry } = this.policy;

@@ -5,6 +5,7 @@ import type { ProviderName } from '../../../kernel/provider-name.js';
 import { Envelope, type SecretPlace } from '../../../platform/crypto/envelope.js';
 import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
+import type { Fallback } from '../../projects/public/fallback.dto.js';
 
 /** What a project may bring a key for; `custom` is any server that speaks OpenAI's wire, by its address. */
 export const KEY_PROVIDERS = ['openai', 'openrouter', 'custom'] as const;
@@ -23,6 +24,8 @@ export interface StoredProviderKey {
 export interface ProjectProvider {
   readonly provider: ProviderName | null;
   readonly providerKey: StoredProviderKey | null;
+  /** Who is asked when that one can not answer, in order. */
+  readonly fallbacks: readonly Fallback[];
 }
 
 /** What a provider's error means when the key is the project's: its owner has to act, not the operator. */
@@ -31,7 +34,7 @@ const OF_PROJECT: Partial<Record<ErrorCode, ErrorCode>> = {
   provider_credit_exhausted: 'project_credit_exhausted',
 };
 
-/** Which provider answers in a project: the one of its own key, else one of this server's. */
+/** Which provider answers in a project: the one of its own key, else one of this server's; and who stands in for it. */
 @Injectable()
 export class ProjectProviders {
   constructor(
@@ -41,19 +44,32 @@ export class ProjectProviders {
 
   /**
    * Null when neither the project nor this server has a key for it. Costs no query while the user's data key is cached.
-   * With a key of the project's nothing of this server's is sent along.
+   * With a key of the project's nothing of this server's is sent along. The key goes to its own provider alone: fallbacks
+   * at another one are asked by this server's key, and left out when it has none.
    */
-  async find({ userId }: Pick<Actor, 'userId'>, project: ProjectProvider): Promise<LlmProvider | null> {
+  async find(actor: Pick<Actor, 'userId'>, project: ProjectProvider): Promise<LlmProvider | null> {
+    const { fallbacks, providerKey } = project;
+    const first = await this.findFirst(actor, project);
+    if (first === null || fallbacks.length === 0) return first;
+    const targets = fallbacks.flatMap(({ provider: name, model = null }) => {
+      const provider = name === providerKey?.provider ? first : this.providers.find(name);
+      return provider === null ? [] : [{ provider, model }];
+    });
+    return this.providers.withFallbacks(first, targets);
+  }
+
+  /** The same without anybody who stands in. */
+  async findFirst({ userId }: Pick<Actor, 'userId'>, project: ProjectProvider): Promise<LlmProvider | null> {
     const { provider, providerKey } = project;
     if (providerKey === null) return this.providers.find(provider);
     const { id, provider: name, baseUrl, sealedKey } = providerKey;
     const apiKey = await this.envelope.open(userId, placeOf(id), Buffer.from(sealedKey, 'hex'));
-    return this.providers.withKey(name === 'openrouter' ? 'openrouter' : 'openai', apiKey, baseUrl);
+    return this.providers.withKey(id, name === 'openrouter' ? 'openrouter' : 'openai', apiKey, baseUrl);
   }
 
-  /** The code of a failed call as the user should read it. */
-  codeOf({ providerKey }: ProjectProvider, code: ErrorCode): ErrorCode {
-    return providerKey === null ? code : (OF_PROJECT[code] ?? code);
+  /** The code of a failed call as the user should read it; `isOwnKey`: it was made by the project's own key. */
+  codeOf(isOwnKey: boolean, code: ErrorCode): ErrorCode {
+    return isOwnKey ? (OF_PROJECT[code] ?? code) : code;
   }
 }
 

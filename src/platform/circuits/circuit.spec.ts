@@ -1,0 +1,82 @@
+import { Circuit } from './circuit.js';
+
+const make = (): Circuit => new Circuit({ failures: 3, openMs: 1000 });
+
+/** A circuit that has opened at 0. */
+function opened(): Circuit {
+  const circuit = make();
+  for (let i = 0; i < 3; i++) circuit.fail(0, false, 0);
+  return circuit;
+}
+
+describe('Circuit', () => {
+  it('opens after so many failures in a row, and not when a success is among them', () => {
+    const circuit = make();
+    expect([circuit.fail(0, false, 0), circuit.fail(0, false, 0), circuit.succeed(0, false)]).toEqual([0, 0, false]);
+    expect([1, 2, 3].map(() => circuit.fail(0, false, 0))).toEqual([0, 0, 1000]);
+    expect([circuit.enter(0), circuit.enter(400), circuit.enter(999)]).toEqual([1000, 600, 1]);
+  });
+
+  it('opens when half of many calls fail, though never so many in a row', () => {
+    const circuit = make();
+    const opened: number[] = [];
+    for (let call = 0; call < 10; call++) {
+      circuit.succeed(0, false);
+      opened.push(circuit.fail(0, false, 0));
+    }
+    expect(opened).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1000]);
+  });
+
+  it('forgets how often calls failed after half a minute', () => {
+    const circuit = make();
+    for (let call = 0; call < 30; call++) {
+      circuit.succeed(call * 4000, false);
+      expect(circuit.fail(call * 4000, false, 0)).toBe(0);
+    }
+  });
+
+  it('lets one call through when its time is over, and closes when that is answered', () => {
+    const circuit = opened();
+    expect([circuit.enter(1000), circuit.enter(1000)]).toEqual([0, 1000]);
+    expect(circuit.succeed(1100, true)).toBe(true);
+    expect([circuit.enter(1100), circuit.enter(1100)]).toEqual([0, 0]);
+  });
+
+  it('stays open twice as long after each probe that fails, up to two minutes', () => {
+    const circuit = opened();
+    const waits: number[] = [];
+    for (let nowMs = 1000, probe = 0; probe < 9; probe++, nowMs += waits.at(-1) as number) {
+      expect(circuit.enter(nowMs)).toBe(0);
+      waits.push(circuit.fail(nowMs, true, 0));
+    }
+    expect(waits).toEqual([2000, 4000, 8000, 16_000, 32_000, 64_000, 120_000, 120_000, 120_000]);
+  });
+
+  it('stays open for as long as it was asked to', () => {
+    const circuit = make();
+    circuit.fail(0, false, 7000);
+    circuit.fail(0, false, 7000);
+    expect(circuit.fail(0, false, 7000)).toBe(7000);
+  });
+
+  it('makes another probe when one ended without telling anything', () => {
+    const circuit = opened();
+    circuit.enter(1000);
+    circuit.abandon();
+    expect([circuit.enter(1000), circuit.enter(1000)]).toEqual([0, 1000]);
+  });
+
+  it('learns nothing from calls that began before it opened', () => {
+    const circuit = opened();
+    expect([circuit.succeed(10, false), circuit.fail(10, false, 0), circuit.enter(10)]).toEqual([false, 0, 990]);
+  });
+
+  it('is worth remembering as long as something failed', () => {
+    const circuit = make();
+    expect(circuit.isForgettable(0)).toBe(true);
+    circuit.fail(0, false, 0);
+    expect(circuit.isForgettable(60_000)).toBe(false);
+    circuit.succeed(60_000, false);
+    expect(circuit.isForgettable(60_000)).toBe(true);
+  });
+});

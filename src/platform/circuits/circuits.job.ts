@@ -1,0 +1,61 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { AppConfig } from '../config/app-config.js';
+import { Notifications } from '../database/notifications.js';
+import { Watch } from '../jobs/watch.js';
+import { Circuits } from './circuits.js';
+import { CIRCUITS_CHANNEL, CircuitsRepository } from './circuits.repository.js';
+
+/**
+ * Tells the other instances which circuits open and close here, and learns theirs: when another instance says so, and every
+ * CIRCUIT_POLL_MS in case nobody could. While the database is away each instance goes by what it finds out itself.
+ */
+@Injectable()
+export class CircuitsJob implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly log = new Logger(CircuitsJob.name);
+  private watch: Watch | undefined;
+  private telling: Promise<void> = Promise.resolve();
+  private since = '0';
+
+  constructor(
+    private readonly circuits: Circuits,
+    private readonly rows: CircuitsRepository,
+    private readonly notifications: Notifications,
+    private readonly config: AppConfig,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.circuits.onChange = (key, openMs, name) => this.tell(key, openMs, name);
+    const watch = new Watch(
+      () => this.refresh(),
+      (error) => this.log.warn({ err: error }, 'Circuits could not be read'),
+      this.config.circuitPollMs,
+    );
+    this.watch = watch;
+    await this.notifications.listen(CIRCUITS_CHANNEL, (teller) => {
+      if (teller !== this.rows.teller) watch.look();
+    });
+    watch.look();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.telling;
+    await this.watch?.end();
+  }
+
+  /** One after the other, so that what is told last is what holds. */
+  private tell(key: string, openMs: number, name: string): void {
+    this.log.warn({ circuit: name, openMs }, openMs > 0 ? 'A circuit opened' : 'A circuit closed');
+    this.telling = this.telling
+      .then(() => this.rows.put(key, openMs))
+      .catch((error: unknown) => this.log.warn({ err: error }, 'A circuit was not told of'));
+  }
+
+  private async refresh(): Promise<void> {
+    const { rows, since } = await this.rows.readSince(this.since);
+    this.since = since;
+    for (const { key, isOpen, remainingMs } of rows) {
+      if (!isOpen) this.circuits.learn(key, 0);
+      else if (remainingMs > 0) this.circuits.learn(key, remainingMs);
+    }
+  }
+}

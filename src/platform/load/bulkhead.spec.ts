@@ -1,0 +1,48 @@
+import { Bulkhead, type Leave } from './bulkhead.js';
+
+describe('Bulkhead', () => {
+  it('has a place for so many, and another when one leaves, once', async () => {
+    const bulkhead = new Bulkhead(2);
+    const [first] = [await bulkhead.enter(0), await bulkhead.enter(0)];
+    expect([await bulkhead.enter(0), bulkhead.free]).toEqual([null, 0]);
+    first?.();
+    first?.();
+    expect(bulkhead.free).toBe(1);
+  });
+
+  it('lets those who wait in, in their order', async () => {
+    const bulkhead = new Bulkhead(1);
+    const order: string[] = [];
+    let leave = (await bulkhead.enter(0)) as Leave;
+    const waiting = ['a', 'b'].map(async (name) => {
+      leave = (await bulkhead.enter(60_000)) as Leave;
+      order.push(name);
+    });
+    leave();
+    await waiting[0];
+    expect(order).toEqual(['a']);
+    leave();
+    await waiting[1];
+    expect([order, bulkhead.free]).toEqual([['a', 'b'], 0]);
+  });
+
+  it('gives up after the time, and when the waiting is aborted', async () => {
+    const bulkhead = new Bulkhead(1);
+    const leave = await bulkhead.enter(0);
+    const abort = new AbortController();
+    const aborted = bulkhead.enter(60_000, abort.signal);
+    abort.abort();
+    expect([await bulkhead.enter(5), await aborted]).toEqual([null, null]);
+    leave?.();
+    expect(bulkhead.free).toBe(1);
+  });
+
+  it('takes what must go on beyond its places, and lets nobody in until there is one again', async () => {
+    const bulkhead = new Bulkhead(1);
+    const [first, second] = [bulkhead.hold(), bulkhead.hold()];
+    first();
+    expect([bulkhead.free, await bulkhead.enter(0)]).toEqual([0, null]);
+    second();
+    expect(bulkhead.free).toBe(1);
+  });
+});

@@ -1,0 +1,373 @@
+import { jest } from '@jest/globals';
+import { TestUser } from '../support/as-user.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
+import { type ModelRequest, ScriptedModel } from '../support/scripted-model.js';
+import { Clock } from '../../src/kernel/clock.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+const OPENROUTER_KEY = 'sk-or-canary';
+const FALLBACK = { provider: 'openrouter', model: 'second-model' };
+
+let t: TestApp;
+/** Stands for OpenRouter; `t.model` is OpenAI. */
+let router: ScriptedModel;
+let ada: TestUser;
+let aheadMs = 0;
+
+beforeAll(async () => {
+  router = await ScriptedModel.start();
+  t = await createTestApp({
+    openrouterApiKey: OPENROUTER_KEY,
+    openrouterBaseUrl: router.url,
+    openrouterModel: 'router-default',
+    providerUrlAllow: ['127.0.0.1'],
+    circuitFailures: 3,
+    circuitOpenMs: 60_000,
+    circuitPollMs: 100,
+    llmRetries: 1,
+  });
+  jest.spyOn(t.app.get(Clock), 'nowMs').mockImplementation(() => Date.now() + aheadMs);
+});
+afterAll(async () => {
+  await t.close();
+  await router.stop();
+});
+beforeEach(async () => {
+  for (const model of [t.model, router]) {
+    model.requests.length = model.keys.length = 0;
+    model.always(null);
+  }
+  aheadMs = 0;
+  ada = await TestUser.register(t);
+});
+
+const projectWith = async (fields: Record<string, unknown>): Promise<string> =>
+  (await ada.project({ provider: 'openai', model: aModel(), fallbacks: [FALLBACK], ...fields })).id;
+let models = 0;
+/** A model that no other test has asked: each has a circuit of its own. */
+const aModel = (): string => `model-${++models}`;
+const answer = async (project_id: string, fields: Record<string, unknown> = {}) =>
+  (await ada.turn({ project_id, ...fields })).assistant_message;
+
+describe('a project with fallbacks', () => {
+  it('keeps them in their order, changes them, and says what is wrong with them', async () => {
+    const fallbacks = [FALLBACK, { provider: 'openai', model: null }];
+    const { body } = await ada.post('/projects', { name: 'P', fallbacks: [FALLBACK, { provider: 'openai' }] });
+    expect(body).toMatchObject({ fallbacks });
+    const path = `/projects/${(body as { id: string }).id}`;
+    expect((await ada.patch(path, { name: 'Q' })).body).toMatchObject({ fallbacks });
+    expect((await ada.patch(path, { fallbacks: [] })).body).toMatchObject({ fallbacks: [] });
+    for (const [wrong, pointer] of [
+      [Array.from({ length: 6 }, () => FALLBACK), '/fallbacks'],
+      [[{ provider: 'custom', model: 'm' }], '/fallbacks/0/provider'],
+      [[FALLBACK, { provider: 'openai', model: '' }], '/fallbacks/1/model'],
+      [[{ ...FALLBACK, api_key: 'k' }], '/fallbacks/0/api_key'],
+      [null, '/fallbacks'],
+    ] as const) {
+      const refused = await ada.patch(path, { fallbacks: wrong as never });
+      expectProblem(refused, 'validation_failed');
+      const { errors } = refused.body as { errors: { pointer: string }[] };
+      expect(new Set(errors.map((error) => error.pointer))).toEqual(new Set([pointer]));
+    }
+  });
+
+  it('is answered by its own provider as long as that answers', async () => {
+    const model = aModel();
+    expect(await answer(await projectWith({ model }))).toMatchObject({ provider: 'openai', model });
+    expect(router.requests).toEqual([]);
+  });
+
+  it.each([
+    ['fails', 500],
+    ['is overloaded', 503],
+    ['limits the rate', 429],
+    ['refuses the key', 401],
+    ['has no credit left', 402],
+    ['does not know the model', 404],
+  ])('is answered by the next when the first %s, and the message says by whom', async (_, status) => {
+    t.model.next((_request, wire) => wire.refuse(status));
+    expect(await answer(await projectWith({}))).toMatchObject({
+      status: 'completed',
+      content: 'You said: Hello',
+      provider: 'openrouter',
+      model: 'second-model',
+      error: null,
+    });
+    // Whoever has somebody behind is not asked twice.
+    expect([t.model.requests.length, router.requests.length]).toEqual([1, 1]);
+    expect(router.keys).toEqual([`Bearer ${OPENROUTER_KEY}`]);
+  });
+
+  it('is answered by the next when the first ends before its first word', async () => {
+    t.model.next((_request, wire) => wire.drop());
+    expect(await answer(await projectWith({}))).toMatchObject({ provider: 'openrouter' });
+  });
+
+  it.each([
+    [400, {}, 'provider_rejected'],
+    [400, { error: { code: 'context_length_exceeded' } }, 'context_too_large'],
+  ] as const)('does not ask others what is wrong with the request (%i %j)', async (status, body, code) => {
+    t.model.next((_request, wire) => wire.refuse(status, body));
+    const project_id = await projectWith({});
+    expectProblem(await ada.post('/chat', { project_id, message: 'Hi' }), code);
+    expect(router.requests).toEqual([]);
+  });
+
+  it('is answered by nobody else once the first word was said', async () => {
+    t.model.next((_request, wire) => {
+      wire.delta('The first half');
+      setTimeout(() => wire.drop(), 50);
+    });
+    const project_id = await projectWith({});
+    expectProblem(await ada.post('/chat', { project_id, message: 'Hi' }), 'provider_disconnected');
+    expect(router.requests).toEqual([]);
+  });
+
+  it('goes through all of them, and tells the last one’s failure, which alone is tried again', async () => {
+    t.model.always((_request, wire) => wire.refuse(503));
+    router.always((_request, wire) => wire.refuse(429));
+    const [first, second, third] = [aModel(), aModel(), aModel()];
+    const fallbacks = [
+      { provider: 'openai', model: second },
+      { provider: 'openrouter', model: third },
+    ];
+    const project_id = await projectWith({ model: first, fallbacks });
+    expectProblem(await ada.post('/chat', { project_id, message: 'Hi' }), 'provider_rate_limited');
+    expect(t.model.requests.map(({ model }) => model)).toEqual([first, second]);
+    expect(router.requests.map(({ model }) => model)).toEqual([third, third]);
+  });
+
+  it('takes the model of a request for the first one alone', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const model = aModel();
+    expect(await answer(await projectWith({}), { model })).toMatchObject({ model: 'second-model' });
+    expect(t.model.requests[0]).toMatchObject({ model });
+  });
+
+  it('stops between two of them', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const gate = router.hold();
+    const project_id = await projectWith({});
+    const { body } = await ada.post('/chat', { project_id, message: 'Hi', background: true }).expect(202);
+    const { id } = (body as { assistant_message: { id: string } }).assistant_message;
+    await gate.reached;
+    expect((await ada.post(`/chat/messages/${id}/stop`).expect(200)).body).toMatchObject({
+      status: 'stopped',
+      provider: 'openrouter',
+    });
+  });
+
+  it('loses no turn and answers each once while the first provider fails half the time', async () => {
+    let calls = 0;
+    t.model.always((request, wire) => {
+      if (calls++ % 2 === 0) return wire.refuse(500);
+      wire.delta(`Well, ${String(request.messages.at(-1)?.content)}`);
+      wire.finish();
+    });
+    const project_id = await projectWith({});
+    const turns = await Promise.all(
+      Array.from({ length: 24 }, (_, i) => ada.turn({ project_id, message: `number ${i}.` })),
+    );
+    const contents = turns.map(({ assistant_message }) => assistant_message.content);
+    contents.forEach((content, i) => expect(content).toMatch(new RegExp(`^(Well, |You said: )number ${i}\\.$`)));
+    const rows = await t.database.query<{ status: string }>(
+      `select status from messages where user_id = $1 and role = 'assistant'`,
+      [ada.id],
+    );
+    expect(rows.map(({ status }) => status)).toEqual(Array.from({ length: 24 }, () => 'completed'));
+  });
+});
+
+describe('a key of the project’s own', () => {
+  const KEY = 'sk-own-canary-0123456789';
+  const setKey = async (project_id: string, fields: Record<string, unknown>) =>
+    ada.put(`/projects/${project_id}/provider-key`, { api_key: KEY, ...fields }).expect(200);
+
+  it('goes to its own provider alone; the others are asked by this server’s key', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({});
+    await setKey(project_id, { provider: 'custom', base_url: t.model.url });
+    expect(await answer(project_id)).toMatchObject({ provider: 'openrouter', model: 'second-model' });
+    expect(t.model.keys).toEqual([`Bearer ${KEY}`]);
+    expect(router.keys).toEqual([`Bearer ${OPENROUTER_KEY}`]);
+  });
+
+  it('is used for its provider as a fallback too', async () => {
+    const [first, second] = [aModel(), aModel()];
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({ model: first, fallbacks: [{ provider: 'openai', model: second }] });
+    await setKey(project_id, { provider: 'openai' });
+    expect(await answer(project_id)).toMatchObject({ provider: 'openai', model: second });
+    expect(t.model.keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
+  });
+
+  it('opens no circuit for others when it keeps failing', async () => {
+    const model = aModel();
+    const project_id = await projectWith({ model, fallbacks: [] });
+    await setKey(project_id, { provider: 'custom', base_url: t.model.url });
+    t.model.always((_request, wire) => wire.refuse(500));
+    for (let i = 0; i < 3; i++) await ada.post('/chat', { project_id, message: 'Hi' }).expect(502);
+    expectProblem(await ada.post('/chat', { project_id, message: 'Hi' }), 'provider_circuit_open');
+    t.model.always(null);
+    expect(await answer(await projectWith({ model, fallbacks: [] }))).toMatchObject({ status: 'completed' });
+  });
+});
+
+describe('neighbours at OpenRouter', () => {
+  const asked = (): Pick<ModelRequest, 'model' | 'models'>[] =>
+    router.requests.map(({ model, models }) => ({ model, models }));
+
+  it('are one request, and the message says which of them answered', async () => {
+    router.next((_request, wire) => {
+      wire.answersAs('router-default');
+      wire.delta('Yes');
+      wire.finish();
+    });
+    const first = aModel();
+    const fallbacks = [FALLBACK, { provider: 'openrouter', model: null }, { provider: 'openai', model: 'last' }];
+    const project_id = await projectWith({ provider: 'openrouter', model: first, fallbacks });
+    expect(await answer(project_id)).toMatchObject({ provider: 'openrouter', model: 'router-default' });
+    expect(asked()).toEqual([{ model: first, models: ['second-model', 'router-default'] }]);
+    expect(t.model.requests).toEqual([]);
+  });
+
+  it('are followed by others when all of them fail', async () => {
+    router.next((_request, wire) => wire.refuse(503));
+    const fallbacks = [FALLBACK, { provider: 'openai', model: 'last' }];
+    const project_id = await projectWith({ provider: 'openrouter', fallbacks });
+    expect(await answer(project_id)).toMatchObject({ provider: 'openai', model: 'last' });
+    expect(router.requests).toHaveLength(1);
+  });
+
+  it('are not more than OpenRouter takes in one request', async () => {
+    router.next((_request, wire) => wire.refuse(503));
+    const first = aModel();
+    const fallbacks = ['b', 'c', 'd', 'e', 'f'].map((model) => ({ provider: 'openrouter', model }));
+    await answer(await projectWith({ provider: 'openrouter', model: first, fallbacks }));
+    expect(asked()).toEqual([
+      { model: first, models: ['b', 'c', 'd'] },
+      { model: 'e', models: ['f'] },
+    ]);
+  });
+
+  it('name no models when there is one', async () => {
+    await answer(await projectWith({ provider: 'openrouter', fallbacks: [] }));
+    expect(asked()).toEqual([{ model: expect.any(String) as string, models: undefined }]);
+  });
+});
+
+describe('a provider that keeps failing', () => {
+  const ask = (project_id: string) => ada.post('/chat', { project_id, message: 'Hi' });
+
+  /** A project whose model has failed so often that it is not asked any more. */
+  async function broken(fields: Record<string, unknown> = { fallbacks: [] }): Promise<string> {
+    const project_id = await projectWith(fields);
+    t.model.always((_request, wire) => wire.refuse(500));
+    for (let i = 0; i < 3; i++) await ask(project_id);
+    t.model.requests.length = 0;
+    return project_id;
+  }
+
+  it('is not asked any more, and says when it will be', async () => {
+    const refused = await ask(await broken());
+    expectProblem(refused, 'provider_circuit_open');
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(30);
+    expect(t.model.requests).toEqual([]);
+  });
+
+  it('is stood in for at once by the next, without an attempt', async () => {
+    expect(await answer(await broken({}))).toMatchObject({ provider: 'openrouter' });
+    expect(t.model.requests).toEqual([]);
+  });
+
+  it('is asked again when the time is over, and by all when that is answered', async () => {
+    const project_id = await broken();
+    aheadMs += 61_000;
+    t.model.always(null);
+    expect((await ask(project_id)).status).toBe(200);
+    const answers = await Promise.all([1, 2, 3].map(() => ask(project_id)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it('lets nobody else through while that call waits', async () => {
+    const project_id = await broken();
+    let release = (): void => undefined;
+    const reached = new Promise<void>((resolve) => {
+      t.model.next(async (_request, wire) => {
+        resolve();
+        await new Promise<void>((go) => (release = go));
+        wire.delta('Well');
+        wire.finish();
+      });
+    });
+    aheadMs += 61_000;
+    const probe = ask(project_id).then((response) => response);
+    await reached;
+    const refused = await ask(project_id);
+    expectProblem(refused, 'provider_circuit_open');
+    expect(refused.headers['retry-after']).toBe('1');
+    release();
+    expect((await probe).status).toBe(200);
+  });
+
+  it('is left alone for longer when that call fails too', async () => {
+    const project_id = await broken();
+    aheadMs += 61_000;
+    expectProblem(await ask(project_id), 'provider_error');
+    aheadMs += 61_000;
+    expectProblem(await ask(project_id), 'provider_circuit_open');
+    aheadMs += 60_000;
+    t.model.always(null);
+    expect((await ask(project_id)).status).toBe(200);
+  });
+
+  it('is not blamed for a key or a request that it refuses', async () => {
+    const project_id = await projectWith({ fallbacks: [] });
+    for (const status of [401, 400, 404, 402]) {
+      t.model.next((_request, wire) => wire.refuse(status));
+      await ask(project_id);
+    }
+    expect((await ask(project_id)).status).toBe(200);
+  });
+
+  it('is known to another instance too, and well again there when it is here', async () => {
+    const other = await t.another();
+    const there = ada.at(other.getHttpServer());
+    const project_id = await broken();
+    await expectSoon(async () =>
+      expectProblem(await there.post('/chat', { project_id, message: 'Hi' }), 'provider_circuit_open'),
+    );
+    t.model.requests.length = 0;
+    aheadMs += 61_000;
+    t.model.always(null);
+    expect((await ask(project_id)).status).toBe(200);
+    await expectSoon(() => there.post('/chat', { project_id, message: 'Hi' }).expect(200));
+  });
+
+  it('is known to another instance though its notice got lost', async () => {
+    const other = await t.another();
+    await t.database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley-listen'
+        and datname = current_database()`,
+    );
+    const project_id = await broken();
+    await expectSoon(async () =>
+      expectProblem(
+        await ada.at(other.getHttpServer()).post('/chat', { project_id, message: 'Hi' }),
+        'provider_circuit_open',
+      ),
+    );
+  });
+
+  it('is told of by a hash: no word of a user is in the shared table', async () => {
+    const model = `secret-${aModel()}`;
+    await broken({ model, fallbacks: [] });
+    await expectSoon(async () => {
+      const rows = await t.database.query<{ key: string; is_open: boolean }>('select key, is_open from circuits');
+      expect(rows.length).toBeGreaterThan(0);
+      expect(JSON.stringify(rows)).not.toContain(model);
+    });
+  });
+});

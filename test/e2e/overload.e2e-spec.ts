@@ -1,0 +1,160 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { EventLoop } from '../../src/platform/load/event-loop.js';
+import { TestUser, type TurnBody } from '../support/as-user.js';
+import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
+import { createTestApp, type TestApp } from '../support/test-app.js';
+
+let t: TestApp;
+let ada: TestUser;
+let projectId: string;
+
+beforeAll(async () => {
+  t = await createTestApp({ maxTurns: 2, turnWaitMs: 100, turnSweepMs: 100, llmCallsPerProvider: 4 });
+});
+afterAll(() => t.close());
+beforeEach(async () => {
+  ada = await TestUser.register(t);
+  projectId = (await ada.project()).id;
+});
+
+const inBackground = async (fields: Record<string, unknown> = {}, user = ada): Promise<TurnBody> =>
+  (await user.post('/chat', { project_id: projectId, message: 'Hi', background: true, ...fields }).expect(202))
+    .body as TurnBody;
+const storedCount = async (): Promise<number> =>
+  (await t.database.query('select 1 from messages where user_id = $1', [ada.id])).length;
+const statusOf = async (id: string): Promise<string> =>
+  ((await ada.get(`/chat/messages/${id}`)).body as { status: string }).status;
+
+describe('an instance that writes as many answers as it may', () => {
+  it('refuses a message, says when to come back, and stores nothing of it', async () => {
+    const gates = [t.model.hold(), t.model.hold()];
+    const turns = [await inBackground(), await inBackground()];
+    await Promise.all(gates.map(({ reached }) => reached));
+    const before = await storedCount();
+    const refused = await ada.post('/chat', { project_id: projectId, message: 'One more' });
+    expectProblem(refused, 'overloaded');
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '2']);
+    expect(await storedCount()).toBe(before);
+    // All else goes on.
+    expect(await statusOf(turns[0]?.assistant_message.id as string)).toBe('pending');
+    await ada.post(`/chat/messages/${turns[0]?.assistant_message.id}/stop`).expect(200);
+    expect((await ada.post('/chat', { project_id: projectId, message: 'Now' })).status).toBe(200);
+    for (const gate of gates) gate.release();
+    await expectSoon(async () => expect(await statusOf(turns[1]?.assistant_message.id as string)).toBe('completed'));
+  });
+
+  it('lets a message wait for a place that becomes free in time, and then answers it', async () => {
+    const patient = await t.another({ turnWaitMs: 5000, maxTurns: 1 });
+    const there = ada.at(patient.getHttpServer());
+    const gate = t.model.hold();
+    await inBackground({}, there);
+    await gate.reached;
+    const waiting = there.post('/chat', { project_id: projectId, message: 'Then me' }).then((response) => response);
+    gate.release();
+    expect((await waiting).body).toMatchObject({ assistant_message: { content: 'You said: Then me' } });
+    // It would have room for what others leave.
+    await patient.close();
+  });
+
+  it('answers what waits in a session, for which it has a place when the one before ends', async () => {
+    const [first, other] = [t.model.hold(), t.model.hold()];
+    const { session_id } = await inBackground();
+    await first.reached;
+    const queued = await inBackground({ session_id, project_id: undefined, message: 'Next', on_conflict: 'queue' });
+    await inBackground();
+    await other.reached;
+    first.release();
+    await expectSoon(async () => expect(await statusOf(queued.assistant_message.id)).toBe('completed'));
+    other.release();
+  });
+
+  it('takes over the turns of an instance that went down when there is room for them, and loses none', async () => {
+    const leaving = await t.another({ maxTurns: 10, shutdownGraceMs: 0 });
+    const there = ada.at(leaving.getHttpServer());
+    const mine = [t.model.hold(), t.model.hold()];
+    await inBackground();
+    await inBackground();
+    await Promise.all(mine.map(({ reached }) => reached));
+    const theirs = [t.model.hold(), t.model.hold()];
+    const turns = [await inBackground({}, there), await inBackground({}, there)];
+    await Promise.all(theirs.map(({ reached }) => reached));
+    await leaving.close();
+    const claims = async (): Promise<number> =>
+      (await t.database.query('select 1 from turns where user_id = $1 and lease_until <= now()', [ada.id])).length;
+    await expectSoon(async () => expect(await claims()).toBe(2));
+    for (const gate of mine) gate.release();
+    for (const { assistant_message } of turns) {
+      await expectSoon(async () => expect(await statusOf(assistant_message.id)).toBe('completed'));
+    }
+  });
+});
+
+describe('a provider with as many calls as it may have', () => {
+  let small: NestFastifyApplication;
+  let there: TestUser;
+
+  beforeAll(async () => {
+    small = await t.another({ maxTurns: 100, turnWaitMs: 100, llmCallsPerProvider: 1 });
+  });
+  beforeEach(() => {
+    there = ada.at(small.getHttpServer());
+  });
+
+  it('gets no more; the question is kept, and another provider stands in', async () => {
+    const gate = t.model.hold();
+    await inBackground({}, there);
+    await gate.reached;
+    const busy = await there.post('/chat', { project_id: projectId, message: 'Hi' });
+    expectProblem(busy, 'provider_busy');
+    expect(busy.headers['retry-after']).toBe('1');
+    const withFallback = await ada.project({ fallbacks: [{ provider: 'offline' }] });
+    const { assistant_message } = await there.turn({ project_id: withFallback.id });
+    expect(assistant_message).toMatchObject({ provider: 'offline', status: 'completed' });
+    gate.release();
+    await expectSoon(() => there.post('/chat', { project_id: projectId, message: 'Now' }).expect(200));
+  });
+
+  it('has its place back from an answer that is stopped, one that fails, and one that ends', async () => {
+    const gate = t.model.hold('Half');
+    const turn = await inBackground({}, there);
+    await gate.reached;
+    await there.post(`/chat/messages/${turn.assistant_message.id}/stop`).expect(200);
+    t.model.next((_request, wire) => wire.refuse(400));
+    await there.post('/chat', { project_id: projectId, message: 'Fails' }).expect(502);
+    await there.turn({ project_id: projectId });
+    await there.turn({ project_id: projectId });
+  });
+});
+
+describe('an instance whose event loop is late', () => {
+  /** Nothing else gets a turn for so long. */
+  function block(ms: number): void {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+  }
+
+  it('refuses new messages, answers all else, and takes them again afterwards', async () => {
+    const late = await t.another({ maxTurns: 100, maxEventLoopDelayMs: 300 });
+    const there = ada.at(late.getHttpServer());
+    const gate = t.model.hold();
+    const turn = await inBackground({}, there);
+    await gate.reached;
+    const loop = late.get(EventLoop);
+    while (!loop.isLate) {
+      block(700);
+      await nextTick();
+    }
+    const before = await storedCount();
+    const refused = await there.post('/chat', { project_id: projectId, message: 'Hi' });
+    expectProblem(refused, 'overloaded');
+    expect(refused.headers['retry-after']).toBe('2');
+    expect(await storedCount()).toBe(before);
+    await there.get('/health/live').expect(200);
+    await there.get(`/chat/messages/${turn.assistant_message.id}`).expect(200);
+    await there.post(`/chat/messages/${turn.assistant_message.id}/stop`).expect(200);
+    await expectSoon(() => expect(loop.isLate).toBe(false));
+    expect((await there.post('/chat', { project_id: projectId, message: 'Hi' })).status).toBe(200);
+  });
+});
