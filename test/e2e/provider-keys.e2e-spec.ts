@@ -1,9 +1,12 @@
+import { jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
 import { DataKeyRotation } from '../../src/platform/crypto/data-key-rotation.js';
+import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
 import { SSRF_SPELLINGS } from '../attack/ssrf-spellings.mjs';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { dump, readTables } from '../support/catalogue.js';
@@ -202,6 +205,39 @@ describe('setting a key', () => {
         pointers: new Set(['/base_url']),
       });
     }
+  });
+
+  it('is done once by an Idempotency-Key, and no transaction is open while the name is looked up', async () => {
+    const guard = t.app.get(OutboundGuard);
+    const lookUp = guard.objectionTo.bind(guard);
+    const open: object[] = [];
+    const hook = jest.spyOn(guard, 'objectionTo').mockImplementation(async (url) => {
+      open.push(
+        ...(await t.database.query(
+          `select query from pg_stat_activity
+           where datname = current_database() and application_name = 'parley' and xact_start is not null`,
+        )),
+      );
+      return lookUp(url);
+    });
+    try {
+      const put = (body: Record<string, unknown>): Test => ada.put(path, body).set('idempotency-key', 'once');
+      const first = await put(custom()).expect(200);
+      const again = await put(custom()).expect(200);
+      expect(again.headers['idempotent-replayed']).toBe('true');
+      expect(again.body).toEqual(first.body);
+      expectProblem(await put(custom({ api_key: 'another' })), 'idempotency_key_reused');
+      expect(hook).toHaveBeenCalledTimes(1);
+      expect(open).toEqual([]);
+    } finally {
+      hook.mockRestore();
+    }
+  });
+
+  it('leaves its Idempotency-Key free when the address is refused', async () => {
+    const put = (base_url: string): Test => ada.put(path, custom({ base_url })).set('idempotency-key', 'again');
+    expectProblem(await put('https://10.0.0.1/v1'), 'validation_failed', ['/base_url']);
+    await put(own.url).expect(200);
   });
 
   it('answers 404 for a project of another user, for all three verbs', async () => {

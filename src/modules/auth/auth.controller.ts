@@ -19,7 +19,8 @@ import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
-import { markReplayed, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { markReplayed } from '../../platform/idempotency/idempotent-writes.js';
 import {
   ChangePasswordRequest,
   LoginRequest,

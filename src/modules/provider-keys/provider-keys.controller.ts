@@ -1,9 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Put, Req, Res } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { IdempotentWrites } from '../../platform/idempotency/idempotent-writes.js';
 import { ProviderKey, SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey as ProviderKeyRow } from './provider-key.entity.js';
 import { ProviderKeysService } from './provider-keys.service.js';
@@ -13,21 +16,33 @@ import { ProviderKeysService } from './provider-keys.service.js';
 @ApiIds('project_id')
 @ApiProblems('unauthenticated', 'not_found')
 export class ProviderKeysController {
-  constructor(private readonly keys: ProviderKeysService) {}
+  constructor(
+    private readonly keys: ProviderKeysService,
+    private readonly writes: IdempotentWrites,
+  ) {}
 
   @Put()
+  @OwnIdempotency()
   @ApiOperation({
     operationId: 'setProviderKey',
     summary: "Let a project's answers come from a provider of your own, by your key",
   })
   @ApiOkResponse({ type: ProviderKey })
   @ApiProblems('validation_failed')
-  async set(
+  set(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
     @Body() body: SetProviderKeyRequest,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProviderKey> {
-    return present(await this.keys.set(actor, projectId, body));
+    return this.writes.answer(
+      { actor, request, reply },
+      {
+        before: () => this.keys.requireAddress(body),
+        write: async () => present(await this.keys.set(actor, projectId, body)),
+      },
+    );
   }
 
   @Get()

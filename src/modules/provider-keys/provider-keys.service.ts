@@ -26,11 +26,21 @@ export class ProviderKeysService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** In place of the one there is. */
-  async set(actor: Actor, projectId: string, request: SetProviderKeyRequest): Promise<ProviderKey> {
+  /** Looks the name up, so never in a unit of work. */
+  async requireAddress({ provider, base_url: baseUrl = null }: SetProviderKeyRequest): Promise<void> {
+    if (provider !== 'custom') {
+      if (baseUrl !== null) throw AppError.invalid('/base_url', 'can be given for custom only');
+      return;
+    }
+    if (baseUrl === null) throw AppError.invalid('/base_url', 'is needed for custom');
+    const objection = await this.guard.objectionTo(baseUrl);
+    if (objection !== null) throw AppError.invalid('/base_url', objection);
+  }
+
+  /** In place of the one there is. Its address has been through `requireAddress`. */
+  set(actor: Actor, projectId: string, request: SetProviderKeyRequest): Promise<ProviderKey> {
     const { provider, api_key: apiKey } = request;
     const baseUrl = request.base_url ?? null;
-    await this.requireAddress(provider, baseUrl);
     const { userId } = actor;
     const hint = apiKey.length < MIN_HINTED_LENGTH ? null : `…${apiKey.slice(-4)}`;
     return this.unitOfWork.run(actor, async () => {
@@ -56,16 +66,6 @@ export class ProviderKeysService {
       if (!(await this.keys.remove(actor.userId, projectId))) return;
       await this.audit.record(actor, 'provider_key.removed', { subjectId: projectId });
     });
-  }
-
-  private async requireAddress(provider: string, baseUrl: string | null): Promise<void> {
-    if (provider !== 'custom') {
-      if (baseUrl !== null) throw AppError.invalid('/base_url', 'can be given for custom only');
-      return;
-    }
-    if (baseUrl === null) throw AppError.invalid('/base_url', 'is needed for custom');
-    const objection = await this.guard.objectionTo(baseUrl);
-    if (objection !== null) throw AppError.invalid('/base_url', objection);
   }
 
   private async require({ userId }: Actor, projectId: string): Promise<ProviderKey> {

@@ -3,11 +3,9 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { Actor } from '../../kernel/actor.js';
-import { AppError } from '../../kernel/errors/app-error.js';
-import { UnitOfWork } from '../database/unit-of-work.js';
-import { type IdempotencyKey, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import type { IdempotencyKey, KeptResponse } from './idempotency-key.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
-import { IdempotencyRepository } from './idempotency.repository.js';
+import { IdempotentWrites, markReplayed } from './idempotent-writes.js';
 
 const OWN_IDEMPOTENCY = 'ownIdempotency';
 
@@ -19,11 +17,6 @@ const SHOWN_ONCE = 'shownOnce';
 /** Names secrets in the answer of a route. They are not kept: a repeat of the request gets null in their place. */
 export const ShownOnce = (...fields: string[]): MethodDecorator => SetMetadata(SHOWN_ONCE, fields);
 
-/** Marks an answer that was given before. */
-export function markReplayed(reply: FastifyReply): void {
-  void reply.header('idempotent-replayed', 'true');
-}
-
 /**
  * Makes every write repeatable: the key, the write and its answer are one transaction, so either all of it has happened
  * or nothing, whenever an instance dies. A refused request leaves no key behind and may be sent again.
@@ -32,9 +25,8 @@ export function markReplayed(reply: FastifyReply): void {
 export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
     private readonly reflector: Reflector,
-    private readonly unitOfWork: UnitOfWork,
     private readonly requests: IdempotencyKeys,
-    private readonly keys: IdempotencyRepository,
+    private readonly writes: IdempotentWrites,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -48,26 +40,20 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, secrets));
   }
 
-  private answerOnce(
+  private async answerOnce(
     actor: Actor,
     key: IdempotencyKey,
     reply: FastifyReply,
     next: CallHandler,
     secrets: readonly string[],
   ): Promise<unknown> {
-    const { userId } = actor;
-    return this.unitOfWork.runShared(actor, async () => {
-      if (!(await this.keys.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
-      const before = await this.keys.find(userId, key);
-      if (before !== null) {
-        requireSameRequest(before, key);
-        return replay(reply, before.response as KeptResponse);
-      }
-      const body: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
+    let body: unknown;
+    const repeated = await this.writes.once(actor, key, async () => {
+      body = await lastValueFrom(next.handle(), { defaultValue: undefined });
       const kept = secrets.length === 0 ? (body ?? null) : without(secrets, body as object);
-      await this.keys.insert(userId, key, { etag: reply.getHeader('etag') as string | undefined, body: kept });
-      return body;
+      return { etag: reply.getHeader('etag') as string | undefined, body: kept };
     });
+    return repeated === null ? body : replay(reply, repeated);
   }
 }
 

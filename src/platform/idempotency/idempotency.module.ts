@@ -5,13 +5,19 @@ import { Sweeps } from '../jobs/sweeps.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
+import { IdempotentWrites } from './idempotent-writes.js';
 
 const SWEEP_MS = 3_600_000;
 
 @Global()
 @Module({
-  providers: [IdempotencyKeys, IdempotencyRepository, { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor }],
-  exports: [IdempotencyKeys, IdempotencyRepository],
+  providers: [
+    IdempotencyKeys,
+    IdempotencyRepository,
+    IdempotentWrites,
+    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+  ],
+  exports: [IdempotencyKeys, IdempotencyRepository, IdempotentWrites],
 })
 export class IdempotencyModule {
   constructor(sweeps: Sweeps, keys: IdempotencyRepository, config: AppConfig) {

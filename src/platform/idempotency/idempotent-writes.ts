@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Actor } from '../../kernel/actor.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { type IdempotencyKey, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
+
+/** A write that has to ask the network something first, which may not happen inside of a transaction. */
+export interface PreparedWrite<T> {
+  readonly before: () => Promise<void>;
+  readonly write: () => Promise<T>;
+}
+
+/** Marks an answer that was given before. */
+export function markReplayed(reply: FastifyReply): void {
+  void reply.header('idempotent-replayed', 'true');
+}
+
+/** Does a write once for its Idempotency-Key: key, write and answer are one transaction, so all of it has happened or nothing. */
+@Injectable()
+export class IdempotentWrites {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly requests: IdempotencyKeys,
+    private readonly keys: IdempotencyRepository,
+  ) {}
+
+  /**
+   * Runs `work` and keeps what it returns under the key. Null when it ran; when it had run before, what was kept then.
+   * Throws `idempotency_key_in_use` and `idempotency_key_reused`.
+   */
+  once(actor: Actor, key: IdempotencyKey, work: () => Promise<KeptResponse>): Promise<KeptResponse | null> {
+    const { userId } = actor;
+    return this.unitOfWork.runShared(actor, async () => {
+      if (!(await this.keys.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
+      const before = await this.keys.find(userId, key);
+      if (before !== null) {
+        requireSameRequest(before, key);
+        return before.response;
+      }
+      await this.keys.insert(userId, key, await work());
+      return null;
+    });
+  }
+
+  /** For a route with `@OwnIdempotency()`: what is to be done before the write is done outside of its transaction, and not for a repeat. */
+  async answer<T>(
+    { actor, request, reply }: { actor: Actor; request: FastifyRequest; reply: FastifyReply },
+    { before, write }: PreparedWrite<T>,
+  ): Promise<T> {
+    const key = this.requests.of(request);
+    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
+    if (kept === null) await before();
+    if (key === null) return write();
+    let body: T | undefined;
+    const repeated = await this.once(actor, key, async () => ({ body: (body = await write()) }));
+    if (repeated === null) return body as T;
+    markReplayed(reply);
+    return repeated.body as T;
+  }
+}
