@@ -11,7 +11,7 @@ export const MAY_IMPORT = {
   usage: [],
   auth: ['users'],
   projects: [],
-  privacy: ['users', 'projects'],
+  privacy: ['auth', 'projects'],
   prompts: ['projects'],
   admin: ['users', 'auth', 'limits'],
   'provider-keys': ['projects', 'llm'],

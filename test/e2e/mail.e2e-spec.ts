@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { Secret, TOTP } from 'otpauth';
 import request, { type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
 import { KeyRing } from '../../src/platform/crypto/key-ring.js';
@@ -101,6 +102,14 @@ describe('a forgotten password', () => {
     expect(await actionsOf(ada)).toEqual(
       expect.arrayContaining(['account.password_reset_requested', 'account.password_reset']),
     );
+  });
+
+  it('is reset past no second factor', async () => {
+    const { body } = await ada.post('/auth/second-factor', { password: PASSWORD }).expect(201);
+    const secret = Secret.fromBase32((body as { secret: string }).secret);
+    await ada.post('/auth/second-factor/confirm', { code: new TOTP({ secret }).generate() }).expect(200);
+    await reset(await resetToken()).expect(204);
+    expectProblem(await login(ada.email, NEW), 'second_factor_required');
   });
 
   it('is asked for in the same words whether or not there is an account, and only the owner gets a mail', async () => {

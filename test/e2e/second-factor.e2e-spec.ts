@@ -362,8 +362,21 @@ describe('with a second factor', () => {
     expectProblem(await remove({ code: codeOf(secret) }), 'rate_limited');
   });
 
+  it('deleting the account needs the password and a code, which is used up', async () => {
+    const erase = (proof: object): Test => ada.delete('/users/me').send({ password: PASSWORD, ...proof });
+    expectProblem(await erase({}), 'validation_failed', ['/code']);
+    expectProblem(await erase({ code: wrongOf(codeOf(secret)) }), 'validation_failed', ['/code']);
+    expectProblem(await erase({ password: 'wrong', code: codeOf(secret) }), 'validation_failed', ['/password']);
+    expectProblem(await erase({ code: 123456 }), 'validation_failed', ['/code']);
+    await ada.get('/users/me').expect(200);
+    await erase({ code: recoveryCodes[0] }).expect(204);
+  });
+
   it('everything goes with the account', async () => {
-    await ada.erase().expect(204);
+    await ada
+      .delete('/users/me')
+      .send({ password: PASSWORD, code: codeOf(secret) })
+      .expect(204);
     expect(await t.database.query('select 1 from second_factors where user_id = $1', [ada.id])).toEqual([]);
   });
 });

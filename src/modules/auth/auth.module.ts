@@ -12,6 +12,7 @@ import { AuthMailController } from './auth-mail.controller.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { AccountAccess } from './public/account-access.js';
+import { Reauthentication } from './public/reauthentication.js';
 import { JwtGuard } from './jwt.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { KeySetController } from './key-set.controller.js';
@@ -47,6 +48,7 @@ const KEEP_DAYS = 30;
   providers: [
     AuthService,
     AccountAccess,
+    Reauthentication,
     AccessTokens,
     SignInsRepository,
     SignInAddressesRepository,
@@ -66,7 +68,7 @@ const KEEP_DAYS = 30;
     JwtStrategy,
     { provide: APP_GUARD, useClass: JwtGuard },
   ],
-  exports: [AccountAccess],
+  exports: [AccountAccess, Reauthentication],
 })
 export class AuthModule {
   constructor(sweeps: Sweeps, signIns: SignInsRepository) {

@@ -4,10 +4,9 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Envelope } from '../../platform/crypto/envelope.js';
-import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { UserDirectory } from '../users/public/user-directory.js';
 import { newRecoveryCodes, newSecret, otpauthUri, recoveryHash } from './one-time-codes.js';
+import { Reauthentication } from './public/reauthentication.js';
 import { SECRET_PLACE, SecondFactorCheck } from './second-factor-check.js';
 import type { SecondFactor } from './second-factor.entity.js';
 import { SecondFactorsRepository } from './second-factors.repository.js';
@@ -19,8 +18,7 @@ export class SecondFactorService {
     private readonly unitOfWork: UnitOfWork,
     private readonly factors: SecondFactorsRepository,
     private readonly check: SecondFactorCheck,
-    private readonly users: UserDirectory,
-    private readonly passwords: PasswordHasher,
+    private readonly reauthentication: Reauthentication,
     private readonly envelope: Envelope,
     private readonly audit: AuditLog,
     private readonly config: AppConfig,
@@ -34,7 +32,7 @@ export class SecondFactorService {
 
   /** A new offer each time; nothing is asked at sign-in before one is confirmed. */
   async start(actor: Actor, password: string): Promise<{ secret: string; uri: string }> {
-    const email = await this.requirePassword(actor, password);
+    const email = await this.reauthentication.requirePassword(actor, password);
     const secret = newSecret();
     await this.unitOfWork.run(actor, async () => {
       const sealed = await this.envelope.seal(actor.userId, SECRET_PLACE, secret);
@@ -79,18 +77,7 @@ export class SecondFactorService {
 
   private async requireBoth(actor: Actor, password: string, code: string): Promise<void> {
     if ((await this.find(actor)) === null) throw new AppError('second_factor_off');
-    await this.requirePassword(actor, password);
-    await this.check.requireCode(actor, code);
-  }
-
-  /** The answer is the user's address. */
-  private async requirePassword(actor: Actor, password: string): Promise<string> {
-    const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
-    const isRight = await this.check.limited(actor.userId, () =>
-      this.passwords.verify(password, account?.passwordHash ?? null),
-    );
-    if (account === null || !isRight) throw AppError.invalid('/password', 'is not the password of this account');
-    return account.email;
+    await this.reauthentication.require(actor, password, code);
   }
 }
 

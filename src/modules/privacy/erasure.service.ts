@@ -5,13 +5,13 @@ import { Clock } from '../../kernel/clock.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
-import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { isLockTimeout } from '../../platform/database/pg-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
-import { UserDirectory } from '../users/public/user-directory.js';
+import { Reauthentication } from '../auth/public/reauthentication.js';
 import { type ErasureReceipt, ReceiptSeal } from './erasure-receipt.js';
 import { ErasureRepository } from './erasure.repository.js';
+import type { DeleteMeRequest } from './privacy.dto.js';
 
 /** How long the account may be in use by others at every try, in milliseconds between two. */
 const RETRY_MS = [50, 100, 200, 400, 800, 1600];
@@ -21,8 +21,7 @@ export class ErasureService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly erasures: ErasureRepository,
-    private readonly users: UserDirectory,
-    private readonly passwords: PasswordHasher,
+    private readonly reauthentication: Reauthentication,
     private readonly revocations: Revocations,
     private readonly audit: AuditLog,
     private readonly seal: ReceiptSeal,
@@ -31,13 +30,10 @@ export class ErasureService {
 
   /**
    * Removes the account with everything that belongs to it, all or nothing, and answers with the id of the receipt. It asks
-   * for the password, because who has found a token must not be able to destroy what it opens.
+   * for all that a sign-in asks for, because who has found a token must not be able to destroy what it opens.
    */
-  async eraseMe(actor: Actor, password: string): Promise<string> {
-    const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
-    if (account === null) throw new AppError('unauthenticated');
-    const isRight = await this.passwords.verify(password, account.passwordHash);
-    if (!isRight) throw AppError.invalid('/password', 'is not the password of the account');
+  async eraseMe(actor: Actor, { password, code }: DeleteMeRequest): Promise<string> {
+    await this.reauthentication.require(actor, password, code);
     for (let tries = 0; ; tries++) {
       try {
         return await this.unitOfWork.run(actor, () => this.erase(actor));

@@ -64,10 +64,10 @@ export class PrivacyController {
   @ApiProblems('unauthenticated', 'validation_failed', 'rate_limited', 'overloaded')
   async deleteMe(
     @CurrentActor() actor: Actor,
-    @Body() { password }: DeleteMeRequest,
+    @Body() body: DeleteMeRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    void reply.header('erasure-receipt', `/erasure-receipts/${await this.erasures.eraseMe(actor, password)}`);
+    void reply.header('erasure-receipt', `/erasure-receipts/${await this.erasures.eraseMe(actor, body)}`);
   }
 
   @Public()

@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { IsString } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsString, MaxLength, ValidateIf } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 
 export class DeleteMeRequest {
@@ -7,6 +7,16 @@ export class DeleteMeRequest {
   @IsString()
   @Length(1, 1024)
   password: string;
+
+  @ApiPropertyOptional({
+    maxLength: 40,
+    example: '123456',
+    description: 'Needed where the account has a second factor: six digits from the app, or a recovery code.',
+  })
+  @ValidateIf((_, value: unknown) => value !== undefined)
+  @IsString()
+  @MaxLength(40)
+  code?: string;
 }
 
 export class ErasureReceiptView {

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
-import { UsersModule } from '../users/users.module.js';
 import { AccountExport } from './account-export.js';
 import { ReceiptSeal } from './erasure-receipt.js';
 import { ErasureRepository } from './erasure.repository.js';
@@ -12,7 +12,7 @@ import { RetentionRepository } from './retention.repository.js';
 
 /** What a person may ask for about her data: to have it, and to have it gone. */
 @Module({
-  imports: [UsersModule, ProjectsModule],
+  imports: [AuthModule, ProjectsModule],
   controllers: [PrivacyController],
   providers: [
     ...[AccountExport, ErasureService, ErasureRepository, ReceiptSeal],
