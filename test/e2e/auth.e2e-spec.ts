@@ -321,6 +321,23 @@ describe('refreshing', () => {
     expect(end).toBeGreaterThan((t.config.jwtRefreshTtlSeconds - 60) * 1000);
   });
 
+  it('moves it on to the longest life of a sign-in and no further, and refuses what is older', async () => {
+    const old = (days: number): Promise<unknown> =>
+      t.database.query(`update sign_ins set created_at = now() - $2 * interval '1 day' where user_id = $1`, [
+        ada.id,
+        days,
+      ]);
+    await old(89);
+    const child = await refreshed(ada.refreshToken);
+    const left = (await familyOf(ada)).expires_at.getTime() - Date.now();
+    expect(left).toBeGreaterThan(86_000_000);
+    expect(left).toBeLessThan(86_400_000);
+    // It was refreshed while a longer life was configured.
+    await t.database.query(`update sign_ins set expires_at = now() + interval '9 days' where user_id = $1`, [ada.id]);
+    await old(91);
+    expectProblem(await refresh(child.refresh_token), 'invalid_refresh_token');
+  });
+
   it('gives the same child again within 10 seconds, as the answer may have got lost', async () => {
     const child = await refreshed(ada.refreshToken);
     const again = await refreshed(ada.refreshToken);

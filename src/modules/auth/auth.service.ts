@@ -184,8 +184,10 @@ export class AuthService {
     if (family === null || !this.refreshTokens.matches(token, family.seed)) return null;
     if (!(await this.users.isAdmitted(token.userId))) return null;
     const nowMs = this.clock.nowMs();
-    if (family.revokedAt !== null || family.expiresAt.getTime() <= nowMs) return null;
-    if (token.generation === family.generation && (await this.signIns.advance(family, this.expiry()))) {
+    const expiresAt = this.expiryOf(family.createdAt.getTime());
+    const hasExpired = Math.min(family.expiresAt.getTime(), expiresAt.getTime()) <= nowMs;
+    if (family.revokedAt !== null || hasExpired) return null;
+    if (token.generation === family.generation && (await this.signIns.advance(family, expiresAt))) {
       return this.issue({ ...family, generation: family.generation + 1 });
     }
     // Somebody has used this token before, perhaps in this very millisecond: see what it has become.
@@ -212,7 +214,13 @@ export class AuthService {
 
   private async signIn(userId: string, { userAgent, address }: Client): Promise<SignedIn> {
     if (!(await this.users.isAdmitted(userId))) throw new AppError('invalid_credentials');
-    const signIn = { userId, id: newId(), seed: randomBytes(32), userAgent, expiresAt: this.expiry() };
+    const signIn = {
+      userId,
+      id: newId(),
+      seed: randomBytes(32),
+      userAgent,
+      expiresAt: this.expiryOf(this.clock.nowMs()),
+    };
     await this.signIns.insert(signIn);
     await this.throttle.remember(userId, address);
     await this.audit.record({ userId, signInId: signIn.id }, 'sign_in.created', { subjectId: signIn.id });
@@ -230,8 +238,11 @@ export class AuthService {
     };
   }
 
-  private expiry(): Date {
-    return new Date(this.clock.nowMs() + this.config.jwtRefreshTtlSeconds * 1000);
+  /** A sign-in that is refreshed lives on, but not for ever. */
+  private expiryOf(createdAtMs: number): Date {
+    const { jwtRefreshTtlSeconds, signInMaxSeconds } = this.config;
+    const idleMs = this.clock.nowMs() + jwtRefreshTtlSeconds * 1000;
+    return new Date(Math.min(idleMs, createdAtMs + signInMaxSeconds * 1000));
   }
 }
 

@@ -220,6 +220,14 @@ export class AppConfig {
 
   @Variable(
     'Sign-in',
+    'Seconds a sign-in lives at most, however often it is refreshed; then the password is asked for again.',
+  )
+  @IsInt()
+  @Min(60)
+  signInMaxSeconds: number = 90 * 86_400;
+
+  @Variable(
+    'Sign-in',
     'Keys the hash under every password; at least 32 random characters. Made and kept in DATA_DIR in development. With a new one no stored password verifies and no API key works any more.',
     { secret: true },
   )

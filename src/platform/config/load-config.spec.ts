@@ -118,6 +118,7 @@ describe('loadConfig', () => {
     ['JWT_ACCESS_TTL_SECONDS', '9'],
     ['JWT_ACCESS_TTL_SECONDS', '86401'],
     ['JWT_REFRESH_TTL_SECONDS', '59'],
+    ['SIGN_IN_MAX_SECONDS', '59'],
     ['BCRYPT_COST', '3'],
     ['BCRYPT_COST', '16'],
     ['WORKER_THREADS', '0'],
