@@ -25,6 +25,13 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** How often slow clients are looked for. */
 const TIMEOUT_CHECK_MS = 1000;
 
+/** TLS 1.3, and of 1.2 what has forward secrecy and authenticated encryption (RFC 9325, 4.2); the server's order counts. */
+const CIPHERS = [
+  'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
+].join(':');
+
 const REQUEST_ID = /^[\w.:-]{8,128}$/;
 
 /** The application, ready to listen: the same one for the server and for every e2e test. Migrates when config says so. */
@@ -70,8 +77,8 @@ function createServer(config: AppConfig): FastifyInstance {
     trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop < config.trustedProxies,
     // As long as an address can be: a long id is a malformed id, and that is for the route to say.
     routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
-    frameworkErrors: refuseAddress,
-    clientErrorHandler: refuseBytes,
+    frameworkErrors: refuseAddress(securityHeaders(config)),
+    clientErrorHandler: refuseBytes(securityHeaders(config)),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && (isId(given) || REQUEST_ID.test(given)) ? given : newId();
@@ -84,6 +91,7 @@ function createServer(config: AppConfig): FastifyInstance {
             cert: readFileSync(config.tlsCertFile),
             key: readFileSync(config.tlsKeyFile),
             minVersion: 'TLSv1.2',
+            ciphers: CIPHERS,
           },
         }),
   };
@@ -96,7 +104,7 @@ function createServer(config: AppConfig): FastifyInstance {
 }
 
 async function secure(app: NestFastifyApplication, config: AppConfig): Promise<void> {
-  const fixed = { ...securityHeaders(config), 'cache-control': 'no-store' };
+  const fixed = securityHeaders(config);
   app
     .getHttpAdapter()
     .getInstance()

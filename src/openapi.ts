@@ -98,7 +98,7 @@ export function serveDocs(app: NestFastifyApplication, config: AppConfig): void 
       void reply.header(
         'content-security-policy',
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-          "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+          "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
       );
     }
     done();

@@ -5,6 +5,7 @@ import request, { type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
 import { TestUser } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { NOTHING_RUNS } from '../support/nothing-runs.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 let t: TestApp;
@@ -167,6 +168,31 @@ describe('a request that two servers could read differently', () => {
   });
 });
 
+describe('a request that meets no route', () => {
+  it.each([
+    ['an address that can not be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
+    ['bytes that are no HTTP', 'HELO x\r\n\r\n'],
+    ['headers that are too large', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`],
+  ])('is refused under the same headers as any other: %s', async (_what, bytes) => {
+    const answer = await raw(bytes);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(answer).toMatch(/^content-type: application\/problem\+json/m);
+    const names = ['cache-control', 'content-security-policy', 'x-content-type-options', 'referrer-policy'];
+    const headers = (await request(t.server).get('/health/live')).headers as Record<string, string>;
+    for (const name of names) expect(answer).toContain(`\r\n${name}: ${headers[name]}\r\n`);
+    expect(answer).not.toMatch(/^(server|x-powered-by):/im);
+  });
+});
+
+describe('a query', () => {
+  it.each(['limit=1&limit=2', 'limit[]=1', 'limit[a]=1', '__proto__[limit]=1', 'cursor=a&cursor=b', 'user_id=x'])(
+    'that says a thing twice, in another form, or that nobody asked for is refused: %s',
+    async (query) => {
+      expectProblem(await ada.get(`/projects?${query}`), 'validation_failed');
+    },
+  );
+});
+
 describe('what a client says about the way it came', () => {
   it('is in no answer: neither the host nor forwarding headers are believed', async () => {
     const said = {
@@ -211,7 +237,7 @@ describe('what a user has stored', () => {
       expect(answer.headers['content-type']).toMatch(/^(application\/json|text\/event-stream); charset=utf-8$/);
       expect(answer.headers).toMatchObject({
         'x-content-type-options': 'nosniff',
-        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'content-security-policy': NOTHING_RUNS,
       });
     }
   });
@@ -234,6 +260,13 @@ describe('the pages that are served', () => {
     expect(policy).toContain("base-uri 'none'");
     expect(/script-src ([^;]*)/.exec(policy)?.[1] ?? "'self'").toBe("'self'");
     expect(policy).not.toMatch(/unsafe-eval|\*/);
+  });
+
+  it('list no folder', async () => {
+    for (const path of ['/docs/swagger-ui', '/docs/node_modules/', '/.well-known/', '/.git/config']) {
+      const { text } = await request(t.server).get(path).expect(404);
+      expect(JSON.parse(text)).toMatchObject({ code: 'not_found' });
+    }
   });
 
   it('are not reached by a path that climbs', async () => {

@@ -14,6 +14,7 @@ import { selfSignedCertificate } from '../contract/self-signed-certificate.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { NOTHING_RUNS } from '../support/nothing-runs.js';
 import { type ServerProcess, startServer } from '../support/server-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
@@ -241,11 +242,12 @@ describe('every request', () => {
     for (const { headers } of answers) {
       expect(headers).toMatchObject({
         'x-content-type-options': 'nosniff',
-        'x-frame-options': 'SAMEORIGIN',
-        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'x-frame-options': 'DENY',
+        'content-security-policy': NOTHING_RUNS,
         'referrer-policy': 'no-referrer',
         'cache-control': 'no-store',
       });
+      expect(headers['content-type']).toMatch(/^(application\/(problem\+)?json|text\/event-stream); charset=utf-8$/);
       for (const name of ['x-powered-by', 'server', 'strict-transport-security', 'set-cookie']) {
         expect(headers).not.toHaveProperty([name]);
       }
@@ -457,21 +459,36 @@ describe('HTTPS', () => {
     expect(answer.headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains');
   });
 
+  const tls = (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3', ciphers = 'DEFAULT@SECLEVEL=0'): Promise<string> => {
+    const [minVersion, maxVersion] = [version, version];
+    const at = { host: '127.0.0.1', port, ca: cert, servername: 'localhost' };
+    const socket = connectTls({ ...at, minVersion, maxVersion, ciphers });
+    return once(socket, 'secureConnect')
+      .then(() => socket.getCipher().name)
+      .finally(() => socket.destroy());
+  };
+
   it('takes nothing older than TLS 1.2', async () => {
-    const tls = (version: 'TLSv1.1' | 'TLSv1.2'): Promise<unknown> => {
-      const socket = connectTls({
-        host: '127.0.0.1',
-        port,
-        ca: cert,
-        servername: 'localhost',
-        minVersion: version,
-        maxVersion: version,
-        ciphers: 'DEFAULT@SECLEVEL=0',
-      });
-      return once(socket, 'secureConnect').finally(() => socket.destroy());
-    };
+    await expect(tls('TLSv1.3')).resolves.toBeDefined();
     await expect(tls('TLSv1.2')).resolves.toBeDefined();
     await expect(tls('TLSv1.1')).rejects.toThrow(/protocol version|alert/i);
+  });
+
+  it('takes of TLS 1.2 only ciphers with forward secrecy and authenticated encryption, the strongest first', async () => {
+    const order = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
+    expect(await tls('TLSv1.2', order)).toBe('ECDHE-ECDSA-AES256-GCM-SHA384');
+    for (const weak of ['ECDHE-ECDSA-AES128-SHA', 'ECDHE-ECDSA-AES256-SHA384', 'ECDHE-ECDSA-AES128-CCM8']) {
+      await expect(tls('TLSv1.2', `${weak}:@SECLEVEL=0`)).rejects.toThrow(/handshake failure|alert/i);
+    }
+  });
+
+  it('does not answer a client that forgot it, not even with the way to go', async () => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (bytes) => (answer += bytes.toString('latin1'))).on('error', () => undefined);
+    socket.write('GET /users/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\n\r\n');
+    await once(socket, 'close');
+    expect(answer).not.toMatch(/HTTP|location/i);
   });
 });
 

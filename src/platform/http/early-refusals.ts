@@ -6,18 +6,21 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { newId } from '../../kernel/ids.js';
 import { toProblem } from './problem.js';
 
-// What is refused here has not met the hooks that set headers, nor Nest's filter.
+// What is refused here has not met the hooks that set headers, nor Nest's filter: it brings the headers of every answer itself.
+type Headers = Readonly<Record<string, string>>;
 
 /** For Fastify's `frameworkErrors`: an address that the router can not read. */
-export function refuseAddress(_error: unknown, request: Pick<FastifyRequest, 'id' | 'url'>, reply: unknown): void {
-  const error = new AppError('malformed_request');
-  const instance = request.url.split('?', 1)[0] as string;
-  void (reply as FastifyReply)
-    .status(error.definition.status)
-    .headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    .type('application/problem+json')
-    .send(JSON.stringify(toProblem(error, { instance, requestId: request.id })));
-}
+export const refuseAddress =
+  (headers: Headers) =>
+  (_error: unknown, request: Pick<FastifyRequest, 'id' | 'url'>, reply: unknown): void => {
+    const error = new AppError('malformed_request');
+    const instance = request.url.split('?', 1)[0] as string;
+    void (reply as FastifyReply)
+      .status(error.definition.status)
+      .headers({ ...headers, 'x-request-id': request.id })
+      .type('application/problem+json')
+      .send(JSON.stringify(toProblem(error, { instance, requestId: request.id })));
+  };
 
 const BY_CODE: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -25,24 +28,21 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** For Fastify's `clientErrorHandler`: bytes that the HTTP parser can not read, or that came too slowly. */
-export function refuseBytes(failure: Error & { readonly code?: string }, socket: Socket): void {
-  if (failure.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const error = new AppError(BY_CODE[failure.code ?? ''] ?? 'malformed_request');
-  const { status } = error.definition;
-  const requestId = newId();
-  const { instance: _unknown, ...problem } = toProblem(error, { instance: '', requestId });
-  const body = JSON.stringify(problem);
-  socket.end(
-    [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      'content-type: application/problem+json; charset=utf-8',
-      `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${requestId}`,
-      'cache-control: no-store',
-      'x-content-type-options: nosniff',
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
-}
+export const refuseBytes =
+  (headers: Headers) =>
+  (failure: Error & { readonly code?: string }, socket: Socket): void => {
+    if (failure.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const error = new AppError(BY_CODE[failure.code ?? ''] ?? 'malformed_request');
+    const { status } = error.definition;
+    const requestId = newId();
+    const { instance: _unknown, ...problem } = toProblem(error, { instance: '', requestId });
+    const body = JSON.stringify(problem);
+    const lines = Object.entries({
+      ...headers,
+      'content-type': 'application/problem+json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      'x-request-id': requestId,
+      connection: 'close',
+    }).map(([name, value]) => `${name}: ${value}`);
+    socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
+  };
