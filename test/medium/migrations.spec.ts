@@ -70,10 +70,10 @@ async function schema(): Promise<unknown> {
   return details;
 }
 
-async function undo(): Promise<void> {
+async function undo(migrations = ALL): Promise<void> {
   const dataSource = await ownerDataSource(database.url).initialize();
   try {
-    for (const _ of ALL) await dataSource.undoLastMigration();
+    for (const _ of migrations) await dataSource.undoLastMigration();
   } finally {
     await dataSource.destroy();
   }
@@ -113,6 +113,22 @@ describe('the migrations', () => {
   it('run once when several instances start together, and all of them go on', async () => {
     const ran = await Promise.all([1, 2, 3].map(() => migrate(database.url)));
     expect(ran.filter((names) => names.length > 0)).toEqual([ALL]);
+  });
+
+  it('give way to those who wait behind them for a table that is held, and go on when it is free', async () => {
+    await migrate(database.url);
+    await undo(ALL.slice(1));
+    const reader = new pg.Client({ connectionString: database.url });
+    await reader.connect();
+    const tables = (await readTables(database)).map(({ name }) => name).filter((name) => name !== 'schema_migrations');
+    await reader.query(`begin; lock table ${tables.join(', ')} in access share mode`);
+    const migrating = migrate(database.url);
+    const awaited = async (): Promise<number> =>
+      (await database.query(`select from pg_locks where mode = 'AccessExclusiveLock' and not granted`)).length;
+    await expectSoon(async () => expect(await awaited()).toBe(1));
+    await expectSoon(async () => expect(await awaited()).toBe(0));
+    await reader.end();
+    expect(await migrating).toEqual(ALL.slice(1));
   });
 
   it('wait for an instance that is migrating', async () => {

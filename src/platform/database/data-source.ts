@@ -81,7 +81,12 @@ export function appDataSource(config: AppConfig, entities: Entities, onIdleError
   });
 }
 
-/** One connection as the owner of the tables, for migrations only. */
+/** A waiting ALTER TABLE makes everybody wait who comes after it: for no longer than this, then it gives way. */
+const MIGRATION_LOCK_TIMEOUT_MS = 1000;
+/** A statement that takes longer will not end by itself. */
+const MIGRATION_STATEMENT_TIMEOUT_MS = 1_800_000;
+
+/** Connections as the owner of the tables, for migrations only. */
 export function ownerDataSource(url: string, entities: Entities = []): DataSource {
   return new DataSource({
     ...shared,
@@ -90,5 +95,6 @@ export function ownerDataSource(url: string, entities: Entities = []): DataSourc
     poolSize: 2,
     connectTimeoutMS: 5000,
     applicationName: 'parley-migrate',
+    extra: { lock_timeout: MIGRATION_LOCK_TIMEOUT_MS, statement_timeout: MIGRATION_STATEMENT_TIMEOUT_MS },
   });
 }
