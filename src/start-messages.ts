@@ -11,7 +11,7 @@ export function explainFailure(error: unknown, config: AppConfig | undefined): s
   const known = listenProblem(failure, config) ?? fileProblem(failure);
   if (known !== undefined) return known;
   const isVerbose = config !== undefined && ['debug', 'trace'].includes(config.logLevel);
-  const text = isVerbose && failure.stack !== undefined ? failure.stack : failure.message.replaceAll(/\s*\n\s*/g, ' ');
+  const text = isVerbose && failure.stack !== undefined ? failure.stack : failure.message.replaceAll(/\s+/g, ' ');
   return `Parley could not start: ${withoutPasswords(text)}`;
 }
 

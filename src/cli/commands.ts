@@ -105,5 +105,5 @@ function read<const O extends Options>(args: string[], options: O) {
 
 function oneLine(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.join('; ');
-  return (error instanceof Error ? error.message || error.name : String(error)).replaceAll(/\s*\n\s*/g, ' ');
+  return (error instanceof Error ? error.message || error.name : String(error)).replaceAll(/\s+/g, ' ');
 }

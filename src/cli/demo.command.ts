@@ -40,7 +40,7 @@ async function namedServer(given: string): Promise<string> {
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw new UsageError(`--url: "${given}" is not an address like http://localhost:8000`);
   }
-  const address = url.href.replace(/\/+$/, '');
+  const address = url.href.replace(/\/$/, '');
   const problem = await DemoClient.probe(address);
   if (problem !== null) throw new Error(`${problem}. Start the server by \`npm start\`, or leave out --url.`);
   return address;

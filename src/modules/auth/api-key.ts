@@ -6,7 +6,8 @@ const SECRET_BYTES = 32;
 const SEAL_BYTES = 10;
 const SHOWN_CHARS = 12;
 
-const IN_HEADER = new RegExp(`^bearer (${PREFIX}[\\w-]{${((SECRET_BYTES + SEAL_BYTES) / 3) * 4}})$`, 'i');
+// 42 bytes are 56 characters.
+const IN_HEADER = /^bearer (prk_[\w-]{56})$/i;
 
 /** The API key in an Authorization header, or null when there is something else. */
 export function apiKeyIn(authorization: string | undefined): string | null {

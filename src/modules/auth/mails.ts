@@ -54,6 +54,6 @@ If it was not you, do nothing.
   }
 
   private link(page: string, token: string): string {
-    return `${this.config.appUrl.replace(/\/+$/, '')}/${page}#token=${token}`;
+    return `${this.config.appUrl.replace(/\/$/, '')}/${page}#token=${token}`;
   }
 }

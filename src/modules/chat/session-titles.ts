@@ -10,6 +10,8 @@ import type { OpenTurn } from './open-turn.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 const MAX_TITLE = 60;
+const OPENING = `"'“„«`;
+const CLOSING = `"'”“»`;
 /** What of question and answer the title model gets to read, in characters. */
 const EXCERPT = 1000;
 const TIMEOUT_MS = 20_000;
@@ -74,12 +76,14 @@ export class SessionTitles {
   }
 }
 
-/** One line without the quotation marks that models like to add. */
+/** One line without the quotation marks that models like to add. The text may be as long as an answer, and a stranger's. */
 function clean(text: string): string {
   const line = text.replaceAll('\0', '').toWellFormed().replace(/\s+/g, ' ').trim();
+  let [start, end] = [0, line.length];
+  while (start < end && OPENING.includes(line.charAt(start))) start++;
+  while (end > start && CLOSING.includes(line.charAt(end - 1))) end--;
   return line
-    .replace(/^["'“„«]+|["'”“»]+$/g, '')
-    .slice(0, MAX_TITLE)
+    .slice(start, Math.min(end, start + MAX_TITLE))
     .toWellFormed()
     .trim();
 }

@@ -55,5 +55,5 @@ function partsOf(email: string): string[] {
 
 /** Without the digits and signs at both ends: `ada1984!` is a guess at `ada`. */
 function bare(text: string): string {
-  return text.replace(/^\P{L}+/u, '').replace(/\P{L}+$/u, '');
+  return /\p{L}(?:.*\p{L})?/su.exec(text)?.[0] ?? '';
 }

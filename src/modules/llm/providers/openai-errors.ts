@@ -25,7 +25,10 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 const CONTEXT_NAMES = ['context_length_exceeded', 'exceed_context_size_error'];
 const CONTEXT_MESSAGE = /context[ _-]?(length|size|window)|maximum context|prompt is too long/i;
 const QUOTA_NAMES = ['insufficient_quota', 'billing_hard_limit_reached', 'insufficient_credits'];
-const MODEL_MESSAGE = /not a valid model|model .*(not found|does not exist)/i;
+const MODEL_MESSAGE = /not a valid model/i;
+/** Two looks: as one expression they would take the square of the text's length, and the text is a stranger's. */
+const MODEL = /model /i;
+const IS_NOT_THERE = /not found|does not exist/i;
 
 /** Statuses that the names in errors without a number stand for. */
 const STATUS_OF_NAME: ReadonlyMap<string, number> = new Map(
@@ -149,7 +152,7 @@ function judge(status: number, words: ErrorWords): Verdict {
 
 function judgeRejection({ names, message }: ErrorWords): LlmErrorCode {
   if (CONTEXT_MESSAGE.test(message)) return 'context_too_large';
-  if (names.includes('model_not_found') || MODEL_MESSAGE.test(message)) return 'model_not_found';
+  if (names.includes('model_not_found') || isModelMissing(message)) return 'model_not_found';
   return 'provider_rejected';
 }
 
@@ -213,4 +216,9 @@ function untilDate(text: string): number {
 
 function providerWords(text: string, redact: Redact): Error {
   return new Error(redact(text.slice(0, MAX_CAUSE_CHARS)));
+}
+
+function isModelMissing(message: string): boolean {
+  const at = message.search(MODEL);
+  return MODEL_MESSAGE.test(message) || (at >= 0 && IS_NOT_THERE.test(message.slice(at)));
 }

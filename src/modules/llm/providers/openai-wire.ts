@@ -44,7 +44,7 @@ export class OpenAiWire {
 
   constructor(private readonly settings: WireSettings) {
     const base = new URL(settings.baseUrl);
-    this.path = base.pathname.replace(/\/+$/, '');
+    this.path = base.pathname.replace(/\/$/, '');
     this.origin = base.origin;
     const connect = { timeout: settings.connectTimeoutMs };
     this.dispatcher = settings.dispatcher ?? new Pool(base.origin, { connect, ...SOCKET_OPTIONS });

@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { check } from 'recheck';
+import ts from 'typescript';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SOURCES = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .map((name) => `src/${name.replaceAll('\\', '/')}`)
+  .filter((name) => /\.(ts|mjs)$/.test(name) && !name.endsWith('.spec.ts'));
+
+/** Expressions that may take the square of the length of a text, and why nobody can choose that text. */
+const SLOW: Record<string, string> = {
+  'src/cli/stable-json.ts': 'reads the OpenAPI document, which we have written',
+  'src/start-messages.ts': 'reads what the operator has configured, once, before the server listens',
+};
+
+/** Expressions that are made while the server runs. */
+const MADE: Record<string, string> = {
+  'src/platform/http/route-table.ts': 'of the paths of our own routes, escaped, at the start',
+};
+
+/** Who may guess at random, because nothing has to be kept from anybody. */
+const SPREADS_IN_TIME = [
+  'src/modules/chat/turn-keeper.job.ts',
+  'src/modules/llm/resilience/with-retry.ts',
+  'src/platform/jobs/sweeps.ts',
+  'src/platform/mail/mailer.ts',
+  'src/platform/redis/redis-streams.ts',
+  'src/platform/revocations/revocations.job.ts',
+];
+
+/** The only files that start programs, all of them for the database of development. */
+const STARTS_PROGRAMS = ['src/platform/database/embedded-', 'src/platform/database/run-as.ts', 'src/cli/own-server.ts'];
+
+interface Found {
+  readonly file: string;
+  readonly text: string;
+}
+
+interface Call extends Found {
+  readonly callee: string;
+  readonly first: string;
+}
+
+const [expressions, calls] = collect(SOURCES.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
+
+/** Every regular expression and every call, of the compiler's own reading. */
+function collect(files: readonly (readonly [string, string])[]): [Found[], Call[]] {
+  const [literals, called]: [Found[], Call[]] = [[], []];
+  for (const [file, text] of files) {
+    const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+    const visit = (node: ts.Node): void => {
+      if (ts.isRegularExpressionLiteral(node)) literals.push({ file, text: node.text });
+      if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
+        const first = node.arguments?.[0]?.getText(source) ?? '';
+        called.push({ file, text: node.getText(source), callee: node.expression.getText(source), first });
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(source);
+  }
+  return [literals, called];
+}
+
+async function slowOnes(found: readonly Found[]): Promise<Found[]> {
+  const texts = [...new Set(found.map(({ text }) => text))];
+  const verdicts = await Promise.all(
+    texts.map(async (text) => {
+      const [, source = '', flags = ''] = /^\/(.*)\/([a-z]*)$/s.exec(text) ?? [];
+      return (await check(source, flags, { timeout: 60_000 })).status;
+    }),
+  );
+  return found.filter(({ text }) => verdicts[texts.indexOf(text)] !== 'safe');
+}
+
+const filesOf = (found: readonly Found[]): string[] => [...new Set(found.map(({ file }) => file))].sort();
+const callsOf = (...names: string[]): Call[] => calls.filter(({ callee }) => names.includes(callee));
+
+describe('a regular expression of the server', () => {
+  it('takes time in proportion to the text it reads, whoever wrote that, or there is a reason why not', async () => {
+    expect(expressions.length).toBeGreaterThan(50);
+    expect(filesOf(await slowOnes(expressions))).toEqual(Object.keys(SLOW).sort());
+  }, 120_000);
+
+  it('would be found if it did not', async () => {
+    const [bad] = collect([['x.ts', 'const a = /^(a+)+$/; const b = text.replace(/[+]+$/, "");']]);
+    expect(await slowOnes(bad)).toHaveLength(2);
+  }, 60_000);
+
+  it('is not made of what somebody sends', () => {
+    expect(filesOf(callsOf('RegExp'))).toEqual(Object.keys(MADE));
+  });
+});
+
+describe('the server', () => {
+  it('runs no text as a program', () => {
+    expect(callsOf('eval', 'Function', 'vm.runInThisContext', 'runInNewContext', 'runInContext')).toEqual([]);
+    expect(calls.filter(({ callee, first }) => /^set(Timeout|Interval)$/.test(callee) && /^['"`]/.test(first))).toEqual(
+      [],
+    );
+  });
+
+  it('starts no shell, and other programs for the database of development alone', () => {
+    const starts = calls.filter(({ callee }) => /^(execSync|spawn|spawnSync|execFile|execFileSync|fork)$/.test(callee));
+    expect(starts.length).toBeGreaterThan(0);
+    expect(filesOf(starts).filter((file) => !STARTS_PROGRAMS.some((allowed) => file.startsWith(allowed)))).toEqual([]);
+    expect(starts.filter(({ text }) => /\bshell\s*:/.test(text))).toEqual([]);
+    expect(SOURCES.filter((file) => /import[^;]*\bexec\b[^;]*node:child_process/.test(read(file)))).toEqual([]);
+  });
+
+  it('hashes and signs by SHA-256, and encrypts by AES-256-GCM, and by nothing else', () => {
+    const hashes = callsOf('createHash', 'createHmac', 'hkdfSync');
+    expect(hashes.length).toBeGreaterThan(10);
+    expect(hashes.filter(({ first }) => first !== `'sha256'`)).toEqual([]);
+    expect(callsOf('createSign', 'createVerify', 'pbkdf2Sync', 'createCipher', 'createDecipher')).toEqual([]);
+    expect(filesOf(callsOf('createCipheriv', 'createDecipheriv'))).toEqual(['src/platform/crypto/sealed-box.ts']);
+    expect(read('src/platform/crypto/sealed-box.ts')).toContain(`const CIPHER = 'aes-256-gcm';`);
+  });
+
+  it('guesses at random only for pauses: what is secret comes from the system', () => {
+    expect(filesOf(callsOf('Math.random')).filter((file) => !SPREADS_IN_TIME.includes(file))).toEqual([]);
+  });
+
+  it('takes certificates as they are: nothing switches their check off', () => {
+    const text = SOURCES.map(read).join('\n');
+    expect(text).not.toMatch(/rejectUnauthorized\s*:\s*false|NODE_TLS_REJECT_UNAUTHORIZED|checkServerIdentity\s*:/);
+  });
+
+  it('reads no XML and writes no HTML of what somebody has sent', () => {
+    expect(
+      SOURCES.filter((file) => /from '[^']*(xml|sax|cheerio|handlebars|ejs|pug|mustache|marked)/.test(read(file))),
+    ).toEqual([]);
+    expect(SOURCES.filter((file) => read(file).includes('text/html'))).toEqual([
+      'src/platform/http/errors-page.controller.ts',
+    ]);
+  });
+});
+
+function read(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8');
+}
