@@ -166,7 +166,7 @@ export class Twins {
     });
     await this.t.database.query(
       `update sign_in_addresses set last_used_at = now() - interval '1 year'
-       where address_hash = (select min(address_hash) from sign_in_addresses where user_id = $1)`,
+       where address_hash = (select address_hash from sign_in_addresses where user_id = $1 order by 1 limit 1)`,
       [ada.id],
     );
     const api_key_id = (await ada.apiKey()).id;
