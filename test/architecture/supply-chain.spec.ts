@@ -86,6 +86,30 @@ describe('the bill of materials', () => {
   });
 });
 
+describe('an image', () => {
+  const read = (file: string): string => readFileSync(`${ROOT}${file}`, 'utf8');
+
+  it('is built from what is named alone: no history, no secret, no test', () => {
+    const [first, ...patterns] = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(first).toBe('*');
+    const given = patterns.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    expect(given.filter((path) => /^(\.git|\.env|\.data|test|docs|bench)(\/|$)|^\*/.test(path))).toEqual([]);
+    expect(patterns).toContain('**/*.spec.ts');
+  });
+
+  it('has what production needs alone, runs as nobody special, and in the mode of production', () => {
+    const stages = read('docker/Dockerfile').split(/^FROM /m);
+    const last = stages.at(-1) as string;
+    expect(stages.some((stage) => stage.includes('npm ci --omit=dev --omit=optional'))).toBe(true);
+    expect(last).toContain('COPY --from=dependencies /app/node_modules');
+    expect(last).not.toMatch(/npm (ci|install)|COPY (--from=build )?(\.|\/app) /);
+    expect(last).toContain('ENV NODE_ENV=production');
+    expect(last).toMatch(/^USER 1000:1000$/m);
+  });
+});
+
 describe('the lock file', () => {
   it('pins every package by its content', () => {
     expect(locked.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([]);

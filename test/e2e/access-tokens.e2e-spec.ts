@@ -22,7 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const ed25519 = generateKeyPairSync('ed25519');
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const rsa = generateKeyPairSync('rsa', { modulusLength: 3072 });
 
 /** A PEM file of a key; the private ones as `openssl genpkey` writes them. */
 function pem(name: string, key: typeof ed25519.privateKey): string {

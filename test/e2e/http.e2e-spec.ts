@@ -14,6 +14,7 @@ import { selfSignedCertificate } from '../contract/self-signed-certificate.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { expectSoon } from '../support/expect-soon.js';
 import { NOTHING_RUNS } from '../support/nothing-runs.js';
 import { type ServerProcess, startServer } from '../support/server-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -530,6 +531,42 @@ describe('the log', () => {
   afterAll(async () => {
     await server.stop();
     rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('says of every answer when, who, what and how it ended, in one line whatever the address says', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ email: 'lines@example.com', password: SECRETS.password });
+    const registered = await fetch(`${server.url}/auth/register`, { method: 'POST', headers, body });
+    const { access_token: token, user } = (await registered.json()) as { access_token: string; user: { id: string } };
+    const ask = async (path: string, authorization?: string): Promise<void> => {
+      await fetch(server.url + path, { headers: authorization === undefined ? {} : { authorization } });
+    };
+    const strange = `/projects/${newId()}`;
+    const forged = '/x%0a%7b%22level%22:%22fatal%22%7d';
+    await ask(strange, `Bearer ${token}`);
+    await ask('/users/me', 'Bearer forged');
+    await ask(forged, `Bearer ${token}`);
+    const lines = (): Record<string, unknown>[] =>
+      server
+        .output()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z$/) as string;
+    const common = {
+      level: 'info',
+      time,
+      method: 'GET',
+      requestId: expect.any(String) as string,
+      ms: expect.any(Number) as number,
+    };
+    await expectSoon(() => {
+      const asked = lines().filter(({ method }) => method === 'GET');
+      expect(asked).toContainEqual({ ...common, path: strange, status: 404, userId: user.id });
+      expect(asked).toContainEqual({ ...common, path: '/users/me', status: 401 });
+      expect(asked).toContainEqual(expect.objectContaining({ ...common, path: forged, status: 404 }));
+      expect(lines().filter(({ level }) => level === 'fatal')).toEqual([]);
+    });
   });
 
   it('names every request in a line of JSON and never a password, token, key, query or message', async () => {

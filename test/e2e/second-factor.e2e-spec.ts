@@ -87,10 +87,23 @@ describe('switching the second factor on', () => {
   it('gives ten recovery codes once, and is then on', async () => {
     const { recoveryCodes } = await switchOn(ada);
     expect(new Set(recoveryCodes).size).toBe(10);
-    for (const code of recoveryCodes) expect(code).toMatch(/^([a-z2-7]{4}-){3}[a-z2-7]{4}$/);
+    for (const code of recoveryCodes) expect(code).toMatch(/^([a-z2-7]{4}-){5}[a-z2-7]{4}$/);
     expect(await stateOf(ada)).toMatchObject({ enabled: true, recovery_codes_left: 10 });
     expectProblem(await ada.post('/auth/second-factor', { password: PASSWORD }), 'second_factor_on');
     expectProblem(await ada.post('/auth/second-factor/confirm', { code: '123456' }), 'second_factor_on');
+  });
+
+  it('ends all other sign-ins when it is switched on or off', async () => {
+    const tokenOf = async (answer: Test): Promise<string> =>
+      ((await answer.expect(200)).body as { access_token: string }).access_token;
+    const before = ada.by(await tokenOf(login(ada)));
+    const { secret, recoveryCodes } = await switchOn(ada);
+    expectProblem(await before.get('/users/me'), 'unauthenticated');
+    await ada.get('/users/me').expect(200);
+    const other = ada.by(await tokenOf(finish(await challengeOf(ada), codeOf(secret))));
+    await ada.delete('/auth/second-factor').send({ password: PASSWORD, code: recoveryCodes[0] }).expect(204);
+    expectProblem(await other.get('/users/me'), 'unauthenticated');
+    await ada.get('/users/me').expect(200);
   });
 
   it('leaves it off when the log can not be written', async () => {

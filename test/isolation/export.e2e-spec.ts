@@ -7,6 +7,7 @@ import { TestUser } from '../support/as-user.js';
 import { readTables, type Table } from '../support/catalogue.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
+import { NOTHING_RUNS } from '../support/nothing-runs.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 type Row = Record<string, unknown>;
@@ -102,12 +103,6 @@ describe('an export', () => {
     // So that she has a log to export.
     await exported(ada);
     const response = await ada.get('/users/me/export').buffer(true).expect(200);
-    expect(response.headers).toMatchObject({
-      'content-type': 'application/x-ndjson',
-      'content-disposition': 'attachment; filename="parley-export.jsonl"',
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-    });
     const archive = parse(response.text);
     expect(archive.header).toMatchObject({ parley_export: 1, user_id: ada.id });
     expect(Math.abs(Date.parse(archive.header.exported_at) - Date.now())).toBeLessThan(60_000);
@@ -162,6 +157,17 @@ describe('an export', () => {
     } finally {
       await t.database.query('drop table made_up');
     }
+  });
+
+  it('comes as a file that no browser opens, under a name of ours', async () => {
+    const { headers } = await ada.get('/users/me/export').buffer(true).expect(200);
+    expect(headers).toMatchObject({
+      'content-type': 'application/x-ndjson',
+      'content-disposition': 'attachment; filename="parley-export.jsonl"',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': NOTHING_RUNS,
+      'cache-control': 'no-store',
+    });
   });
 
   it('is closed without a token', async () => {

@@ -33,14 +33,14 @@ export function isAppCode(bare: string): boolean {
   return /^\d{6}$/.test(bare);
 }
 
-/** Codes for when the app is lost, 80 random bits each. */
+/** Codes for when the app is lost, 120 random bits each. */
 export function newRecoveryCodes(): string[] {
   return Array.from({ length: RECOVERY_CODES }, () =>
-    new Secret({ size: 10 }).base32.toLowerCase().replaceAll(/(.{4})(?!$)/g, '$1-'),
+    new Secret({ size: 15 }).base32.toLowerCase().replaceAll(/(.{4})(?!$)/g, '$1-'),
   );
 }
 
-/** Nobody guesses 80 bits, so a plain digest is enough; the user is in it, so that equal codes do not show. */
+/** Nobody guesses 120 bits, so a plain digest is enough; the user is in it, so that equal codes do not show. */
 export function recoveryHash(userId: string, code: string): Buffer {
   return createHash('sha256')
     .update(`${userId} ${bareCode(code)}`)

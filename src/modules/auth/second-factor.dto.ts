@@ -71,7 +71,7 @@ export class SecondFactorOffer {
 export class RecoveryCodes {
   @ApiProperty({
     type: [String],
-    example: ['abcd-efgh-ijkl-mnop'],
+    example: ['abcd-efgh-ijkl-mnop-qrst-uvwx'],
     description: 'Shown this once. Each replaces the app for one sign-in.',
   })
   recovery_codes: string[];

@@ -10,6 +10,7 @@ import { Reauthentication } from './public/reauthentication.js';
 import { SECRET_PLACE, SecondFactorCheck } from './second-factor-check.js';
 import type { SecondFactor } from './second-factor.entity.js';
 import { SecondFactorsRepository } from './second-factors.repository.js';
+import { SignInsService } from './sign-ins.service.js';
 
 /** Switches a user's second factor on and off. */
 @Injectable()
@@ -19,6 +20,7 @@ export class SecondFactorService {
     private readonly factors: SecondFactorsRepository,
     private readonly check: SecondFactorCheck,
     private readonly reauthentication: Reauthentication,
+    private readonly devices: SignInsService,
     private readonly envelope: Envelope,
     private readonly audit: AuditLog,
     private readonly config: AppConfig,
@@ -41,7 +43,7 @@ export class SecondFactorService {
     return { secret, uri: otpauthUri(secret, this.config.jwtIssuer, email) };
   }
 
-  /** The answer is the recovery codes, which nobody sees again. */
+  /** Ends all other sign-ins. The answer is the recovery codes, which nobody sees again. */
   async confirm(actor: Actor, code: string): Promise<string[]> {
     const factor = await this.unitOfWork.run(actor, () => this.factors.find(actor.userId));
     if (factor === null) throw new AppError('second_factor_off');
@@ -50,6 +52,8 @@ export class SecondFactorService {
     const codes = newRecoveryCodes();
     await this.unitOfWork.run(actor, async () => {
       if (!(await this.factors.confirm(factor, hashesOf(actor, codes)))) throw new AppError('second_factor_on');
+      // Whoever is signed in elsewhere has shown less.
+      await this.devices.endOthers(actor.userId, actor.signInId);
       await this.audit.record(actor, 'second_factor.enabled');
     });
     return codes;
@@ -67,10 +71,12 @@ export class SecondFactorService {
     return codes;
   }
 
+  /** Ends all other sign-ins. */
   async remove(actor: Actor, password: string, code: string): Promise<void> {
     await this.requireBoth(actor, password, code);
     await this.unitOfWork.run(actor, async () => {
       await this.factors.remove(actor.userId);
+      await this.devices.endOthers(actor.userId, actor.signInId);
       await this.audit.record(actor, 'second_factor.disabled');
     });
   }

@@ -9,7 +9,7 @@ import { readKeyFile } from './signing-key.js';
 import { SigningKeys } from './signing-keys.js';
 
 const ed25519 = generateKeyPairSync('ed25519');
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const rsa = generateKeyPairSync('rsa', { modulusLength: 3072 });
 let dir: string;
 
 beforeAll(() => {
@@ -74,9 +74,9 @@ describe('a key file', () => {
       'holds no key in PEM form without a passphrase',
     ],
     [
-      'with an RSA key of 1024 bits',
-      () => file(pkcs8(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey)),
-      'holds an RSA key of less than 2048 bits',
+      'with an RSA key of 2048 bits',
+      () => file(pkcs8(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)),
+      'holds an RSA key of less than 3072 bits',
     ],
     [
       'with a key of another kind',

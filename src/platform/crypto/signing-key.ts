@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 
-const MIN_RSA_BITS = 2048;
+/** As hard as a symmetric key of 128 bits (NIST SP 800-57, part 1). */
+const MIN_RSA_BITS = 3072;
 
 /** A key for signed tokens. The algorithm belongs to the key: what a token says of itself is compared with it, never believed. */
 export interface SigningKey {
