@@ -3,7 +3,9 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import request, { type Test } from 'supertest';
 import { newId } from '../../src/kernel/ids.js';
+import { RouteTable } from '../../src/platform/http/route-table.js';
 import { TestUser } from '../support/as-user.js';
+import { dump, readTables } from '../support/catalogue.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { NOTHING_RUNS } from '../support/nothing-runs.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
@@ -181,6 +183,27 @@ describe('a request that meets no route', () => {
     const headers = (await request(t.server).get('/health/live')).headers as Record<string, string>;
     for (const name of names) expect(answer).toContain(`\r\n${name}: ${headers[name]}\r\n`);
     expect(answer).not.toMatch(/^(server|x-powered-by):/im);
+  });
+});
+
+describe('a GET', () => {
+  it('changes no row, but for what records that it was asked', async () => {
+    const { id: project_id } = await ada.project();
+    const prompt_id = (await ada.prompt(project_id)).id;
+    const { session_id, assistant_message } = await ada.turn({ project_id });
+    const ids: Record<string, string> = { project_id, prompt_id, session_id, message_id: assistant_message.id };
+    const tables = (await readTables(t.database)).filter(({ name }) => !/^(audit_|rate_limits)/.test(name));
+    const before = await dump(t.database, tables);
+    const paths = t.app
+      .get(RouteTable)
+      .routes()
+      .filter(({ method }) => method === 'GET')
+      .map(({ path }) => path.replace(/:([a-z_]+)/g, (_, name: string) => ids[name] ?? newId()));
+    expect(paths.length).toBeGreaterThan(20);
+    for (const path of paths)
+      await ada.get(`${path}${path.includes('?') ? '' : `?project_id=${project_id}`}`).buffer(true);
+    for (const path of paths) await ada.get(path).buffer(true);
+    expect(await dump(t.database, tables)).toEqual(before);
   });
 });
 
