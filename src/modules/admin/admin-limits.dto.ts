@@ -2,14 +2,15 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString, Matches } from 'class-validator';
 import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 
-const name = { pattern: '^[a-z0-9][a-z0-9-]{0,39}$', example: 'pro' };
+const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
+const name = { pattern: NAME.source, example: 'pro' };
 const limit = { type: 'integer', nullable: true, description: 'null is no limit.' } as const;
 
 /** A plan, made or replaced as a whole. */
 export class PutPlanRequest {
   @ApiProperty(name)
   @IsString()
-  @Matches(new RegExp(name.pattern), { message: 'must be up to 40 small letters, digits and hyphens' })
+  @Matches(NAME, { message: 'must be up to 40 small letters, digits and hyphens' })
   name: string;
 
   @RequestsPerMinute()
@@ -24,7 +25,7 @@ export class PutAccountLimitsRequest {
   @ApiPropertyOptional({ type: String, nullable: true, example: 'pro', description: 'null is the default plan.' })
   @IsOptional()
   @IsString()
-  @Matches(new RegExp(name.pattern), { message: 'must be the name of a plan' })
+  @Matches(NAME, { message: 'must be the name of a plan' })
   plan?: string | null;
 
   @RequestsPerMinute()
