@@ -66,11 +66,16 @@ const idempotencyKey = {
 };
 
 /** What the platform does for any route: it asks for a token or a key with the right scope, keeps writes from happening twice, and reports errors. */
-function addCommonParts({ paths }: OpenAPIObject): void {
+function addCommonParts({ paths, components }: OpenAPIObject): void {
   const content = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
   for (const [method, operation] of Object.values(paths).flatMap((path) =>
     Object.entries(path as Record<string, Operation>),
   )) {
+    const { requestBody: body } = operation;
+    const { $ref = '' } = body?.content['application/json']?.schema ?? {};
+    const schema = components?.schemas?.[$ref.split('/').at(-1) as string];
+    // Where every field may be left out, so may the body.
+    if (body !== undefined && schema !== undefined && !('required' in schema)) body.required = false;
     operation.responses.default = { description: 'Any other error; `code` says which.', content };
     // An open route knows nobody, whose token or key it could be.
     if (operation.security?.length === 0) continue;
@@ -86,6 +91,10 @@ function addCommonParts({ paths }: OpenAPIObject): void {
 interface Operation {
   security?: unknown[];
   readonly [SCOPES_EXTENSION]?: readonly Scope[];
+  readonly requestBody?: {
+    required?: boolean;
+    readonly content: Record<string, { readonly schema: { $ref?: string } }>;
+  };
   readonly parameters: unknown[];
   readonly responses: Record<string, unknown>;
 }
