@@ -74,8 +74,9 @@ class Attacker {
     return attacker;
   }
 
-  /** New belongings in place of those that an attack has deleted. */
+  /** A sign-in and belongings in place of those that an attack has ended. */
   async refresh() {
+    await this.person.signIn();
     this.ids = await this.person.belongings();
   }
 
