@@ -27,6 +27,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/auth/sign-ins\\.repository\\.ts$', // the sweep: sign-ins of all users
   '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
+  '^src/platform/crypto/content-keys\\.repository\\.ts$', // and whose keys of projects
   '^src/platform/jobs/nightly-jobs\\.ts$', // what all instances do once: it is nobody's
   '^src/modules/privacy/retention\\.repository\\.ts$', // projects of all users in which something is due
   '^src/modules/privacy/public/retention\\.ts$', // by type: the command line applies it

@@ -8,6 +8,7 @@ import { Project } from './modules/projects/project.entity.js';
 import { Prompt } from './modules/prompts/prompt.entity.js';
 import { ProviderKey } from './modules/provider-keys/provider-key.entity.js';
 import { User } from './modules/users/user.entity.js';
+import { ContentKeyRow } from './platform/crypto/content-key-row.entity.js';
 import { DataKey } from './platform/crypto/data-key.entity.js';
 
 /** Every table that repositories read; the turn's own tables are reached by the hot path's SQL alone. */
@@ -15,6 +16,7 @@ export const ENTITIES = [
   Plan,
   User,
   DataKey,
+  ContentKeyRow,
   SignIn,
   SecondFactor,
   Project,

@@ -1,3 +1,4 @@
+import { Global, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ENTITIES } from '../entities.js';
 import { AuditModule } from '../platform/audit/audit.module.js';
@@ -8,9 +9,12 @@ import { DataKeyRotation } from '../platform/crypto/data-key-rotation.js';
 import { DatabaseModule } from '../platform/database/database.module.js';
 import { openDatabase } from '../platform/database/open-database.js';
 import { HttpModule } from '../platform/http/http.module.js';
+import { Metrics } from '../platform/observability/metrics.js';
 import type { Environment } from './command.js';
 
-/** What a rotation needs of the server; it listens to nothing. */
+/** What a rotation needs of the server; it listens to nothing, not even to who asks for metrics. */
+@Global()
+@Module({ providers: [Metrics], exports: [Metrics] })
 class RotationModule {}
 
 /** Works with the settings of the server, as one more instance of it that only rotates. */

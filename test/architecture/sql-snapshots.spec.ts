@@ -220,6 +220,7 @@ const RECIPES: [
             retentionDays: null,
             requestsPerMinute: null,
             tokensPerMinute: null,
+            isContentEncrypted: false,
           }),
       ],
       update: [() => projects.update(userId, id, { name: 'x', params: {} })],
@@ -285,7 +286,7 @@ const RECIPES: [
         () => messages.listPathIds(userId, id, id, { order: 'desc', afterSeq: 3, limit: 21 }),
       ],
       listSiblingIds: [() => messages.listSiblingIds(userId, id, [id, null])],
-      rate: [() => messages.rate(userId, id, 'up', null)],
+      rate: [() => messages.rate(userId, id, 'up', null, null)],
     }),
   ],
   [
@@ -375,8 +376,12 @@ const RECIPES: [
         openSibling: [() => store.openSibling({ userId }, id, request, options)],
         reopen: [() => store.reopen(claimed)],
         close: [
-          () => store.close({ claimId: id, answer: { userId, id } } as never, {} as never),
-          () => store.close({ claimId: id, answer: { userId, id }, isMetered: true } as never, {} as never),
+          () => store.close({ claimId: id, answer: { userId, id }, contentKey: null } as never, {} as never),
+          () =>
+            store.close(
+              { claimId: id, answer: { userId, id }, contentKey: null, isMetered: true } as never,
+              {} as never,
+            ),
         ],
         findMessage: [() => store.findMessage({ userId }, id)],
         findSettled: [() => store.findSettled({ answer: { userId, id }, attempt: 1 } as never)],
@@ -397,7 +402,10 @@ const RECIPES: [
       release: [() => claims.release()],
       claimExpired: [() => claims.claimExpired(20)],
       findStranded: [() => claims.findStranded(20)],
-      save: [() => claims.save([{ userId, messageId: id, claimId: id, attempt: 1, startOffset: 0, text: 'x' }])],
+      save: [
+        () =>
+          claims.save([{ userId, messageId: id, claimId: id, attempt: 1, startOffset: 0, text: 'x', sealed: null }]),
+      ],
       notifyEnd: [() => claims.notifyEnd(id)],
     }),
   ],
@@ -406,6 +414,8 @@ const RECIPES: [
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = [
   'run',
+  'openBy',
+  'contentKeyOf',
   'runGuarded',
   'charge',
   'claim',

@@ -146,6 +146,7 @@ describe('whoever takes several turns takes them by id', () => {
     attempt: 1,
     startOffset: 0,
     text: 'x',
+    sealed: null,
   });
 
   it.each<[string, () => Promise<unknown>]>([

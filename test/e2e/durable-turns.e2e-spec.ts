@@ -76,6 +76,7 @@ describe('a turn among several instances', () => {
       attempt: 1,
       startOffset: 0,
       text: 'A piece',
+      sealed: null,
     };
     const claims = t.app.get(TurnClaims);
     expect([await claims.save([piece]), await claims.save([piece])]).toEqual([new Set([id]), new Set([id])]);

@@ -17,6 +17,7 @@ interface Project {
   on_conflict: string;
   on_crash: string;
   retention_days: number | null;
+  encrypt_content: boolean;
   created_at: string;
   updated_at: string;
 }
@@ -53,6 +54,7 @@ describe('projects', () => {
         retention_days: 30,
         requests_per_minute: 10,
         tokens_per_minute: 100_000,
+        encrypt_content: true,
       };
       for (const [given, made] of [
         [fields, fields],
@@ -61,7 +63,7 @@ describe('projects', () => {
           {
             ...{ name: 'Bare', description: null, provider: null, model: null, fallbacks: [], params: {} },
             ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null },
-            ...{ requests_per_minute: null, tokens_per_minute: null },
+            ...{ requests_per_minute: null, tokens_per_minute: null, encrypt_content: false },
           },
         ],
       ] as const) {

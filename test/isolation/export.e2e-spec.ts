@@ -22,6 +22,9 @@ const SUSPICIOUS = /hash|secret|seed|token|password|wrapped|sealed|cipher|(^|_)k
 /** Columns that only look like one, and what they are. */
 const HARMLESS: Record<string, string> = {
   'api_keys.tokens_per_minute': 'a number',
+  'messages.sealed': 'opened: the row shows content and parts',
+  'messages.sealed_comment': 'opened: the row shows the comment',
+  'turn_chunks.sealed': 'opened: the row shows the text',
   'audit_events.hash': "the user's own log can be checked by it",
   'audit_events.previous_hash': "the user's own log can be checked by it",
   'audit_heads.hash': "the user's own log can be checked by it",
@@ -75,7 +78,7 @@ async function expectWhole(user: TestUser, archive: Archive): Promise<void> {
       [user.id],
     );
     const left = NOT_EXPORTED[name] ?? {};
-    const shown = columns.map((column) => column.name).filter((column) => !(column in left));
+    const shown = columns.map((column) => column.name).filter((column) => !(column in left || /^sealed/.test(column)));
     const found = archive.rows.filter(({ table }) => table === name).map(({ row }) => row);
     // That it was made is recorded after the moment that it shows.
     const count = stored.length - (name === 'audit_events' ? 1 : 0);

@@ -190,7 +190,9 @@ const calls: Probe[] = [
       [userId, id],
     );
     const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false } as never;
-    return app.get(TurnStore).close({ ...turn, answer: { userId, id }, attempt: 1 } as never, settled);
+    return app
+      .get(TurnStore)
+      .close({ ...turn, answer: { userId, id }, attempt: 1, contentKey: null } as never, settled);
   }),
   call('releaseKey', ({ app }, actor) =>
     app.get(TurnStore).releaseKey(actor, { route: 'POST /chat', key: LOST_KEY, requestHash: Buffer.alloc(1) }),

@@ -35,6 +35,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   plans: { SELECT: 'all' },
   turn_buckets: { SELECT: ['full_at', 'subject_id', 'unit', 'user_id'], UPDATE: ['full_at'], DELETE: 'all' },
   circuits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
+  content_keys: { SELECT: ['master_version', 'project_id', 'user_id'] },
   rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   sign_ins: { SELECT: ['expires_at', 'id', 'revoked_at', 'user_id'], DELETE: 'all' },
   api_keys: {
@@ -177,7 +178,7 @@ async function expectUnreachable({ name, owner }: Table, tenant: string | null):
 
 /** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
 const IN_A_PROJECT = [
-  ...['projects', 'prompts', 'provider_keys', 'retention_runs'],
+  ...['projects', 'prompts', 'provider_keys', 'content_keys', 'retention_runs'],
   ...['chat_sessions', 'messages', 'turns', 'turn_chunks'],
 ];
 
@@ -523,6 +524,8 @@ describe('the roles', () => {
       'select seed from sign_ins',
       'select response from idempotency_keys',
       'select wrapped_key from data_keys',
+      'select wrapped_key from content_keys',
+      'select sealed from messages',
       'select sealed_key from provider_keys',
     ]) {
       await expect(as('parley_system', {}, sql)).rejects.toMatchObject({ code: '42501' });

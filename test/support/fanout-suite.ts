@@ -1,4 +1,5 @@
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import type { AppConfig } from '../../src/platform/config/app-config.js';
 import { type MessageBody, TestUser, type TurnBody } from './as-user.js';
 import { expectSoon } from './expect-soon.js';
@@ -9,8 +10,9 @@ import { createTestApp, type TestApp } from './test-app.js';
 /**
  * What holds of a turn that is followed, stopped and taken over at other instances, whichever way its text takes to them.
  * @param overrides asked before the first test
+ * @param fields of the project in which the turns run
  */
-export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>): void {
+export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields: Record<string, unknown> = {}): void {
   let t: TestApp;
   /** The same user at the first and at a second instance. */
   let here: TestUser;
@@ -25,7 +27,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>): void 
     there = here.at(second.getHttpServer());
   });
   beforeEach(async () => {
-    project = await here.project();
+    project = await here.project(fields);
   });
   afterEach(() => t.model.always(null));
   afterAll(() => t.close());
@@ -37,15 +39,10 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>): void 
   const message = async (id: string): Promise<MessageBody> =>
     (await there.get(`/chat/messages/${id}`).expect(200)).body as MessageBody;
 
-  const savedText = async (id: string): Promise<string> =>
-    (
-      await t.database.query<{ text: string }>(
-        'select text from turn_chunks where message_id = $1 order by start_offset',
-        [id],
-      )
-    )
-      .map(({ text }) => text)
-      .join('');
+  const savedText = async (id: string): Promise<string> => {
+    const { progress } = await t.app.get(TurnStore).readProgress({ userId: here.id }, id, { attempt: 0, offset: 0 });
+    return progress?.text ?? '';
+  };
 
   /** As if the instance that runs the turns had died: its lease is over, though it does not know. */
   const expireLeases = async (): Promise<void> =>

@@ -9,6 +9,8 @@ import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fano
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
 import { MessagesService } from './messages.service.js';
+import { SealedContent } from './sealed-content.js';
+import { SealedPlaces } from './sealed-places.js';
 import { SessionTitles } from './session-titles.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -37,6 +39,8 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     TurnsService,
     TurnStore,
     KnownPrompts,
+    SealedContent,
+    SealedPlaces,
     TurnRunner,
     TurnClaims,
     TurnMirrors,

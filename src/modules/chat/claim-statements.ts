@@ -1,4 +1,4 @@
-import { PROVIDER_KEY } from './turn-statements.js';
+import { CONTENT_PROJECT, PROVIDER_KEY } from './turn-statements.js';
 import { TURN_CHANNEL } from './turn-notices.js';
 
 /** The SQL of who may run a turn, and of the text of running ones. As in turn-statements.ts, `$1` is the tenant at first. */
@@ -44,21 +44,27 @@ update turns t set claim_id = $3 where t.user_id = $1 and t.message_id = $2 and 
 returning ${CLAIMED}`,
 };
 
+/** What is safe of the answer $2 in the attempt `of`, from the offset `from` on: plain, or sealed piece by piece. */
+const saved = (of: string, from: string): string => `
+lateral (
+  select string_agg(c.text, '' order by c.start_offset) as text,
+    array_agg(c.sealed order by c.start_offset) filter (where c.sealed is not null) as "sealedText",
+    array_agg(c.start_offset order by c.start_offset) as "sealedAt", min(c.attempt) as "sealedAttempt"
+  from turn_chunks c
+  where c.user_id = $1 and c.message_id = $2 and c.attempt = ${of} and c.start_offset >= ${from}
+) c`;
+
 // $2 answer: what it takes to run a turn that this instance did not open.
 export const READ_TURN = {
   name: 'turn_read',
   text: `
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params,
-  p.on_crash as "onCrash",
-  ${PROVIDER_KEY}, (
-    select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
-    where c.user_id = $1 and c.message_id = $2 and c.attempt = (
-      select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)
-  ) as "savedText"
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
+  ${CONTENT_PROJECT}, ${PROVIDER_KEY}, m.id as "messageId", c.*
 from messages m
 join chat_sessions s on s.user_id = $1 and s.id = m.session_id
 join projects p on p.user_id = $1 and p.id = s.project_id
+cross join ${saved('(select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)', '0')}
 where m.user_id = $1 and m.id = $2`,
 };
 
@@ -66,12 +72,9 @@ where m.user_id = $1 and m.id = $2`,
 export const READ_PROGRESS = {
   name: 'turn_read_progress',
   text: `
-select t.attempt, t.owner, coalesce((
-  select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
-  where c.user_id = $1 and c.message_id = $2 and c.attempt = t.attempt
-    and c.start_offset >= case when t.attempt = $3 then $4 else 0 end
-), '') as text
-from turns t where t.user_id = $1 and t.message_id = $2`,
+select t.attempt, t.owner, t.message_id as "messageId", c.*
+from turns t cross join ${saved('t.attempt', 'case when t.attempt = $3 then $4 else 0 end')}
+where t.user_id = $1 and t.message_id = $2`,
 };
 
 // From here on across tenants, by SystemScope. Who takes several turns takes them by id, as TurnRemoval does: two that took
@@ -133,23 +136,23 @@ where not w.is_running and not exists (
 limit $1`,
 };
 
-// $1 owner, then arrays: $2 users, $3 answers, $4 claims, $5 attempts, $6 offsets, $7 texts. One write for all running turns
+// $1 owner, then arrays: $2 users, $3 answers, $4 claims, $5 attempts, $6 offsets, $7 texts, $8 the same sealed. One write for all running turns
 // of an instance; what belongs to a claim that was lost is not written, and what was written before (the answer got lost) is
 // not written twice. Wakes those who follow from other instances.
 export const FLUSH = {
   name: 'turns_flush',
   text: `
 with held as (
-  select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[])
-    as g (user_id, message_id, claim_id, attempt, start_offset, text)
+  select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[], $8::bytea[])
+    as g (user_id, message_id, claim_id, attempt, start_offset, text, sealed)
   join turns t on t.user_id = g.user_id and t.message_id = g.message_id and t.claim_id = g.claim_id
   order by t.user_id, t.message_id for key share of t
 ), marked as (
   update messages m set status = 'streaming' from held h
   where m.user_id = h.user_id and m.id = h.message_id and m.status = 'pending'
 ), written as (
-  insert into turn_chunks (user_id, message_id, attempt, start_offset, text)
-  select user_id, message_id, attempt, start_offset, text from held
+  insert into turn_chunks (user_id, message_id, attempt, start_offset, text, sealed)
+  select user_id, message_id, attempt, start_offset, text, sealed from held
   on conflict do nothing
 )
 select array_agg(message_id) as written, pg_notify('${TURN_CHANNEL}', 'text ' || $1::text) from held`,

@@ -40,6 +40,11 @@ const bigint: ValueTransformer = {
 @Check('ck_messages_user', `role = 'assistant' or (status = 'completed' and content_tokens is not null)`)
 @Check('ck_messages_feedback_rating', `feedback_rating in ('up', 'down')`)
 @Check('ck_messages_feedback', 'feedback_comment is null or feedback_rating is not null')
+@Check('ck_messages_sealed', `sealed is null or (content = '' and parts is null)`)
+@Check(
+  'ck_messages_sealed_comment',
+  'sealed_comment is null or (feedback_comment is null and feedback_rating is not null)',
+)
 export class Message {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_messages' })
   userId: string;
@@ -65,6 +70,10 @@ export class Message {
   /** The message as parts, when it is more than text; `content` then holds its text alone. */
   @Column('jsonb', { nullable: true })
   parts: ContentPart[] | null;
+
+  /** Content and parts of a project that encrypts them; both are empty then. Null in memory, where it is open. */
+  @Column('bytea', { nullable: true })
+  sealed: Buffer | null;
 
   @Column('int', { name: 'content_tokens', nullable: true })
   contentTokens: number | null;
@@ -113,6 +122,10 @@ export class Message {
 
   @Column('text', { name: 'feedback_comment', nullable: true })
   feedbackComment: string | null;
+
+  /** The comment of a project that encrypts it, as `sealed`. */
+  @Column('bytea', { name: 'sealed_comment', nullable: true })
+  sealedComment: Buffer | null;
 
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
   createdAt: Date;

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { In, IsNull, LessThan, MoreThan } from 'typeorm';
+import type { ContentKey } from '../../platform/crypto/content-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Message } from './message.entity.js';
+import { sealComment, SealedContent } from './sealed-content.js';
 
 const MAX_SEQ = 2_147_483_647;
 
@@ -14,16 +16,21 @@ export interface MessageRange {
 
 @Injectable()
 export class MessagesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly contents: SealedContent,
+  ) {}
 
-  find(userId: string, id: string): Promise<Message | null> {
-    return this.unitOfWork.repository(Message).findOneBy({ userId, id });
+  async find(userId: string, id: string): Promise<Message | null> {
+    const message = await this.unitOfWork.repository(Message).findOneBy({ userId, id });
+    if (message !== null) await this.contents.open(userId, [message]);
+    return message;
   }
 
   /** In the order of their making or against it, from a sequence number on; all of the session, or only the given ones. */
-  list(userId: string, sessionId: string, page: MessageRange, ids?: readonly string[]): Promise<Message[]> {
+  async list(userId: string, sessionId: string, page: MessageRange, ids?: readonly string[]): Promise<Message[]> {
     const { order, afterSeq, limit } = page;
-    return this.unitOfWork.repository(Message).find({
+    const found = await this.unitOfWork.repository(Message).find({
       where: {
         userId,
         sessionId,
@@ -33,6 +40,8 @@ export class MessagesRepository {
       order: { seq: order === 'asc' ? 'ASC' : 'DESC' },
       take: limit,
     });
+    await this.contents.open(userId, found);
+    return found;
   }
 
   /**
@@ -79,9 +88,16 @@ export class MessagesRepository {
     return siblings;
   }
 
-  async rate(userId: string, id: string, rating: Message['feedbackRating'], comment: string | null): Promise<void> {
+  /** @param key by which the project stores what is said; null when that is plain */
+  async rate(
+    userId: string,
+    id: string,
+    rating: Message['feedbackRating'],
+    comment: string | null,
+    key: ContentKey | null,
+  ): Promise<void> {
     await this.unitOfWork
       .repository(Message)
-      .update({ userId, id }, { feedbackRating: rating, feedbackComment: comment });
+      .update({ userId, id }, { feedbackRating: rating, ...sealComment(key, id, comment) });
   }
 }

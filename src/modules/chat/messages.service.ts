@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ProjectAccess } from '../projects/public/project-access.js';
 import type { ListMessagesQuery, RateMessageRequest } from './message.dto.js';
 import type { Message } from './message.entity.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -18,6 +19,7 @@ export class MessagesService {
     private readonly unitOfWork: UnitOfWork,
     private readonly messages: MessagesRepository,
     private readonly sessions: SessionsRepository,
+    private readonly projects: ProjectAccess,
   ) {}
 
   /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
@@ -48,9 +50,11 @@ export class MessagesService {
   /** Feedback is about answers. */
   rate(actor: Actor, id: string, { rating, comment }: RateMessageRequest): Promise<Message> {
     return this.unitOfWork.run(actor, async () => {
-      const { role } = await this.require(actor, id);
+      const { role, sessionId } = await this.require(actor, id);
       if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
-      await this.messages.rate(actor.userId, id, rating, comment ?? null);
+      const session = await this.sessions.find(actor.userId, sessionId);
+      const key = session === null ? null : await this.projects.contentKey(actor, session.projectId);
+      await this.messages.rate(actor.userId, id, rating, comment ?? null, key);
       return this.require(actor, id);
     });
   }
@@ -58,7 +62,7 @@ export class MessagesService {
   async unrate(actor: Actor, id: string): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
       await this.require(actor, id);
-      await this.messages.rate(actor.userId, id, null, null);
+      await this.messages.rate(actor.userId, id, null, null, null);
     });
   }
 

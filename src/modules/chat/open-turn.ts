@@ -1,6 +1,7 @@
 import type { QueryResult } from 'pg';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
+import type { ContentKey } from '../../platform/crypto/content-keys.js';
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
 import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
@@ -9,6 +10,7 @@ import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy
 import type { ContextEntry } from './context/context-builder.js';
 import type { PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
+import { sealContent } from './sealed-content.js';
 
 /** What a turn asks of the model beyond its project; kept with the claim, so that another instance can ask again. */
 export interface TurnRequest {
@@ -57,6 +59,8 @@ export interface OpenTurn extends Charged {
   readonly isRunning: boolean;
   /** Answers that this turn has asked to stop. */
   readonly interrupted: readonly string[];
+  /** By which its text is stored; null when that is plain. */
+  readonly contentKey: ContentKey | null;
   /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
   readonly savedText: string | null;
 }
@@ -109,7 +113,10 @@ export interface OpenedRow extends ProjectFacts {
   createdAt: Date;
   isRunning: boolean;
   interrupted?: string[] | null;
-  savedText?: string | null;
+  /** The project, when it encrypts its content. */
+  contentProjectId: string | null;
+  /** What is safe of an earlier attempt. */
+  text?: string | null;
 }
 
 /** The stamp of the prompts, or a prompt or message that may go to the model. */
@@ -139,7 +146,7 @@ export function single<T>(result: QueryResult | undefined): T {
 }
 
 /** What the rows of OPEN and of the context say of a turn. */
-export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | keyof Charged>;
+export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | 'contentKey' | keyof Charged>;
 
 export function toContext(context: QueryResult | undefined): ReadContext {
   // UNION ALL promises no order.
@@ -162,7 +169,7 @@ export function toOpened(
   row: OpenedRow,
   context: Pick<Opened, 'prompts' | 'history'>,
 ): Opened {
-  const { provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, savedText } = row;
+  const { provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, text } = row;
   return {
     answer: {
       ...emptyMessage(userId, answerId, row),
@@ -175,7 +182,7 @@ export function toOpened(
     ...context,
     isRunning,
     interrupted: interrupted ?? [],
-    savedText: savedText ?? null,
+    savedText: text ?? null,
   };
 }
 
@@ -208,7 +215,19 @@ export function emptyMessage(userId: string, id: string, { sessionId, createdAt 
     errorCode: null,
     feedbackRating: null,
     feedbackComment: null,
+    sealed: null,
+    sealedComment: null,
     createdAt,
     completedAt: null,
   };
+}
+
+/** The values of CLOSE: what has become of an answer, as it is stored. */
+export function valuesOfClose({ claimId, answer, attempt, contentKey }: OpenTurn, o: Outcome): unknown[] {
+  const { content, sealed } = sealContent(contentKey, answer.id, { content: o.content, parts: null });
+  return [
+    ...[answer.userId, answer.id, claimId, o.status, content, o.contentTokens, o.finishReason],
+    ...[o.provider, o.model, o.generationId, o.inputTokens, o.outputTokens, o.cachedInputTokens, o.isUsageEstimated],
+    ...[o.costMicroUsd, o.errorCode, attempt, sealed],
+  ];
 }

@@ -32,8 +32,10 @@ export class SessionTitles {
   ) {}
 
   /** Asks the title model when config names one. Never throws, never replaces a name that a person gave. */
-  async name({ question, project }: OpenTurn, answer: Message): Promise<void> {
+  async name({ question, project, contentKey }: OpenTurn, answer: Message): Promise<void> {
     const { titleModel } = this.config;
+    // A title is stored readable, and one that is made of what was said would be words of it.
+    if (contentKey !== null) return;
     if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
     const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
     try {

@@ -34,6 +34,8 @@ export interface SavedText {
   readonly attempt: number;
   readonly startOffset: number;
   readonly text: string;
+  /** The text in the form in which it is stored; null when that is plain. */
+  readonly sealed: Buffer | null;
 }
 
 /** Who may run a turn: leases, takeover, the queue of a session, and the text that is safe meanwhile. */
@@ -112,7 +114,8 @@ export class TurnClaims {
       column('claimId'),
       column('attempt'),
       column('startOffset'),
-      column('text'),
+      texts.map(({ text, sealed }) => (sealed === null ? text : '')),
+      column('sealed'),
     ];
     const { rows } = await this.system.query('save the text of running answers', { ...sql.FLUSH, values });
     return new Set((rows as { written: string[] | null }[])[0]?.written ?? []);

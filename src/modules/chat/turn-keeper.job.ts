@@ -3,6 +3,7 @@ import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationB
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Notifications } from '../../platform/database/notifications.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
+import { sealText } from './sealed-content.js';
 import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
 import { TurnMetrics } from './turn-metrics.js';
 import { TurnMirrors } from './turn-mirrors.js';
@@ -175,13 +176,15 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
 }
 
 function toSavedText({ turn, live, savedLength }: RunningTurn): SavedText {
-  const { claimId, attempt, answer } = turn;
+  const { claimId, attempt, answer, contentKey } = turn;
+  const text = live.textFrom(savedLength);
   return {
     userId: answer.userId,
     messageId: answer.id,
     claimId,
     attempt,
     startOffset: savedLength,
-    text: live.textFrom(savedLength),
+    text,
+    sealed: sealText(contentKey, answer.id, attempt, savedLength, text),
   };
 }

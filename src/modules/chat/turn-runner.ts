@@ -113,7 +113,8 @@ export class TurnRunner {
     // An earlier attempt of ours that is still at it has lost its claim to this one.
     this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
     this.turns.set(turn.answer.id, running);
-    this.fanout.publish(live, isTaken);
+    // What is stored sealed goes no other way in the open: its followers read it from the database.
+    if (turn.contentKey === null) this.fanout.publish(live, isTaken);
     this.metrics.started(isTaken);
     return live;
   }

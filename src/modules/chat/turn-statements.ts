@@ -19,8 +19,8 @@ const ANSWER_AND_CLAIM = `
 const QUESTION = `
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
   )`;
 
 // Others of the session are asked to stop when this one interrupts; a waiting one settles when its time comes.
@@ -39,10 +39,21 @@ export const PROVIDER_KEY = `(
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
   ) as "providerKey"`;
 
+/** The project `p` when what is said in it is stored encrypted. */
+export const CONTENT_PROJECT = `case when p.is_content_encrypted then p.id end as "contentProjectId"`;
+
+// $15, the sealed content, begins with the project whose key has sealed it. What is not as the project `p` wants it ends the
+// whole transaction before a row is written: the key of the request is free again, and the error names the project. PostgreSQL
+// may look at other projects of the user before it knows that they are not meant, so the condition says itself which one is.
+const rightlySealed = (isMeant: string): string => `
+    case when not ${isMeant} then false
+      when coalesce(substring($15::bytea from 1 for 16), '') = case when p.is_content_encrypted then uuid_send(p.id) else '' end
+      then true else refuse_content(p.id) end`;
+
 const OPENED = `
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  ${PROVIDER_KEY}`;
+  ${CONTENT_PROJECT}, ${PROVIDER_KEY}`;
 
 // True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.
 const IS_RUNNING = `
@@ -65,12 +76,12 @@ where user_id = $1 and id = (select session_id from messages where user_id = $1 
 };
 
 // $2 project, $3 answer, $4 claim, $5 owner, $6 lease, $7 request, $8 policy or null, $9 question, $10 content, $11 parts,
-// $12 tokens, $13 session, $14 title. In a new session there is nobody to wait for, whatever the policy says.
+// $12 tokens, $13 session, $14 title, $15 sealed content. In a new session there is nobody to wait for, whatever the policy says.
 export const OPEN_IN_NEW_SESSION = {
   name: 'turn_open_in_new_session',
   text: `
 with project as (
-  select * from projects where user_id = $1 and id = $2
+  select * from projects p where p.user_id = $1 and p.id = $2 and ${rightlySealed('(p.id = $2)')}
 ), created as (
   insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
   select $1, $13, id, $14, 2, $3 from project
@@ -82,17 +93,18 @@ with project as (
 select ${OPENED}, null as interrupted from session s, project p`,
 };
 
-// As above, behind LOCK_SESSION; $15 whether the client named a parent, $16 that parent or null for the beginning.
+// As above, behind LOCK_SESSION; $16 whether the client named a parent, $17 that parent or null for the beginning.
 export const OPEN_IN_SESSION = {
   name: 'turn_open_in_session',
   text: `
 with place as (
   select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy, ${IS_RUNNING} as is_running,
-    case when $15 then $16::uuid else s.last_message_id end as parent_id
+    case when $16 then $17::uuid else s.last_message_id end as parent_id
   from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
   where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
-    and (not $15 or $16::uuid is null or exists (
-      select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = s.id and m.role = 'assistant'))
+    and (not $16 or $17::uuid is null or exists (
+      select 1 from messages m where m.user_id = $1 and m.id = $17 and m.session_id = s.id and m.role = 'assistant'))
+    and ${rightlySealed('(s.id = $13 and p.id = s.project_id)')}
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
@@ -139,10 +151,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -153,14 +165,15 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4`;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4`;
 
 // $2 question, $3 most messages of history, $4 most tokens of them: the prompts, and what was said before the question. It
 // runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
@@ -187,7 +200,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, completed_at = now()
+    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", exists (
@@ -203,7 +216,7 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end`,
 };

@@ -3,6 +3,7 @@ import type { QueryResult } from 'pg';
 import type { Actor } from '../../kernel/actor.js';
 import { newId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
+import { type ContentKey, ContentKeys } from '../../platform/crypto/content-keys.js';
 import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
 import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import { explainRefusal, toCharged, TurnLimits } from '../limits/public/turn-limits.js';
@@ -11,7 +12,6 @@ import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
 import { KnownPrompts, type PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
 import {
-  emptyMessage,
   type MessageContent,
   type OpenedRow,
   type OpenOptions,
@@ -25,7 +25,11 @@ import {
   toOpened,
   type TurnPlace,
   type TurnRequest,
+  valuesOfClose,
 } from './open-turn.js';
+import { lockOf, openStatement, toQuestion } from './open-question.js';
+import { SealedContent } from './sealed-content.js';
+import { SealedPlaces } from './sealed-places.js';
 import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
 
@@ -39,6 +43,9 @@ export class TurnStore {
     private readonly claims: TurnClaims,
     private readonly prompts: KnownPrompts,
     private readonly limits: TurnLimits,
+    private readonly contentKeys: ContentKeys,
+    private readonly contents: SealedContent,
+    private readonly places: SealedPlaces,
     private readonly config: AppConfig,
   ) {}
 
@@ -52,39 +59,41 @@ export class TurnStore {
     place: TurnPlace,
     given: MessageContent,
     request: TurnRequest,
+    options: OpenOptions,
+  ): Promise<OpenTurn> {
+    const open = (contentKey: ContentKey | null): Promise<OpenTurn> =>
+      this.openBy(contentKey, actor, place, given, request, options);
+    return this.places.open(actor.userId, place, open);
+  }
+
+  /** The same, by the key that the project is believed to have for its content. */
+  private async openBy(
+    contentKey: ContentKey | null,
+    actor: Tenant,
+    place: TurnPlace,
+    given: MessageContent,
+    request: TurnRequest,
     { policy, key }: OpenOptions,
   ): Promise<OpenTurn> {
     const { userId } = actor;
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
-    const { content, parts, tokens, title } = given;
     const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
-    const asked = [questionId, content, parts === null ? null : JSON.stringify(parts), tokens];
-    const lock = 'sessionId' in place ? { ...sql.LOCK_SESSION, values: [userId, place.sessionId] } : null;
-    const open =
-      'sessionId' in place
-        ? {
-            ...sql.OPEN_IN_SESSION,
-            values: [...claim, ...asked, place.sessionId, title, place.parentId !== undefined, place.parentId ?? null],
-          }
-        : { ...sql.OPEN_IN_NEW_SESSION, values: [...claim, ...asked, newId(), title] };
-    const known = this.prompts.find(actor, place);
-    const statements = [open, this.readContext(sql.READ_CONTEXT, userId, questionId, known)];
-    statements.push(this.charge(actor, answerId, request));
-    const [opened, context, charged] = await this.runGuarded(actor, key, answerId, lock, statements);
+    const prompts = this.prompts.find(actor, place);
+    const [opened, context, charged] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
+      openStatement(place, claim, questionId, given, contentKey),
+      this.readContext(sql.READ_CONTEXT, userId, questionId, prompts),
+      this.charge(actor, answerId, request),
+    ]);
     const row = single<OpenedRow>(opened);
-    const question: Message = {
-      ...emptyMessage(userId, questionId, row),
-      parentId: row.parentId,
-      seq: row.seq - 1,
-      role: 'user',
-      content,
-      parts,
-      contentTokens: tokens,
-      status: 'completed',
-      completedAt: row.createdAt,
+    return {
+      claimId,
+      attempt: 1,
+      request,
+      question: toQuestion(userId, questionId, row, given),
+      contentKey,
+      ...this.opened(actor, answerId, row, context, prompts),
+      ...toCharged(charged),
     };
-    const found = { ...this.opened(actor, answerId, row, context, known), ...toCharged(charged) };
-    return { claimId, attempt: 1, request, question, ...found };
   }
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
@@ -110,6 +119,7 @@ export class TurnStore {
       attempt: 1,
       request,
       question: single<Message>(asked),
+      contentKey: await this.contentKeyOf(userId, row),
       ...this.opened(actor, answerId, row, context, known),
       ...toCharged(charged),
     };
@@ -124,36 +134,18 @@ export class TurnStore {
     ]);
     const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
     if (row === undefined || question === undefined) return null;
+    const contentKey = await this.contentKeyOf(userId, row);
     // Whether it was charged stands with its claim.
     const found = { ...this.opened({ userId }, messageId, row, context, null), allowances: [], isMetered: true };
-    return { claimId, attempt, request, question, ...found };
+    return { claimId, attempt, request, question, contentKey, ...found };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
-  async close({ claimId, answer, attempt, isMetered }: OpenTurn, outcome: Outcome): Promise<Settled | null> {
-    const o = outcome;
-    const values = [
-      answer.userId,
-      answer.id,
-      claimId,
-      o.status,
-      o.content,
-      o.contentTokens,
-      o.finishReason,
-      o.provider,
-      o.model,
-      o.generationId,
-      o.inputTokens,
-      o.outputTokens,
-      o.cachedInputTokens,
-      o.isUsageEstimated,
-      o.costMicroUsd,
-      o.errorCode,
-      attempt,
-    ];
-    const used = (o.inputTokens ?? 0) + (o.outputTokens ?? 0);
+  async close(turn: OpenTurn, outcome: Outcome): Promise<Settled | null> {
+    const { claimId, answer, attempt, isMetered } = turn;
+    const used = (outcome.inputTokens ?? 0) + (outcome.outputTokens ?? 0);
     const settle = isMetered ? [this.limits.settle(answer.userId, answer.id, claimId, used)] : [];
-    const closed = (await this.run(answer, [...settle, { ...sql.CLOSE, values }])).at(-1);
+    const closed = (await this.run(answer, [...settle, { ...sql.CLOSE, values: valuesOfClose(turn, outcome) }])).at(-1);
     const row = closed?.rows[0] as { completedAt: Date; hasNext: boolean } | undefined;
     if (row === undefined) return null;
     return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
@@ -198,8 +190,9 @@ export class TurnStore {
       { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
     ]);
     const message = answer?.rows[0] as Message | undefined;
+    const row = progress?.rows[0] as (Omit<Progress, 'text'> & { text: string | null }) | undefined;
     return {
-      progress: (progress?.rows[0] as Progress | undefined) ?? null,
+      progress: row === undefined ? null : { ...row, text: row.text ?? '' },
       settled: message?.completedAt == null ? null : message,
     };
   }
@@ -210,8 +203,15 @@ export class TurnStore {
     await this.run(actor, [{ ...sql.RELEASE_KEY, values: [userId, route, key] }]);
   }
 
-  private run(actor: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
-    return this.pipeline.run(actor, statements);
+  /** All that is read of a turn comes back through here, opened. */
+  private async run(actor: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
+    const results = await this.pipeline.run(actor, statements);
+    for (const { rows } of results) await this.contents.open(actor.userId, rows as object[]);
+    return results;
+  }
+
+  private async contentKeyOf(userId: string, { contentProjectId }: OpenedRow): Promise<ContentKey | null> {
+    return contentProjectId === null ? null : this.contentKeys.get({ userId, projectId: contentProjectId });
   }
 
   /**

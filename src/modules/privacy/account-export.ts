@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
+import { type ContentKey, ContentKeys, projectOf } from '../../platform/crypto/content-keys.js';
 import {
   quoted,
   TENANT_TABLES,
@@ -34,6 +35,7 @@ export class AccountExport {
     private readonly snapshots: TenantSnapshots,
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditLog,
+    private readonly contentKeys: ContentKeys,
   ) {}
 
   /**
@@ -53,7 +55,7 @@ export class AccountExport {
       snapshot = await this.snapshots.open(actor.userId, (error) => archive?.destroy(error));
       await this.requireTurn(snapshot, actor);
       await this.unitOfWork.run(actor, () => this.audit.record(actor, 'account.exported'));
-      archive = Readable.from(archiveOf(snapshot, actor.userId));
+      archive = Readable.from(archiveOf(snapshot, actor.userId, this.contentKeys));
     } catch (error) {
       end();
       throw error;
@@ -78,29 +80,74 @@ export class AccountExport {
   }
 }
 
-async function* archiveOf(snapshot: TenantSnapshot, userId: string): AsyncGenerator<string> {
+/** A row as PostgreSQL writes it, and what of it is encrypted by the key of a project. */
+interface ExportedRow {
+  readonly row: string;
+  readonly ids: readonly string[];
+  readonly sealed: readonly (Buffer | null)[];
+}
+
+async function* archiveOf(snapshot: TenantSnapshot, userId: string, keys: ContentKeys): AsyncGenerator<string> {
   const tables = await snapshot.query<TenantTable>(TENANT_TABLES);
   const [{ now } = {}] = await snapshot.query<{ now: Date }>('select now()');
   const names = tables.map(({ name }) => name);
   yield line({ parley_export: VERSION, user_id: userId, exported_at: now, tables: names });
+  const opened = await readKeys(snapshot, userId, keys);
   const counts: Record<string, number> = {};
   for (const table of tables) {
     let count = 0;
-    for await (const rows of snapshot.read<{ row: string }>(selectOf(table), [userId])) {
+    const sealedColumns = table.columns.filter((column) => isSealed(table, column));
+    for await (const rows of snapshot.read<ExportedRow>(selectOf(table, sealedColumns), [userId])) {
       count += rows.length;
-      yield rows.map(({ row }) => `{"table":${JSON.stringify(table.name)},"row":${row}}\n`).join('');
+      const texts = rows.map((row) => open(table.name, sealedColumns, row, opened));
+      yield texts.map((text) => `{"table":${JSON.stringify(table.name)},"row":${text}}\n`).join('');
     }
     counts[table.name] = count;
   }
   yield line({ end: true, counts });
 }
 
+/** The keys of the same moment: a project that is deleted meanwhile is still whole in the archive. */
+async function readKeys(
+  snapshot: TenantSnapshot,
+  userId: string,
+  keys: ContentKeys,
+): Promise<ReadonlyMap<string, ContentKey>> {
+  const rows = await snapshot.query<Parameters<ContentKeys['unwrap']>[0]>(
+    `select user_id as "userId", project_id as "projectId", wrapped_key as "wrappedKey", master_version as "masterVersion"
+     from content_keys where user_id = $1`,
+    [userId],
+  );
+  return new Map(rows.map((row) => [row.projectId, keys.unwrap(row)]));
+}
+
+const isSealed = ({ name }: TenantTable, column: string): boolean =>
+  /^sealed(_|$)/.test(column) && !Object.hasOwn(NOT_EXPORTED[name] ?? {}, column);
+
+/** The row with what was sealed in its place. Without its key it is erased, and stays empty. */
+function open(
+  table: string,
+  columns: readonly string[],
+  { row, ids, sealed }: ExportedRow,
+  keys: ReadonlyMap<string, ContentKey>,
+): string {
+  if (sealed.every((box) => box === null)) return row;
+  const parts = sealed.map((box, i) =>
+    box === null ? {} : keys.get(projectOf(box))?.open({ table, column: columns[i] as string, ids }, box),
+  );
+  return JSON.stringify(Object.assign(JSON.parse(row) as object, ...parts));
+}
+
 /** PostgreSQL writes the row: what is left out never leaves the database. */
-function selectOf({ name, owner, columns, primaryKey }: TenantTable): string {
+function selectOf(table: TenantTable, sealedColumns: readonly string[]): string {
+  const { name, owner, columns, primaryKey } = table;
   const left = NOT_EXPORTED[name] ?? {};
-  const shown = columns.filter((column) => !Object.hasOwn(left, column)).map(quoted);
-  const source = `select ${shown.join(', ')} from ${quoted(name)} where ${owner} = $1 order by ${primaryKey.map(quoted).join(', ')}`;
-  return `select row_to_json(r)::text as row from (${source}) r`;
+  const shown = columns.filter((column) => !Object.hasOwn(left, column) && !sealedColumns.includes(column));
+  const ofRow = (names: readonly string[], type = ''): string =>
+    names.map((one) => `t.${quoted(one)}${type}`).join(', ');
+  const ids = primaryKey.filter((column) => column !== owner);
+  return `select row_to_json(r)::text as row, array[${ofRow(ids, '::text')}]::text[] as ids, array[${ofRow(sealedColumns)}]::bytea[] as sealed
+    from ${quoted(name)} t cross join lateral (select ${ofRow(shown)}) r where t.${owner} = $1 order by ${ofRow(primaryKey)}`;
 }
 
 const line = (value: object): string => `${JSON.stringify(value)}\n`;

@@ -3,6 +3,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsObject,
@@ -114,6 +115,15 @@ export class CreateProjectRequest {
 
   @TokensPerMinute()
   tokens_per_minute?: number | null;
+
+  @ApiPropertyOptional({
+    default: false,
+    description:
+      'Stores what is said in the project encrypted, by a key of its own that is deleted with it: messages, answers while they are written, comments of feedback. Decided when the project is made, and not changed later. Names, descriptions, prompts, metadata and the titles that you give to sessions stay readable to the server, as lists show and find them; sessions get no title by themselves.',
+  })
+  @ValidateIf(({ encrypt_content }: CreateProjectRequest) => encrypt_content !== undefined)
+  @IsBoolean()
+  encrypt_content?: boolean;
 }
 
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
@@ -155,6 +165,9 @@ export class Project {
 
   @ApiProperty({ type: 'integer', nullable: true })
   tokens_per_minute: number | null;
+
+  @ApiProperty({ description: 'Whether what is said here is stored encrypted.' })
+  encrypt_content: boolean;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

@@ -65,6 +65,10 @@ export class Project {
   @Column('int', { name: 'tokens_per_minute', nullable: true })
   tokensPerMinute: number | null;
 
+  /** Whether what is said here is stored encrypted, by a key of the project's own. Decided when it is made. */
+  @Column('boolean', { name: 'is_content_encrypted', default: false })
+  isContentEncrypted: boolean;
+
   /** Counts changes; the entity tag. */
   @Column('int', { default: 1 })
   version: number;

@@ -129,6 +129,7 @@ function presentProject(project: ProjectRow): Project {
     retention_days: project.retentionDays,
     requests_per_minute: project.requestsPerMinute,
     tokens_per_minute: project.tokensPerMinute,
+    encrypt_content: project.isContentEncrypted,
     created_at: project.createdAt.toISOString(),
     updated_at: project.updatedAt.toISOString(),
   };

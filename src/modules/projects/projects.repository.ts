@@ -16,7 +16,7 @@ type Writable =
   | 'retentionDays'
   | 'requestsPerMinute'
   | 'tokensPerMinute';
-export type NewProject = Pick<Project, 'userId' | 'id' | Writable>;
+export type NewProject = Pick<Project, 'userId' | 'id' | 'isContentEncrypted' | Writable>;
 export type ProjectChanges = Partial<Pick<Project, Writable>>;
 
 @Injectable()

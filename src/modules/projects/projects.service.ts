@@ -3,6 +3,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
+import { ContentKeys } from '../../platform/crypto/content-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import type { CreateProjectRequest, UpdateProjectRequest } from './project.dto.js';
@@ -15,6 +16,7 @@ export class ProjectsService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly projects: ProjectsRepository,
+    private readonly contentKeys: ContentKeys,
     private readonly audit: AuditLog,
   ) {}
 
@@ -42,7 +44,9 @@ export class ProjectsService {
         retentionDays: request.retention_days ?? null,
         requestsPerMinute: request.requests_per_minute ?? null,
         tokensPerMinute: request.tokens_per_minute ?? null,
+        isContentEncrypted: request.encrypt_content ?? false,
       });
+      if (request.encrypt_content === true) await this.contentKeys.make({ userId: actor.userId, projectId: id });
       await this.audit.record(actor, 'project.created', { subjectId: id });
       return this.require(actor, id);
     });
@@ -54,7 +58,11 @@ export class ProjectsService {
 
   update(actor: Actor, id: string, ifMatch: readonly number[] | null, request: UpdateProjectRequest): Promise<Project> {
     return this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
+      const project = found(await this.projects.findLocked(actor.userId, id));
+      requireVersion(ifMatch, project);
+      if ((request.encrypt_content ?? project.isContentEncrypted) !== project.isContentEncrypted) {
+        throw AppError.invalid('/encrypt_content', 'is decided when a project is made: what is stored stays as it is');
+      }
       const fields = Object.keys(request);
       if (fields.length > 0) {
         await this.projects.update(actor.userId, id, toChanges(request));
@@ -91,6 +99,7 @@ function toChanges({
   requests_per_minute: requestsPerMinute,
   tokens_per_minute: tokensPerMinute,
   fallbacks,
+  encrypt_content: _,
   params,
   ...same
 }: UpdateProjectRequest): ProjectChanges {

@@ -30,6 +30,8 @@ export const AUDIT_ACTIONS = {
   'project.created': 'Subject: the project.',
   'project.changed': 'Settings of a project were changed — `fields`: which. Subject: the project.',
   'project.deleted': 'Deleted with its prompts and sessions. Subject: the project.',
+  'project.content_key_rotated':
+    'The key of its conversations was wrapped by another master key — `version`: which. Subject: the project.',
   'project.retention_applied':
     'Sessions were deleted that the project does not keep any longer; told once a night — `sessions`, `messages`, `idempotency_keys`: how many. Subject: the project.',
   'provider_key.set':

@@ -1,4 +1,6 @@
 import { Global, Module } from '@nestjs/common';
+import { ContentKeys } from './content-keys.js';
+import { ContentKeysRepository } from './content-keys.repository.js';
 import { DataKeyRotation } from './data-key-rotation.js';
 import { DataKeysRepository } from './data-keys.repository.js';
 import { Envelope } from './envelope.js';
@@ -12,8 +14,8 @@ import { SigningKeys } from './signing-keys.js';
 @Module({
   providers: [
     ...[KeyRing, PasswordHasher, SigningKeys, SignedTokens],
-    ...[MasterKeys, DataKeysRepository, DataKeyRotation, Envelope],
+    ...[MasterKeys, DataKeysRepository, DataKeyRotation, Envelope, ContentKeysRepository, ContentKeys],
   ],
-  exports: [KeyRing, PasswordHasher, SigningKeys, SignedTokens, DataKeyRotation, Envelope],
+  exports: [KeyRing, PasswordHasher, SigningKeys, SignedTokens, DataKeyRotation, Envelope, ContentKeys],
 })
 export class CryptoModule {}

@@ -1,11 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
+import { keyPlace as keyPlaceOfProject } from './content-keys.js';
+import { type ContentOwner, ContentKeysRepository } from './content-keys.repository.js';
 import { DataKeysRepository } from './data-keys.repository.js';
+import { keyPlace as keyPlaceOfUser } from './envelope.js';
 import { MasterKeys } from './master-keys.js';
 
 const BATCH = 200;
-const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+const BEFORE_ALL: ContentOwner = { userId: NO_ID, projectId: NO_ID };
 
 export interface RotationResult {
   /** The newest version of the master key. */
@@ -18,7 +22,7 @@ export interface RotationResult {
 }
 
 /**
- * Wraps all data keys by the newest master key, one short transaction a user, while everything runs. The keys themselves
+ * Wraps all keys of users and of projects by the newest master key, a short transaction each, while everything runs. The keys themselves
  * stay, so nothing they encrypt is touched and nobody notices. Stopped in the middle it goes on where it was: what is done
  * is not found again.
  */
@@ -27,36 +31,72 @@ export class DataKeyRotation {
   constructor(
     private readonly masters: MasterKeys,
     private readonly dataKeys: DataKeysRepository,
+    private readonly contentKeys: ContentKeysRepository,
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditLog,
   ) {}
 
   async run(): Promise<RotationResult> {
     const { version } = this.masters;
-    const [reasons, found] = [new Set<string>(), { wrapped: 0, failed: 0 }];
-    let after = BEFORE_ALL;
-    for (;;) {
-      const userIds = await this.dataKeys.findOutdated(version, after, BATCH);
-      for (const userId of userIds) {
+    const found = { wrapped: 0, failed: 0, reasons: new Set<string>() };
+    await this.each(
+      async (after) =>
+        (await this.dataKeys.findOutdated(version, after.userId, BATCH)).map((userId) => ({ ...BEFORE_ALL, userId })),
+      (owner) => this.rewrapOfUser(owner),
+      found,
+    );
+    await this.each(
+      (owner) => this.contentKeys.findOutdated(version, owner, BATCH),
+      (owner) => this.rewrapOfProject(owner),
+      found,
+    );
+    return { version, ...found, reasons: [...found.reasons] };
+  }
+
+  private async each(
+    find: (after: ContentOwner) => Promise<ContentOwner[]>,
+    rewrap: (owner: ContentOwner) => Promise<boolean>,
+    found: { wrapped: number; failed: number; reasons: Set<string> },
+  ): Promise<void> {
+    let owners = [BEFORE_ALL];
+    do {
+      owners = await find(owners.at(-1) as ContentOwner);
+      for (const owner of owners) {
         try {
-          if (await this.rewrap(userId)) found.wrapped++;
+          if (await rewrap(owner)) found.wrapped++;
         } catch (error) {
           found.failed++;
-          reasons.add((error as Error).message);
+          found.reasons.add((error as Error).message);
         }
       }
-      if (userIds.length < BATCH) return { version, ...found, reasons: [...reasons] };
-      after = userIds.at(-1) as string;
-    }
+    } while (owners.length === BATCH);
   }
 
   /** False when the account has gone, or somebody else was faster. */
-  private rewrap(userId: string): Promise<boolean> {
+  private rewrapOfUser({ userId }: ContentOwner): Promise<boolean> {
     return this.unitOfWork.run({ userId }, async () => {
       const row = await this.dataKeys.findLocked(userId);
       if (row === null || row.masterVersion === this.masters.version) return false;
-      await this.dataKeys.update(userId, this.masters.wrap(userId, this.masters.unwrap(userId, row)));
+      const place = keyPlaceOfUser(userId);
+      await this.dataKeys.update(userId, this.masters.wrap(place, this.masters.unwrap(place, row)));
       await this.audit.record({ userId, is: 'system' }, 'account.data_key_rotated', { version: this.masters.version });
+      return true;
+    });
+  }
+
+  /** The same of a project. */
+  private rewrapOfProject(owner: ContentOwner): Promise<boolean> {
+    const { userId, projectId } = owner;
+    return this.unitOfWork.run({ userId }, async () => {
+      const row = await this.contentKeys.findLocked(owner);
+      if (row === null || row.masterVersion === this.masters.version) return false;
+      const place = keyPlaceOfProject(owner);
+      await this.contentKeys.update(owner, this.masters.wrap(place, this.masters.unwrap(place, row)));
+      const { version } = this.masters;
+      await this.audit.record({ userId, is: 'system' }, 'project.content_key_rotated', {
+        subjectId: projectId,
+        version,
+      });
       return true;
     });
   }

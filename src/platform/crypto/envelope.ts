@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { DataKeysRepository } from './data-keys.repository.js';
+import { KeyMemory } from './key-memory.js';
 import { MasterKeys } from './master-keys.js';
 import { openWith, sealWith } from './sealed-box.js';
 
@@ -14,24 +15,22 @@ export interface SecretPlace {
   readonly ids: readonly string[];
 }
 
-const CACHED_KEYS = 1000;
-const CACHED_MS = 60_000;
-
 /**
  * Keeps secrets of users in the database: each is encrypted by the data key of its user, and that one by a master key of
  * the configuration. A stolen database opens nothing; without its data key nothing of a user opens, whoever has the rest.
  */
 @Injectable()
 export class Envelope {
-  /** A bounded memory of keys in use, the oldest first. A rotation changes how a key is wrapped, not the key. */
-  private readonly cache = new Map<string, { key: KeyObject; expiresAtMs: number }>();
+  private readonly memory: KeyMemory<KeyObject>;
 
   constructor(
     private readonly masters: MasterKeys,
     private readonly dataKeys: DataKeysRepository,
     private readonly unitOfWork: UnitOfWork,
-    private readonly clock: Clock,
-  ) {}
+    clock: Clock,
+  ) {
+    this.memory = new KeyMemory(clock);
+  }
 
   /** Encrypts for one place of the user's. Part of the running unit of work, or one of its own; may make the user's key. */
   async seal(userId: string, place: SecretPlace, plaintext: string): Promise<Buffer> {
@@ -52,32 +51,30 @@ export class Envelope {
   }
 
   private async keyOf(userId: string): Promise<KeyObject> {
-    const cached = this.cache.get(userId);
-    if (cached !== undefined && this.clock.nowMs() < cached.expiresAtMs) return cached.key;
+    const known = this.memory.find(userId);
+    if (known !== undefined) return known;
     return this.unitOfWork.join({ userId }, async () => {
       const key = await this.findOrMake(userId);
-      // Only what is committed: a key that was rolled back must never encrypt anything.
-      this.unitOfWork.afterCommit(() => this.remember(userId, key));
+      this.unitOfWork.afterCommit(() => this.memory.remember(userId, key));
       return key;
     });
   }
 
   private async findOrMake(userId: string): Promise<KeyObject> {
     const known = await this.dataKeys.find(userId);
-    if (known !== null) return this.masters.unwrap(userId, known);
-    await this.dataKeys.insertOnce(userId, this.masters.wrap(userId, createSecretKey(randomBytes(32))));
+    if (known !== null) return this.masters.unwrap(keyPlace(userId), known);
+    await this.dataKeys.insertOnce(userId, this.masters.wrap(keyPlace(userId), createSecretKey(randomBytes(32))));
     const made = await this.dataKeys.find(userId);
     if (made === null) throw new Error('a data key is gone as soon as it was made');
-    return this.masters.unwrap(userId, made);
-  }
-
-  private remember(userId: string, key: KeyObject): void {
-    this.cache.delete(userId);
-    if (this.cache.size >= CACHED_KEYS) this.cache.delete(this.cache.keys().next().value as string);
-    this.cache.set(userId, { key, expiresAtMs: this.clock.nowMs() + CACHED_MS });
+    return this.masters.unwrap(keyPlace(userId), made);
   }
 }
 
-function contextOf(userId: string, { table, column, ids }: SecretPlace): string {
+/** What names a place to a cipher: what was sealed for one opens for no other. */
+export function contextOf(userId: string, { table, column, ids }: SecretPlace): string {
   return JSON.stringify([table, column, userId, ...ids]);
+}
+
+export function keyPlace(userId: string): readonly string[] {
+  return ['data_keys', userId];
 }

@@ -38,15 +38,16 @@ export class MasterKeys {
     this.version = keys.keys().next().value as number;
   }
 
-  wrap(userId: string, dataKey: KeyObject): WrappedKey {
+  /** @param place the table and the ids of the row that the key is for; it is unwrapped for the same one only */
+  wrap(place: readonly string[], dataKey: KeyObject): WrappedKey {
     const { version } = this;
-    const wrappedKey = sealWith(this.key(version), contextOf(userId, version), dataKey.export());
+    const wrappedKey = sealWith(this.key(version), contextOf(place, version), dataKey.export());
     return { masterVersion: version, wrappedKey };
   }
 
-  /** Throws when `MASTER_KEYS` lacks the version, or the key was wrapped for another user. */
-  unwrap(userId: string, { masterVersion, wrappedKey }: WrappedKey): KeyObject {
-    return createSecretKey(openWith(this.key(masterVersion), contextOf(userId, masterVersion), wrappedKey));
+  /** Throws when `MASTER_KEYS` lacks the version, or the key was wrapped for another row. */
+  unwrap(place: readonly string[], { masterVersion, wrappedKey }: WrappedKey): KeyObject {
+    return createSecretKey(openWith(this.key(masterVersion), contextOf(place, masterVersion), wrappedKey));
   }
 
   private key(version: number): KeyObject {
@@ -56,6 +57,6 @@ export class MasterKeys {
   }
 }
 
-function contextOf(userId: string, version: number): string {
-  return JSON.stringify(['data_keys', userId, version]);
+function contextOf(place: readonly string[], version: number): string {
+  return JSON.stringify([...place, version]);
 }

@@ -15,6 +15,8 @@ import { ProviderKeys1764400100000 } from '../../../migrations/1764400100000-pro
 import { ErasureReceipts1764500000000 } from '../../../migrations/1764500000000-erasure-receipts.js';
 import { TurnLimits1764700000000 } from '../../../migrations/1764700000000-turn-limits.js';
 import { Retention1764800000000 } from '../../../migrations/1764800000000-retention.js';
+import { ContentEncryption1764810000000 } from '../../../migrations/1764810000000-content-encryption.js';
+import { ContentEncryptionChecks1764810100000 } from '../../../migrations/1764810100000-content-encryption-checks.js';
 import { ProjectFallbacks1764900000000 } from '../../../migrations/1764900000000-project-fallbacks.js';
 import { Circuits1764910000000 } from '../../../migrations/1764910000000-circuits.js';
 import type { AppConfig } from '../config/app-config.js';
@@ -40,6 +42,8 @@ export const MIGRATIONS = [
   ErasureReceipts1764500000000,
   TurnLimits1764700000000,
   Retention1764800000000,
+  ContentEncryption1764810000000,
+  ContentEncryptionChecks1764810100000,
   ProjectFallbacks1764900000000,
   Circuits1764910000000,
 ];

@@ -32,6 +32,7 @@ interface PgFacts {
   readonly code?: unknown;
   readonly constraint?: unknown;
   readonly message?: unknown;
+  readonly detail?: unknown;
   readonly driverError?: PgFacts;
 }
 
@@ -53,4 +54,11 @@ export function fromPgError(error: unknown): unknown {
 export function isLockTimeout(error: unknown): boolean {
   const facts = (error ?? {}) as PgFacts;
   return (facts.driverError ?? facts).code === '55P03';
+}
+
+/** The project for which content was not sealed as it has to be, when that is what the database has refused (PC001). */
+export function refusedProject(error: unknown): string | null {
+  const facts = (error ?? {}) as PgFacts;
+  const { code, detail } = facts.driverError ?? facts;
+  return code === 'PC001' && typeof detail === 'string' ? detail : null;
 }

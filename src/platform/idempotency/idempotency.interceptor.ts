@@ -17,6 +17,14 @@ const SHOWN_ONCE = 'shownOnce';
 /** Names secrets in the answer of a route. They are not kept: a repeat of the request gets null in their place. */
 export const ShownOnce = (...fields: string[]): MethodDecorator => SetMetadata(SHOWN_ONCE, fields);
 
+const ANSWERS_ANEW = 'answersAnew';
+
+/**
+ * For a write that may be done twice, and whose answer has words of a conversation: it is not kept, and a repeat does it
+ * again. What a project stores encrypted must not lie beside it in plain text.
+ */
+export const AnswersAnew = (): MethodDecorator => SetMetadata(ANSWERS_ANEW, true);
+
 /**
  * Makes every write repeatable: the key, the write and its answer are one transaction, so either all of it has happened
  * or nothing, whenever an instance dies. A refused request leaves no key behind and may be sent again.
@@ -37,7 +45,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
     const key = this.requests.of(request) as IdempotencyKey;
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
-    return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, secrets));
+    const isAnew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
+    const keep = (body: unknown): Pick<KeptResponse, 'body' | 'isAnew'> =>
+      isAnew
+        ? { isAnew, body: null }
+        : { body: secrets.length === 0 ? (body ?? null) : without(secrets, body as object) };
+    return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, keep));
   }
 
   private async answerOnce(
@@ -45,15 +58,16 @@ export class IdempotencyInterceptor implements NestInterceptor {
     key: IdempotencyKey,
     reply: FastifyReply,
     next: CallHandler,
-    secrets: readonly string[],
+    keep: (body: unknown) => Pick<KeptResponse, 'body' | 'isAnew'>,
   ): Promise<unknown> {
     let body: unknown;
     const repeated = await this.writes.once(actor, key, async () => {
       body = await lastValueFrom(next.handle(), { defaultValue: undefined });
-      const kept = secrets.length === 0 ? (body ?? null) : without(secrets, body as object);
-      return { etag: reply.getHeader('etag') as string | undefined, body: kept };
+      return { etag: reply.getHeader('etag') as string | undefined, ...keep(body) };
     });
-    return repeated === null ? body : replay(reply, repeated);
+    if (repeated === null) return body;
+    if (repeated.isAnew === true) return replay(reply, { ...repeated, body: await lastValueFrom(next.handle()) });
+    return replay(reply, repeated);
   }
 }
 

@@ -1,34 +1,34 @@
 -- ProjectsRepository.find
-SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
+SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
 FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1) AND ("Project"."id" = $2))
 LIMIT 1;
 
 -- ProjectsRepository.findLocked
-SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
+SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
 FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1) AND ("Project"."id" = $2))
 LIMIT 1
 FOR UPDATE;
 
 -- ProjectsRepository.list
-SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
+SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
 FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1))
 ORDER BY "Project"."id" DESC
 LIMIT 21;
 
 -- ProjectsRepository.list
-SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
+SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
 FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1) AND ("Project"."id" < $2))
 ORDER BY "Project"."id" DESC
 LIMIT 21;
 
 -- ProjectsRepository.insert
-INSERT INTO "projects"("user_id", "id", "name", "description", "provider", "model", "fallbacks", "params", "on_conflict", "on_crash", "retention_days", "requests_per_minute", "tokens_per_minute", "version", "created_at", "updated_at")
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, DEFAULT, DEFAULT, DEFAULT)
-RETURNING "fallbacks", "params", "on_conflict", "on_crash", "version", "created_at", "updated_at";
+INSERT INTO "projects"("user_id", "id", "name", "description", "provider", "model", "fallbacks", "params", "on_conflict", "on_crash", "retention_days", "requests_per_minute", "tokens_per_minute", "is_content_encrypted", "version", "created_at", "updated_at")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, DEFAULT, DEFAULT, DEFAULT)
+RETURNING "fallbacks", "params", "on_conflict", "on_crash", "is_content_encrypted", "version", "created_at", "updated_at";
 
 -- ProjectsRepository.update
 UPDATE "projects"

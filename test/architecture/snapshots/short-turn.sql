@@ -1,7 +1,10 @@
 begin; set local app.user_id = '<tenant>';
 
 with project as (
-  select * from projects where user_id = $1 and id = $2
+  select * from projects p where p.user_id = $1 and p.id = $2 and 
+    case when not (p.id = $2) then false
+      when coalesce(substring($15::bytea from 1 for 16), '') = case when p.is_content_encrypted then uuid_send(p.id) else '' end
+      then true else refuse_content(p.id) end
 ), created as (
   insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
   select $1, $13, id, $14, 2, $3 from project
@@ -12,8 +15,8 @@ with project as (
 ), 
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
   ), 
   answer as (
     insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
@@ -27,7 +30,7 @@ with project as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  (
+  case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -43,10 +46,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -57,14 +60,15 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
 
 select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 
@@ -78,7 +82,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, completed_at = now()
+    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", exists (

@@ -84,16 +84,16 @@ commit;
 -- TurnClaims.save
 begin; set local role parley_system;
 with held as (
-  select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[])
-    as g (user_id, message_id, claim_id, attempt, start_offset, text)
+  select g.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::text[], $8::bytea[])
+    as g (user_id, message_id, claim_id, attempt, start_offset, text, sealed)
   join turns t on t.user_id = g.user_id and t.message_id = g.message_id and t.claim_id = g.claim_id
   order by t.user_id, t.message_id for key share of t
 ), marked as (
   update messages m set status = 'streaming' from held h
   where m.user_id = h.user_id and m.id = h.message_id and m.status = 'pending'
 ), written as (
-  insert into turn_chunks (user_id, message_id, attempt, start_offset, text)
-  select user_id, message_id, attempt, start_offset, text from held
+  insert into turn_chunks (user_id, message_id, attempt, start_offset, text, sealed)
+  select user_id, message_id, attempt, start_offset, text, sealed from held
   on conflict do nothing
 )
 select array_agg(message_id) as written, pg_notify('parley_turns', 'text ' || $1::text) from held;

@@ -2,7 +2,10 @@
 begin; set local app.user_id = '<tenant>';
 insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, $2, $3, $4, $5);
 with project as (
-  select * from projects where user_id = $1 and id = $2
+  select * from projects p where p.user_id = $1 and p.id = $2 and 
+    case when not (p.id = $2) then false
+      when coalesce(substring($15::bytea from 1 for 16), '') = case when p.is_content_encrypted then uuid_send(p.id) else '' end
+      then true else refuse_content(p.id) end
 ), created as (
   insert into chat_sessions (user_id, id, project_id, title, last_seq, last_message_id)
   select $1, $13, id, $14, 2, $3 from project
@@ -13,8 +16,8 @@ with project as (
 ), 
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
   ), 
   answer as (
     insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
@@ -28,7 +31,7 @@ with project as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  (
+  case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -43,10 +46,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -57,14 +60,15 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
 select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
@@ -75,11 +79,15 @@ with place as (
   select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy, 
   case when not exists (select 1 from turns t where t.user_id = $1 and t.session_id = s.id) then true
     when coalesce($8, p.on_conflict) <> 'reject' then false end as is_running,
-    case when $15 then $16::uuid else s.last_message_id end as parent_id
+    case when $16 then $17::uuid else s.last_message_id end as parent_id
   from chat_sessions s join projects p on p.user_id = $1 and p.id = s.project_id
   where s.user_id = $1 and s.id = $13 and ($2::uuid is null or s.project_id = $2)
-    and (not $15 or $16::uuid is null or exists (
-      select 1 from messages m where m.user_id = $1 and m.id = $16 and m.session_id = s.id and m.role = 'assistant'))
+    and (not $16 or $17::uuid is null or exists (
+      select 1 from messages m where m.user_id = $1 and m.id = $17 and m.session_id = s.id and m.role = 'assistant'))
+    and 
+    case when not (s.id = $13 and p.id = s.project_id) then false
+      when coalesce(substring($15::bytea from 1 for 16), '') = case when p.is_content_encrypted then uuid_send(p.id) else '' end
+      then true else refuse_content(p.id) end
 ), session as (
   update chat_sessions s
   set last_seq = s.last_seq + 2, last_message_id = $3, last_active_at = now(),
@@ -91,8 +99,8 @@ with place as (
 ), 
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
   ), 
   answer as (
     insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
@@ -112,7 +120,7 @@ with place as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  (
+  case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -128,10 +136,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -142,14 +150,15 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
 select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
@@ -191,7 +200,7 @@ with place as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  (
+  case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -202,7 +211,7 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 with recursive session as (
@@ -215,10 +224,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -229,41 +238,45 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
 select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 commit;
 
 -- TurnStore.reopen
 begin; set local app.user_id = '<tenant>';
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
-  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params,
-  p.on_crash as "onCrash",
-  (
+  m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
+  case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
-  ) as "providerKey", (
-    select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
-    where c.user_id = $1 and c.message_id = $2 and c.attempt = (
-      select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)
-  ) as "savedText"
+  ) as "providerKey", m.id as "messageId", c.*
 from messages m
 join chat_sessions s on s.user_id = $1 and s.id = m.session_id
 join projects p on p.user_id = $1 and p.id = s.project_id
+cross join 
+lateral (
+  select string_agg(c.text, '' order by c.start_offset) as text,
+    array_agg(c.sealed order by c.start_offset) filter (where c.sealed is not null) as "sealedText",
+    array_agg(c.start_offset order by c.start_offset) as "sealedAt", min(c.attempt) as "sealedAttempt"
+  from turn_chunks c
+  where c.user_id = $1 and c.message_id = $2 and c.attempt = (select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2) and c.start_offset >= 0
+) c
 where m.user_id = $1 and m.id = $2;
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 with recursive session as (
@@ -276,10 +289,10 @@ with recursive session as (
   union all
   select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
 ), history as (
-  select role, content, parts, content_tokens, depth as place from path
+  select id, role, content, parts, sealed, content_tokens, depth as place from path
   union all
   select h.* from session s cross join lateral (
-    select m.role, m.content, m.parts, m.content_tokens, -m.seq from messages m
+    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
     where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
     order by m.seq desc limit $3
   ) h where not s.is_branched
@@ -290,14 +303,15 @@ with recursive session as (
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 )
-select 'stamp' as role, value as content, null::jsonb as parts, null::int as tokens, null::int as place
+select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
+  null::int as place
 from stamp where value is distinct from $5
 union all
-select 'system', p.content, null, p.content_tokens, p.position
+select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select role, content, parts, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
 commit;
 
 -- TurnStore.close
@@ -308,7 +322,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, completed_at = now()
+    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", exists (
@@ -324,7 +338,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, completed_at = now()
+    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", exists (
@@ -338,7 +352,7 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
@@ -350,7 +364,7 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
@@ -369,7 +383,7 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
@@ -377,25 +391,29 @@ select user_id as "userId", id, session_id as "sessionId", parent_id as "parentI
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
 
 -- TurnStore.readProgress
 begin; set local app.user_id = '<tenant>';
-select t.attempt, t.owner, coalesce((
-  select string_agg(c.text, '' order by c.start_offset) from turn_chunks c
-  where c.user_id = $1 and c.message_id = $2 and c.attempt = t.attempt
-    and c.start_offset >= case when t.attempt = $3 then $4 else 0 end
-), '') as text
-from turns t where t.user_id = $1 and t.message_id = $2;
+select t.attempt, t.owner, t.message_id as "messageId", c.*
+from turns t cross join 
+lateral (
+  select string_agg(c.text, '' order by c.start_offset) as text,
+    array_agg(c.sealed order by c.start_offset) filter (where c.sealed is not null) as "sealedText",
+    array_agg(c.start_offset order by c.start_offset) as "sealedAt", min(c.attempt) as "sealedAttempt"
+  from turn_chunks c
+  where c.user_id = $1 and c.message_id = $2 and c.attempt = t.attempt and c.start_offset >= case when t.attempt = $3 then $4 else 0 end
+) c
+where t.user_id = $1 and t.message_id = $2;
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
   cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", created_at as "createdAt", completed_at as "completedAt"
+  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;

@@ -1,15 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
+import { type ContentKey, ContentKeys } from '../../../platform/crypto/content-keys.js';
 import { ProjectsRepository } from '../projects.repository.js';
 
-/** Whether a project is the actor's. Both verbs run in the caller's unit of work and throw `not_found` when it is not. */
+/** Whether a project is the actor's. All verbs run in the caller's unit of work and throw `not_found` when it is not. */
 @Injectable()
 export class ProjectAccess {
-  constructor(private readonly projects: ProjectsRepository) {}
+  constructor(
+    private readonly projects: ProjectsRepository,
+    private readonly contentKeys: ContentKeys,
+  ) {}
 
   async require(actor: Actor, projectId: string): Promise<void> {
     if ((await this.projects.find(actor.userId, projectId)) === null) throw new AppError('not_found');
+  }
+
+  /** The key by which what is said in the project is stored; null when that is plain. */
+  async contentKey(actor: Pick<Actor, 'userId'>, projectId: string): Promise<ContentKey | null> {
+    const project = await this.projects.find(actor.userId, projectId);
+    if (project === null) throw new AppError('not_found');
+    if (!project.isContentEncrypted) return null;
+    return this.contentKeys.get({ userId: actor.userId, projectId });
   }
 
   /** Also holds the project until the unit of work ends: who changes an order must not meet another who does. */

@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { SystemScope } from '../database/system-scope.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { ContentKeyRow } from './content-key-row.entity.js';
+import type { WrappedKey } from './master-keys.js';
+
+/** Whose content a key is for. */
+export interface ContentOwner {
+  readonly userId: string;
+  readonly projectId: string;
+}
+
+@Injectable()
+export class ContentKeysRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
+
+  find({ userId, projectId }: ContentOwner): Promise<ContentKeyRow | null> {
+    return this.unitOfWork.repository(ContentKeyRow).findOneBy({ userId, projectId });
+  }
+
+  /** The row, locked until the end of the unit of work: of two that wrap it anew, one waits. */
+  findLocked({ userId, projectId }: ContentOwner): Promise<ContentKeyRow | null> {
+    return this.unitOfWork
+      .repository(ContentKeyRow)
+      .findOne({ where: { userId, projectId }, lock: { mode: 'pessimistic_write' } });
+  }
+
+  async insert({ userId, projectId }: ContentOwner, key: WrappedKey): Promise<void> {
+    await this.unitOfWork.repository(ContentKeyRow).insert({ userId, projectId, ...key });
+  }
+
+  async update({ userId, projectId }: ContentOwner, key: WrappedKey): Promise<void> {
+    await this.unitOfWork.repository(ContentKeyRow).update({ userId, projectId }, { ...key });
+  }
+
+  /** Keys that another master key wraps, in the order of their owners, after one of them. */
+  async findOutdated(masterVersion: number, after: ContentOwner, limit: number): Promise<ContentOwner[]> {
+    const { rows } = await this.system.query('wrap content keys by the newest master key', {
+      name: 'content_keys_find_outdated',
+      text: `
+select user_id as "userId", project_id as "projectId" from content_keys
+where master_version <> $1 and (user_id, project_id) > ($2, $3) order by 1, 2 limit $4`,
+      values: [masterVersion, after.userId, after.projectId, limit],
+    });
+    return rows as ContentOwner[];
+  }
+}

@@ -1,0 +1,106 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { type ContentOwner, ContentKeysRepository } from './content-keys.repository.js';
+import { contextOf, type SecretPlace } from './envelope.js';
+import { KeyMemory } from './key-memory.js';
+import { MasterKeys, type WrappedKey } from './master-keys.js';
+import { openWith, sealWith } from './sealed-box.js';
+
+const ID_BYTES = 16;
+
+/** What was sealed, by the columns of the row that it stands for. */
+export type SealedColumns = Readonly<Record<string, unknown>>;
+
+/** The key of one project's content, unwrapped. What it seals names the project, so a row says itself by which key it opens. */
+export class ContentKey {
+  constructor(
+    readonly owner: ContentOwner,
+    private readonly key: KeyObject,
+  ) {}
+
+  /** Encrypts for one place: the row, and the column that the result is for. */
+  seal(place: SecretPlace, columns: SealedColumns): Buffer {
+    const { userId, projectId } = this.owner;
+    const box = sealWith(this.key, contextOf(userId, place), Buffer.from(JSON.stringify(columns)));
+    return Buffer.concat([Buffer.from(projectId.replaceAll('-', ''), 'hex'), box]);
+  }
+
+  /** What `seal` encrypted for the same place; throws otherwise. */
+  open(place: SecretPlace, sealed: Buffer): SealedColumns {
+    try {
+      const text = openWith(this.key, contextOf(this.owner.userId, place), sealed.subarray(ID_BYTES)).toString();
+      return JSON.parse(text) as SealedColumns;
+    } catch (error) {
+      throw new Error(`${place.table}.${place.column} does not open with the key of its project`, { cause: error });
+    }
+  }
+}
+
+/** By which project's key something was sealed. */
+export function projectOf(sealed: Buffer): string {
+  return sealed.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/**
+ * Keys for the content of projects, one a project, each encrypted by a master key of the configuration. Without its key
+ * nothing of a project opens, whoever has the rest.
+ */
+@Injectable()
+export class ContentKeys {
+  private readonly memory: KeyMemory<ContentKey>;
+
+  constructor(
+    private readonly masters: MasterKeys,
+    private readonly rows: ContentKeysRepository,
+    private readonly unitOfWork: UnitOfWork,
+    clock: Clock,
+  ) {
+    this.memory = new KeyMemory(clock);
+  }
+
+  /** Makes the key of a new project, in the unit of work that makes the project. */
+  async make(owner: ContentOwner): Promise<void> {
+    await this.rows.insert(owner, this.masters.wrap(keyPlace(owner), createSecretKey(randomBytes(32))));
+  }
+
+  /** Null when there is none. Costs no query while it is remembered, else one, in the running unit of work or one of its own. */
+  async find(owner: ContentOwner): Promise<ContentKey | null> {
+    const id = `${owner.userId} ${owner.projectId}`;
+    const known = this.memory.find(id);
+    if (known !== undefined) return known;
+    return this.unitOfWork.join({ userId: owner.userId }, async () => {
+      const row = await this.rows.find(owner);
+      if (row === null) return null;
+      const key = this.unwrap(row);
+      this.unitOfWork.afterCommit(() => this.memory.remember(id, key));
+      return key;
+    });
+  }
+
+  /** As `find`. Throws when there is none: what it has sealed is erased. */
+  async get(owner: ContentOwner): Promise<ContentKey> {
+    const key = await this.find(owner);
+    if (key === null) throw new Error('the content of a project has no key any more');
+    return key;
+  }
+
+  /** The keys that open all of these, by project. Throws as `get` does. */
+  async ofSealed(userId: string, sealed: readonly Buffer[]): Promise<ReadonlyMap<string, ContentKey>> {
+    const keys = new Map<string, ContentKey>();
+    for (const projectId of new Set(sealed.map(projectOf))) {
+      keys.set(projectId, await this.get({ userId, projectId }));
+    }
+    return keys;
+  }
+
+  unwrap({ userId, projectId, ...wrapped }: ContentOwner & WrappedKey): ContentKey {
+    const owner = { userId, projectId };
+    return new ContentKey(owner, this.masters.unwrap(keyPlace(owner), wrapped));
+  }
+}
+
+export function keyPlace({ userId, projectId }: ContentOwner): readonly string[] {
+  return ['content_keys', userId, projectId];
+}

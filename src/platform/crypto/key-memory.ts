@@ -1,0 +1,23 @@
+import type { Clock } from '../../kernel/clock.js';
+
+const MOST = 1000;
+const KEPT_MS = 60_000;
+
+/** A bounded memory of keys in use, the oldest first. A rotation changes how a key is wrapped, not the key. */
+export class KeyMemory<K> {
+  private readonly keys = new Map<string, { key: K; expiresAtMs: number }>();
+
+  constructor(private readonly clock: Clock) {}
+
+  find(id: string): K | undefined {
+    const known = this.keys.get(id);
+    return known !== undefined && this.clock.nowMs() < known.expiresAtMs ? known.key : undefined;
+  }
+
+  /** Only what is committed: a key that was rolled back must never encrypt anything. */
+  remember(id: string, key: K): void {
+    this.keys.delete(id);
+    if (this.keys.size >= MOST) this.keys.delete(this.keys.keys().next().value as string);
+    this.keys.set(id, { key, expiresAtMs: this.clock.nowMs() + KEPT_MS });
+  }
+}
