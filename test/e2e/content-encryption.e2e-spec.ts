@@ -218,7 +218,7 @@ describe('content encryption', () => {
   });
 
   it('opens a ciphertext at its own row only', async () => {
-    const { session_id, ...turn } = await ada.turn({ project_id: project.id, message: 'Mine' });
+    const turn = await ada.turn({ project_id: project.id, message: 'Mine' });
     const other = await ada.turn({ project_id: project.id, message: 'Another' });
     await t.database.query(`update messages m set sealed = o.sealed from messages o where m.id = $1 and o.id = $2`, [
       turn.user_message.id,
