@@ -3,6 +3,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
+import { describeWithRedis, RedisServer } from '../support/redis-server.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 let t: TestApp;
@@ -419,5 +420,24 @@ describe('plans', () => {
     expectProblem(await ada.patch('/users/me', { plan: 'unlimited' }), 'validation_failed', ['/plan']);
     expectProblem(await admin.put('/admin/plans', { name: 'No Name' }), 'validation_failed', ['/name']);
     expectProblem(await admin.put(`/admin/users/${newId()}/limits`, {}), 'not_found');
+  });
+});
+
+describeWithRedis('with Redis', () => {
+  it('the limit stays what it is, exactly, while Redis is killed in the middle and comes back', async () => {
+    const redis = await RedisServer.start();
+    try {
+      const [here, there] = [await t.another({ redisUrl: redis.url }), await t.another({ redisUrl: redis.url })];
+      const by = [ada.at(here.getHttpServer()), ada.at(there.getHttpServer())] as const;
+      await limit({ requests_per_minute: 3 });
+      expect(left(await send(by[0]).expect(200), 'user-requests')).toBe(2);
+      await redis.kill();
+      expect(left(await send(by[1]).expect(200), 'user-requests')).toBe(1);
+      await redis.start();
+      expect(left(await send(by[0]).expect(200), 'user-requests')).toBe(0);
+      for (const user of by) expectLimited(await send(user), 'user-requests', 3);
+    } finally {
+      await redis.remove();
+    }
   });
 });
