@@ -149,6 +149,7 @@ export class Target {
       LOGIN_FAILURES_PER_ACCOUNT: GENEROUS,
       REGISTRATIONS_PER_ADDRESS: GENEROUS,
       REFRESHES_PER_ADDRESS: GENEROUS,
+      DEFAULT_PLAN: 'unlimited',
     };
   }
 
