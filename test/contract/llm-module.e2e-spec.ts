@@ -3,10 +3,13 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { Test } from '@nestjs/testing';
 import { RawUpstream } from '../support/raw-upstream.js';
 import { Clock } from '../../src/kernel/clock.js';
+import { Cache } from '../../src/platform/cache/cache.js';
+import { CacheCounts } from '../../src/platform/cache/cache-counts.js';
 import { Circuits } from '../../src/platform/circuits/circuits.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { ConfigModule } from '../../src/platform/config/config.module.js';
 import { OutboundModule } from '../../src/platform/outbound/outbound.module.js';
+import { Metrics } from '../../src/platform/observability/metrics.js';
 import { LlmModule } from '../../src/modules/llm/llm.module.js';
 import { LLM_PROVIDER, type LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
 
@@ -32,10 +35,26 @@ class Ear implements LoggerService {
   }
 }
 
+/** What is kept in this process alone: there is no database here that could tell of a change. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: Cache,
+      useFactory: () => {
+        const deaf = { listen: () => Promise.resolve() };
+        return new Cache(new CacheCounts(new Metrics(new AppConfig())), undefined as never, deaf as never, null);
+      },
+    },
+  ],
+  exports: [Cache],
+})
+class OwnCacheModule {}
+
 async function start(settings: Partial<AppConfig>) {
   const config = Object.assign(new AppConfig(), settings);
   const module = await Test.createTestingModule({
-    imports: [ConfigModule.with(config), OutboundModule, LoneCircuitsModule, LlmModule],
+    imports: [ConfigModule.with(config), OutboundModule, LoneCircuitsModule, OwnCacheModule, LlmModule],
   }).compile();
   const ear = new Ear();
   const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: ear });

@@ -317,6 +317,8 @@ describe('the answers of the server', () => {
     await checked(ada.put(`/projects/${id}/provider-key`, { ...key, base_url: 'https://127.1/v1' }), 422);
     await checked(ada.get(`/projects/${id}/provider-key`), 200);
     await checked(ada.delete(`/projects/${id}/provider-key`), 204);
+    await checked(ada.get(`/projects/${id}/models`), 200);
+    await checked(ada.get(`/projects/${newId()}/models`), 404);
     await checked(ada.delete(`/projects/${id}`), 204);
   });
 

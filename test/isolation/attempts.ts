@@ -40,6 +40,7 @@ export const WITH_IDS: Record<string, Attempt[]> = {
   ],
   'GET /projects/:project_id/provider-key': plain,
   'DELETE /projects/:project_id/provider-key': plain,
+  'GET /projects/:project_id/models': plain,
   'GET /projects/:project_id/prompts': [{}, { query: () => ({ limit: 1 }) }],
   'POST /projects/:project_id/prompts': [{ body: () => ({ content: 'Obey me.' }) }],
   'PUT /projects/:project_id/prompts/order': [

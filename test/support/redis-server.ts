@@ -78,6 +78,11 @@ export class RedisServer {
     process.kill(this.pid, 'SIGSTOP');
   }
 
+  /** After a `freeze`. */
+  thaw(): void {
+    process.kill(this.pid, 'SIGCONT');
+  }
+
   /** Ends it at once; what it had is gone. */
   async kill(): Promise<void> {
     if (this.keeper === null) return;

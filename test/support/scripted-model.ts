@@ -41,8 +41,11 @@ export class ScriptedModel {
   readonly requests: ModelRequest[] = [];
   /** The Authorization header of each request. */
   readonly keys: (string | undefined)[] = [];
+  /** The same of each question for the list of models. */
+  readonly listed: (string | undefined)[] = [];
   private readonly scripts: Script[] = [];
   private fallback: Script = echo;
+  private listStatus = 200;
   private server: Server;
 
   static async start(): Promise<ScriptedModel> {
@@ -61,6 +64,11 @@ export class ScriptedModel {
   /** What the next request that has no script yet does. */
   next(script: Script): void {
     this.scripts.push(script);
+  }
+
+  /** The status with which questions for the list of models are answered from now on. */
+  listsAre(status: number): void {
+    this.listStatus = status;
   }
 
   /** What every request without a script of its own does from now on. */
@@ -92,7 +100,8 @@ export class ScriptedModel {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === '/v1/models') {
-      response.setHeader('content-type', 'application/json');
+      this.listed.push(request.headers.authorization);
+      response.writeHead(this.listStatus, { 'content-type': 'application/json' });
       return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
     }
     if (request.method !== 'POST') return void response.writeHead(404).end();

@@ -25,7 +25,7 @@ export class VerifiedTokens {
   find(authorization: string): Actor | null | undefined {
     const known = this.actors.get(authorization);
     const isGood = known !== undefined && this.clock.nowMs() < known.expiresAtMs;
-    this.counts.count('guard', isGood);
+    this.counts.count('guard', isGood ? 'hit' : 'miss');
     if (isGood) return known.actor;
     this.actors.delete(authorization);
     return undefined;

@@ -2,8 +2,9 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
-import { LlmHealth, LlmModelPage } from './llm.dto.js';
+import { LlmHealth } from './llm.dto.js';
 import { LlmService } from './llm.service.js';
+import { LlmModelPage } from './public/llm-model.dto.js';
 
 @ApiTags('Llm')
 @Controller('llm')

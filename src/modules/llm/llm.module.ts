@@ -3,11 +3,13 @@ import { LlmController } from './llm.controller.js';
 import { LlmService } from './llm.service.js';
 import { LLM_PROVIDER } from './public/llm-provider.js';
 import { LlmProviders } from './public/llm-providers.js';
+import { ModelLists } from './public/model-lists.js';
 
 @Module({
   controllers: [LlmController],
   providers: [
     LlmProviders,
+    ModelLists,
     LlmService,
     {
       provide: LLM_PROVIDER,
@@ -15,7 +17,7 @@ import { LlmProviders } from './public/llm-providers.js';
       inject: [LlmProviders],
     },
   ],
-  exports: [LlmProviders, LLM_PROVIDER],
+  exports: [LlmProviders, ModelLists, LLM_PROVIDER],
 })
 export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Llm');

@@ -1,20 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { LlmHealth, LlmModelPage } from './llm.dto.js';
+import { LlmHealth } from './llm.dto.js';
 import { LlmError } from './public/llm-error.js';
+import type { LlmModelPage } from './public/llm-model.dto.js';
 import { LlmProviders } from './public/llm-providers.js';
+import { ModelLists } from './public/model-lists.js';
 import { toAppError } from './public/to-app-error.js';
 
 @Injectable()
 export class LlmService {
-  constructor(private readonly providers: LlmProviders) {}
+  constructor(
+    private readonly providers: LlmProviders,
+    private readonly lists: ModelLists,
+  ) {}
 
   async listModels(): Promise<LlmModelPage> {
     try {
-      const models = await this.providers.default.listModels();
-      return {
-        data: models.map(({ id, contextWindow }) => ({ id, context_window: contextWindow })),
-        next_cursor: null,
-      };
+      const { defaultName, default: provider } = this.providers;
+      return await this.lists.get('server', defaultName, () => provider.listModels());
     } catch (error) {
       throw error instanceof LlmError ? toAppError(error) : error;
     }

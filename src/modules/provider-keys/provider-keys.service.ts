@@ -10,7 +10,9 @@ import { ProjectAccess } from '../projects/public/project-access.js';
 import type { SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
 import { ProviderKeysRepository } from './provider-keys.repository.js';
-import { placeOf } from './public/project-providers.js';
+import type { LlmModelPage } from '../llm/public/llm-model.dto.js';
+import { ModelLists } from '../llm/public/model-lists.js';
+import { placeOf, ProjectProviders } from './public/project-providers.js';
 
 /** A key must be this long before four of its characters are shown. */
 const MIN_HINTED_LENGTH = 16;
@@ -21,6 +23,8 @@ export class ProviderKeysService {
     private readonly unitOfWork: UnitOfWork,
     private readonly keys: ProviderKeysRepository,
     private readonly projects: ProjectAccess,
+    private readonly providers: ProjectProviders,
+    private readonly models: ModelLists,
     private readonly envelope: Envelope,
     private readonly guard: OutboundGuard,
     private readonly audit: AuditLog,
@@ -45,7 +49,7 @@ export class ProviderKeysService {
     const hint = apiKey.length < MIN_HINTED_LENGTH ? null : `…${apiKey.slice(-4)}`;
     return this.unitOfWork.run(actor, async () => {
       await this.projects.lock(actor, projectId);
-      await this.keys.remove(userId, projectId);
+      await this.drop(actor, projectId);
       const id = newId();
       const sealedKey = await this.envelope.seal(userId, placeOf(id), apiKey);
       await this.keys.insert({ userId, projectId, id, provider, baseUrl, sealedKey, hint });
@@ -63,9 +67,27 @@ export class ProviderKeysService {
   async remove(actor: Actor, projectId: string): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
       await this.projects.lock(actor, projectId);
-      if (!(await this.keys.remove(actor.userId, projectId))) return;
+      if (!(await this.drop(actor, projectId))) return;
       await this.audit.record(actor, 'provider_key.removed', { subjectId: projectId });
     });
+  }
+
+  /** Of the project's own provider, or of this server's. */
+  async listModels(actor: Actor, projectId: string): Promise<LlmModelPage> {
+    const project = await this.unitOfWork.run(actor, async () => {
+      const { provider } = await this.projects.require(actor, projectId);
+      const key = await this.keys.find(actor.userId, projectId);
+      return { provider, providerKey: key === null ? null : { ...key, sealedKey: key.sealedKey.toString('hex') } };
+    });
+    return this.providers.listModels(actor, project);
+  }
+
+  /** Takes the key away, and what was learned with it. Whether there was one. */
+  private async drop({ userId }: Actor, projectId: string): Promise<boolean> {
+    const key = await this.keys.find(userId, projectId);
+    if (key === null) return false;
+    await this.models.forget({ userId }, key.id);
+    return this.keys.remove(userId, projectId);
   }
 
   private async require({ userId }: Actor, projectId: string): Promise<ProviderKey> {

@@ -2,8 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { type Count, Metrics } from '../observability/metrics.js';
 
 /** What is kept, each under a name of its own. */
-const CACHES = ['guard', 'prompts'] as const;
+const CACHES = ['guard', 'models', 'prompts'] as const;
 export type CacheName = (typeof CACHES)[number];
+
+/** It was there, it was there for all instances, or it had to be asked for. */
+const RESULTS = ['hit', 'shared', 'miss'] as const;
+export type CacheResult = (typeof RESULTS)[number];
 
 /** How often what is kept was of use. */
 @Injectable()
@@ -13,11 +17,11 @@ export class CacheCounts {
   constructor(metrics: Metrics) {
     this.requests = metrics.counter('parley_cache_requests_total', 'Questions to what is kept, and how they ended.', {
       cache: CACHES,
-      result: ['hit', 'miss'],
+      result: RESULTS,
     });
   }
 
-  count(cache: CacheName, isHit: boolean): void {
-    this.requests({ cache, result: isHit ? 'hit' : 'miss' });
+  count(cache: CacheName, result: CacheResult): void {
+    this.requests({ cache, result });
   }
 }

@@ -156,7 +156,7 @@ export class AppConfig {
   // Redis
   @Variable(
     'Redis',
-    'Redis 5 or newer, redis:// or rediss://. With it, answers reach those who follow them at another instance as they are written; without it, or while it is away, every TURN_FLUSH_MS. It keeps nothing that matters.',
+    'Redis 5 or newer, redis:// or rediss://. With it, answers reach those who follow them at another instance as they are written; without it, or while it is away, every TURN_FLUSH_MS. Lists of models are shared too. It keeps nothing that matters.',
     { secret: true },
   )
   @IsOptional()

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
+import { REDIS_OPTIONS } from './redis-options.js';
 
 /** About how many messages a stream keeps; who has not read them by then has lost them. */
 const MAX_LENGTH = 1000;
@@ -10,21 +11,8 @@ const READ_COUNT = 200;
 const BLOCK_MS = 5000;
 /** A connection that is silent longer than this, beyond what it was asked to wait, is taken for dead and made anew. */
 const PATIENCE_MS = 3000;
-const RETRY_MS = { first: 50, most: 2000 };
-
-const OPTIONS: RedisOptions = {
-  lazyConnect: true,
-  // Whatever waits for a lost connection is stale when it is back: it fails at once instead.
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  connectTimeout: 3000,
-  // The timer behind it stays when there is nothing to disconnect, and keeps the process from its end as long.
-  disconnectTimeout: 200,
-  keepAlive: 10_000,
-  retryStrategy: (times) =>
-    Math.min(RETRY_MS.first * 2 ** Math.min(times, 10), RETRY_MS.most) * (0.5 + Math.random() / 2),
-};
+/** The pause after a refusal on a sound connection. */
+const REFUSED_MS = 2000;
 
 /** What arrives, and when it is worth while to send. Neither may throw. */
 export interface StreamListener {
@@ -53,7 +41,7 @@ export class RedisStreams {
     private readonly listener: StreamListener,
   ) {
     const [writer, reader] = ['parley-write', 'parley-read'].map((connectionName) => {
-      const redis = new Redis(url, { ...OPTIONS, connectionName });
+      const redis = new Redis(url, { ...REDIS_OPTIONS, connectionName });
       redis.on('error', (error) => this.lost(error));
       redis.on('close', () => this.lost(new Error('the connection is closed')));
       redis.on('ready', () => this.ready());
@@ -107,7 +95,7 @@ export class RedisStreams {
         this.lost(error);
         // What the server refuses on a sound connection, it would refuse again at once.
         if (this.reader.status !== 'ready') return;
-        await sleep(RETRY_MS.most, undefined, { ref: false });
+        await sleep(REFUSED_MS, undefined, { ref: false });
         if (!this.isClosed) this.reader.disconnect(true);
       })
       .finally(() => (this.isListening = false));

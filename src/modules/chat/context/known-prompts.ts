@@ -60,7 +60,7 @@ export class KnownPrompts {
     known: PromptSet | null,
     read: PromptSet | null,
   ): readonly ContextEntry[] {
-    this.counts.count('prompts', read === null);
+    this.counts.count('prompts', read === null ? 'hit' : 'miss');
     this.projects.set(tenant, place.sessionId, place.projectId);
     if (read === null) return known?.prompts ?? [];
     this.sets.set(tenant, place.projectId, read, sizeOf(read));

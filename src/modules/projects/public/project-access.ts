@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
+import type { ProviderName } from '../../../kernel/provider-name.js';
 import { type ContentKey, ContentKeys } from '../../../platform/crypto/content-keys.js';
 import { ProjectsRepository } from '../projects.repository.js';
 
@@ -12,8 +13,10 @@ export class ProjectAccess {
     private readonly contentKeys: ContentKeys,
   ) {}
 
-  async require(actor: Actor, projectId: string): Promise<void> {
-    if ((await this.projects.find(actor.userId, projectId)) === null) throw new AppError('not_found');
+  async require(actor: Actor, projectId: string): Promise<{ readonly provider: ProviderName | null }> {
+    const project = await this.projects.find(actor.userId, projectId);
+    if (project === null) throw new AppError('not_found');
+    return { provider: project.provider };
   }
 
   /** The key by which what is said in the project is stored; null when that is plain. */

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
+import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { ProviderName } from '../../../kernel/provider-name.js';
 import { Envelope, type SecretPlace } from '../../../platform/crypto/envelope.js';
-import type { LlmProvider } from '../../llm/public/llm-provider.js';
+import { LlmError } from '../../llm/public/llm-error.js';
+import type { LlmModelPage } from '../../llm/public/llm-model.dto.js';
+import type { LlmModel, LlmProvider } from '../../llm/public/llm-provider.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
+import { ModelLists } from '../../llm/public/model-lists.js';
 import type { Fallback } from '../../projects/public/fallback.dto.js';
 
 /** What a project may bring a key for; `custom` is any server that speaks OpenAI's wire, by its address. */
@@ -28,6 +32,8 @@ export interface ProjectProvider {
   readonly fallbacks: readonly Fallback[];
 }
 
+type FirstProvider = Omit<ProjectProvider, 'fallbacks'>;
+
 /** What a provider's error means when the key is the project's: its owner has to act, not the operator. */
 const OF_PROJECT: Partial<Record<ErrorCode, ErrorCode>> = {
   provider_key_refused: 'project_key_refused',
@@ -40,6 +46,7 @@ export class ProjectProviders {
   constructor(
     private readonly providers: LlmProviders,
     private readonly envelope: Envelope,
+    private readonly lists: ModelLists,
   ) {}
 
   /**
@@ -59,12 +66,30 @@ export class ProjectProviders {
   }
 
   /** The same without anybody who stands in. */
-  async findFirst({ userId }: Pick<Actor, 'userId'>, project: ProjectProvider): Promise<LlmProvider | null> {
+  async findFirst({ userId }: Pick<Actor, 'userId'>, project: FirstProvider): Promise<LlmProvider | null> {
     const { provider, providerKey } = project;
     if (providerKey === null) return this.providers.find(provider);
     const { id, provider: name, baseUrl, sealedKey } = providerKey;
     const apiKey = await this.envelope.open(userId, placeOf(id), Buffer.from(sealedKey, 'hex'));
     return this.providers.withKey(id, name === 'openrouter' ? 'openrouter' : 'openai', apiKey, baseUrl);
+  }
+
+  /** The models that a project may name. Throws what a turn of it would fail with. */
+  async listModels(actor: Pick<Actor, 'userId'>, project: FirstProvider): Promise<LlmModelPage> {
+    const { provider, providerKey } = project;
+    const ask = async (): Promise<readonly LlmModel[]> => {
+      const asked = await this.findFirst(actor, project);
+      if (asked === null) throw new AppError('provider_not_configured');
+      return asked.listModels();
+    };
+    try {
+      return await (providerKey === null
+        ? this.lists.get('server', provider ?? this.providers.defaultName, ask)
+        : this.lists.get(actor, providerKey.id, ask));
+    } catch (error) {
+      if (!(error instanceof LlmError)) throw error;
+      throw new AppError(this.codeOf(providerKey !== null, error.code), { cause: error });
+    }
   }
 
   /** The code of a failed call as the user should read it; `isOwnKey`: it was made by the project's own key. */

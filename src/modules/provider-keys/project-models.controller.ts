@@ -1,0 +1,42 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../kernel/actor.js';
+import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { Scope } from '../../platform/http/scope.decorator.js';
+import { LlmModelPage } from '../llm/public/llm-model.dto.js';
+import { ProviderKeysService } from './provider-keys.service.js';
+
+@ApiTags('Projects')
+@Controller('projects/:project_id/models')
+@ApiIds('project_id')
+export class ProjectModelsController {
+  constructor(private readonly keys: ProviderKeysService) {}
+
+  @Scope('read', 'chat')
+  @Get()
+  @ApiOperation({ operationId: 'listProjectModels', summary: 'The models that the provider of a project offers' })
+  @ApiOkResponse({ type: LlmModelPage })
+  @ApiProblems(
+    'unauthenticated',
+    'not_found',
+    'provider_not_configured',
+    'provider_address_refused',
+    'provider_unreachable',
+    'provider_key_refused',
+    'project_key_refused',
+    'provider_rejected',
+    'provider_bad_response',
+    'provider_disconnected',
+    'provider_error',
+    'provider_credit_exhausted',
+    'project_credit_exhausted',
+    'provider_rate_limited',
+    'provider_overloaded',
+    'provider_timeout',
+  )
+  list(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<LlmModelPage> {
+    return this.keys.listModels(actor, projectId);
+  }
+}
