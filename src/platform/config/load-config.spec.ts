@@ -159,6 +159,7 @@ describe('loadConfig', () => {
         'DATA_DIR',
         'JWT_ISSUER',
         'JWT_AUDIENCE',
+        'DEFAULT_PLAN',
         'OPENAI_MODEL',
         'OPENROUTER_MODEL',
         'TITLE_MODEL',
