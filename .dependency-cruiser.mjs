@@ -13,7 +13,7 @@ export const MAY_IMPORT = {
   projects: [],
   privacy: ['auth', 'projects'],
   prompts: ['projects'],
-  admin: ['users', 'auth', 'limits'],
+  admin: ['users', 'auth', 'limits', 'usage'],
   'provider-keys': ['projects', 'llm'],
   chat: ['projects', 'prompts', 'provider-keys', 'llm', 'usage', 'limits'],
   'openai-api': ['chat', 'projects', 'llm'],
@@ -39,6 +39,9 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/limits/plans\\.repository\\.ts$', // at the start nobody is signed in: is there the default plan
   '^src/modules/limits/turn-buckets\\.repository\\.ts$', // the sweep: buckets of all users
   '^src/modules/admin/admin\\.repository\\.ts$', // what all users have used
+  '^src/modules/usage/entries\\.repository\\.ts$', // estimated calls of all users, to be compared with the provider's records
+  '^src/modules/usage/prices\\.repository\\.ts$', // prices are nobody's, and only this role may load them
+  '^src/modules/usage/public/price-list\\.ts$', // by type: the command line loads a list
   '^src/modules/users/public/user-administration\\.ts$', // by type: the command line finds an account by e-mail
   '^src/cli/database-command\\.ts$', // verifying the log, making an admin: without the web framework that would make it
 ];

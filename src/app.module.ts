@@ -9,6 +9,7 @@ import { PrivacyModule } from './modules/privacy/privacy.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
 import { PromptsModule } from './modules/prompts/prompts.module.js';
 import { ProviderKeysModule } from './modules/provider-keys/provider-keys.module.js';
+import { UsageModule } from './modules/usage/usage.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditModule } from './platform/audit/audit.module.js';
 import { CacheModule } from './platform/cache/cache.module.js';
@@ -56,6 +57,7 @@ export class AppModule {
         UsersModule,
         LimitsModule,
         LlmModule,
+        UsageModule,
         AuthModule,
         ProjectsModule,
         PrivacyModule,

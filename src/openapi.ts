@@ -15,6 +15,7 @@ const TAGS = {
   Projects: 'What conversations are about: prompts, model and settings.',
   Prompts: 'System prompts of a project, in order.',
   Chat: 'Turns, sessions and messages.',
+  Usage: 'What was used, what it cost, and how much may be spent.',
   Admin: 'Accounts and usage of everybody, for admins.',
   Llm: 'The model provider of this server.',
   Health: 'For load balancers and people on call.',

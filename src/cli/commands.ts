@@ -11,6 +11,7 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
   retention run     delete the sessions that projects keep no longer, now
   admin grant <e-mail>    make an account an admin's
   admin revoke <e-mail>   make it a user's again
+  prices load <file>      load a list of prices, in place of what is known of the same models and days
   demo              play a first chat and print it
     --url <address>   against this server; without it the one that runs here, else one of its own
     --keep            keep the demo's account instead of deleting it
@@ -53,6 +54,11 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     }
     read(args, {});
     await (await import('./admin.command.js')).adminCommand(verb, email, env);
+  },
+  prices: async ([verb, file, ...args], env) => {
+    if (verb !== 'load' || file === undefined) throw new UsageError('prices: say load, and which file.');
+    read(args, {});
+    await (await import('./prices.command.js')).loadPricesCommand(file, env);
   },
   demo: async (args, env) => {
     const options = read(args, DEMO);

@@ -26,6 +26,9 @@ const LARGE = [
   'sign_ins',
   'idempotency_keys',
   'audit_events',
+  'usage_entries',
+  'budgets',
+  'prices',
 ];
 
 /** Statements that look at all rows by what they are for, in batches and seldom. */
@@ -46,7 +49,7 @@ const OF_RUNNING_TURNS = [
 ];
 
 /** What is on the way of a turn or of the lists that apps show: these plans are written down. */
-const HOT = ['TurnStore.', 'TurnClaims.', 'SessionsRepository.list', 'MessagesRepository.list'];
+const HOT = ['TurnStore.', 'TurnClaims.', 'UsageRecorder.', 'SessionsRepository.list', 'MessagesRepository.list'];
 
 interface Statement {
   readonly method: string;
@@ -112,6 +115,14 @@ insert into provider_keys (user_id, project_id, id, provider, sealed_key)
 insert into audit_events (user_id, seq, id, at, actor_kind, action, previous_hash, hash)
   select ${user('n % 300')}, n / 300 + 1, ${id('000b', 'n')}, now(), 'user', 'account.registered', 'x', 'x'
   from generate_series(0, 8999) n;
+insert into usage_entries (user_id, message_id, kind, attempt, project_id, session_id, provider, model, is_own_key, status,
+    is_estimated)
+  select ${user('(n / 40) % 300')}, ${id('0005', 'n')}, 'answer', 1, ${id('0002', 'n / 40')}, ${id('0004', 'n / 40')}, 'openai', 'm',
+    false, 'completed', false from generate_series(0, 35999) n;
+insert into budgets (user_id, id, project_id, day, day_spent_micro_usd, month, month_spent_micro_usd)
+  select ${user('n % 300')}, ${id('000c', 'n')}, ${id('0002', 'n')}, now(), 0, now(), 0 from generate_series(0, 899) n;
+insert into prices (provider, model, valid_from, input_micro_usd, output_micro_usd, version)
+  select 'openai', 'm' || n / 4, now() - make_interval(days => n % 4), 1, 1, 'v' from generate_series(0, 3999) n;
 insert into sign_ins (user_id, id, seed, expires_at)
   select ${user('n % 300')}, ${id('0006', 'n')}, 'x', now() + interval '1 day' from generate_series(0, 8999) n;
 insert into idempotency_keys (user_id, route, key, request_hash)

@@ -17,6 +17,11 @@ import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
+import { BudgetsRepository } from '../../src/modules/usage/budgets.repository.js';
+import { EntriesRepository } from '../../src/modules/usage/entries.repository.js';
+import { PricesRepository } from '../../src/modules/usage/prices.repository.js';
+import { UsageRecorder } from '../../src/modules/usage/public/usage-recorder.js';
+import { UsageRepository } from '../../src/modules/usage/usage.repository.js';
 import { UsersRepository } from '../../src/modules/users/users.repository.js';
 import { CircuitsRepository } from '../../src/platform/circuits/circuits.repository.js';
 import { Notifications } from '../../src/platform/database/notifications.js';
@@ -27,6 +32,7 @@ import { Mailer } from '../../src/platform/mail/mailer.js';
 import { IdempotencyRepository } from '../../src/platform/idempotency/idempotency.repository.js';
 import { RevocationsRepository } from '../../src/platform/revocations/revocations.repository.js';
 import { TestUser } from '../support/as-user.js';
+import { setPrice } from '../support/ledger.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 const FOLDER = fileURLToPath(new URL('./snapshots/', import.meta.url));
@@ -338,7 +344,40 @@ const RECIPES: [
       sweep: [() => circuits.sweep()],
     }),
   ],
-  [AdminRepository, 'admin', (admin: AdminRepository, userId) => ({ usage: [() => admin.usage(0, 1, userId, 21)] })],
+  [
+    BudgetsRepository,
+    'budgets',
+    (budgets: BudgetsRepository, userId) => ({
+      hasProject: [() => budgets.hasProject(userId, id)],
+      get: [() => budgets.get(userId, id)],
+      putLimits: [() => budgets.putLimits(userId, id, { day: 1, month: null })],
+      putCaps: [() => budgets.putCaps(userId, { day: 1, month: null })],
+    }),
+  ],
+  [
+    UsageRepository,
+    'usage',
+    (usage: UsageRepository, userId) => ({
+      sum: (['day', 'model', 'project'] as const).map(
+        (by) => () => usage.sum(userId, null, new Date(0), new Date(1), by),
+      ),
+    }),
+  ],
+  [
+    EntriesRepository,
+    'usage-entries',
+    (entries: EntriesRepository) => ({ listEstimated: [() => entries.listEstimated('openrouter', 50)] }),
+  ],
+  [
+    PricesRepository,
+    'prices',
+    (prices: PricesRepository) => ({ add: [() => prices.add([])], replace: [() => prices.replace([])] }),
+  ],
+  [
+    AdminRepository,
+    'admin',
+    (admin: AdminRepository, userId) => ({ usage: [() => admin.usage(new Date(0), new Date(1), userId, 21)] }),
+  ],
   [
     AuditRepository,
     'audit',
@@ -367,6 +406,7 @@ const RECIPES: [
     (store: TurnStore, userId) => {
       const given = { content: 'x', parts: null, tokens: 1, title: 'x' };
       const session = { sessionId: id, projectId: null, parentId: undefined };
+      const asked = { attempts: [{}] } as never;
       const claimed = { userId, messageId: id, claimId: id, attempt: 2, request, crashes: 0, isStopRequested: false };
       return {
         open: [
@@ -376,11 +416,11 @@ const RECIPES: [
         openSibling: [() => store.openSibling({ userId }, id, request, options)],
         reopen: [() => store.reopen(claimed)],
         close: [
-          () => store.close({ claimId: id, answer: { userId, id }, contentKey: null } as never, {} as never),
+          () => store.close({ claimId: id, answer: { userId, id }, contentKey: null, project: {} } as never, asked),
           () =>
             store.close(
-              { claimId: id, answer: { userId, id }, contentKey: null, isMetered: true } as never,
-              {} as never,
+              { claimId: id, answer: { userId, id }, contentKey: null, project: {}, isMetered: true } as never,
+              asked,
             ),
         ],
         findMessage: [() => store.findMessage({ userId }, id)],
@@ -388,6 +428,18 @@ const RECIPES: [
         releaseKey: [() => store.releaseKey({ userId }, key)],
         findTurn: [() => store.findTurn({ userId }, id)],
         readProgress: [() => store.readProgress({ userId }, id, { attempt: 1, offset: 0 })],
+      };
+    },
+  ],
+  [
+    UsageRecorder,
+    'usage-recorder',
+    (recorder: UsageRecorder, userId) => {
+      const place = { userId, projectId: id, sessionId: id, messageId: id };
+      return {
+        recordDeletedTurn: [() => recorder.recordDeletedTurn(place, [{} as never])],
+        record: [() => recorder.record(place, 'title', [])],
+        correct: [() => recorder.correct(place, { kind: 'answer', attempt: 1 }, {} as never)],
       };
     },
   ],
@@ -413,17 +465,8 @@ const RECIPES: [
 
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = [
-  'run',
-  'openBy',
-  'contentKeyOf',
-  'runGuarded',
-  'charge',
-  'claim',
-  'readContext',
-  'opened',
-  'hash',
-  'removeMessages',
-  'removeKeys',
+  ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'charge', 'claim', 'readContext', 'opened', 'hash'],
+  ...['removeMessages', 'removeKeys', 'ensure', 'ofTurn'],
 ];
 
 /** Methods of these that need none. */
@@ -441,6 +484,8 @@ const IN_A_UNIT_OF_WORK = new Set<unknown>([
   SessionsRepository,
   MessagesRepository,
   RetentionRepository,
+  BudgetsRepository,
+  UsageRepository,
 ]);
 
 /** Methods of the others that are part of their caller's transaction. */
@@ -540,6 +585,21 @@ describe('a short turn', () => {
       await ada.post('/chat', { project_id: project.id, message: 'Once' }).set('idempotency-key', 'once').expect(200);
     });
     expect(writes).toBe(2);
+  });
+
+  it('takes no more with budgets, and as many statements as without', async () => {
+    const turn = async (): Promise<string[]> => {
+      const { statements, writes } = await wire.during(() => ada.turn({ project_id: project.id, model: 'offline' }));
+      expect(writes).toBe(2);
+      return [...statements];
+    };
+    const without = await turn();
+    await setPrice(t, { model: 'offline' });
+    for (const path of ['/users/me/budget', `/projects/${project.id}/budget`])
+      await ada.put(path, { day_limit_micro_usd: 1_000_000, month_limit_micro_usd: 1_000_000 }).expect(200);
+    expect(await turn()).toEqual(without);
+    for (const path of ['/users/me/budget', `/projects/${project.id}/budget`])
+      await ada.put(path, { day_limit_micro_usd: null, month_limit_micro_usd: null }).expect(200);
   });
 
   it('holds no connection and no transaction while the model thinks', async () => {

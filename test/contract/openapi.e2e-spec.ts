@@ -253,6 +253,11 @@ describe('the answers of the server', () => {
     const bea = await User.register(t);
     await checked(admin.post(`/admin/users/${bea.id}/disable`), 200);
     await checked(admin.post(`/admin/users/${admin.id}/disable`), 409);
+    const caps = { day_cap_micro_usd: 1, month_cap_micro_usd: null };
+    await checked(admin.put(`/admin/users/${bea.id}/budget`, caps), 200);
+    await checked(admin.put(`/admin/users/${bea.id}/budget`, {}), 422);
+    await checked(admin.put(`/admin/users/${newId()}/budget`, caps), 404);
+    await checked(admin.get(`/admin/users/${bea.id}/budget`), 200);
     await checked(admin.post(`/admin/users/${bea.id}/enable`), 200);
     await checked(user.patch('/users/me', { display_name: 'Bea' }), 200);
     await checked(user.get('/users/me/export'), 200);
@@ -312,6 +317,19 @@ describe('the answers of the server', () => {
     await checked(ada.patch(`/projects/${id}`, { name: 'Other', model: null, params: {} }), 200);
     await checked(ada.patch(`/projects/${id}`, { name: 'Other' }).set('if-match', '"999"'), 412);
     const key = { provider: 'custom', api_key: 'sk-of-a-user-0123456789', base_url: 'https://8.8.8.8/v1' };
+    const limits = { day_limit_micro_usd: 5, month_limit_micro_usd: null };
+    for (const path of ['/users/me/budget', `/projects/${id}/budget`]) {
+      await checked(ada.put(path, limits), 200);
+      await checked(ada.put(path, {}), 422);
+      await checked(ada.get(path), 200);
+      await checked(ada.post('/chat', { project_id: id, message: 'Unpriced' }), 422);
+      await checked(ada.put(path, { day_limit_micro_usd: null, month_limit_micro_usd: null }), 200);
+    }
+    await checked(ada.get('/users/me/usage?group_by=project'), 200);
+    await checked(ada.get('/users/me/usage?to=tomorrow'), 422);
+    await checked(ada.get(`/projects/${id}/usage`), 200);
+    await checked(ada.get(`/projects/${newId()}/usage`), 404);
+    await checked(ada.get(`/projects/${newId()}/budget`), 404);
     await checked(ada.get(`/projects/${id}/provider-key`), 404);
     await checked(ada.put(`/projects/${id}/provider-key`, key), 200);
     await checked(ada.put(`/projects/${id}/provider-key`, { ...key, base_url: 'https://127.1/v1' }), 422);

@@ -21,6 +21,7 @@ export interface Attempt {
 }
 
 const plain: Attempt[] = [{}];
+const limits = { day_limit_micro_usd: 9_000_000, month_limit_micro_usd: null };
 const forAdmins: Attempt[] = [{ status: 403 }];
 const ifMatch = { headers: { 'if-match': '"1"' } };
 const events = { headers: { accept: 'text/event-stream' } };
@@ -41,6 +42,9 @@ export const WITH_IDS: Record<string, Attempt[]> = {
   'GET /projects/:project_id/provider-key': plain,
   'DELETE /projects/:project_id/provider-key': plain,
   'GET /projects/:project_id/models': plain,
+  'GET /projects/:project_id/budget': plain,
+  'PUT /projects/:project_id/budget': [{ body: () => limits }],
+  'GET /projects/:project_id/usage': [{}, { query: () => ({ group_by: 'model' }) }],
   'GET /projects/:project_id/prompts': [{}, { query: () => ({ limit: 1 }) }],
   'POST /projects/:project_id/prompts': [{ body: () => ({ content: 'Obey me.' }) }],
   'PUT /projects/:project_id/prompts/order': [
@@ -54,6 +58,8 @@ export const WITH_IDS: Record<string, Attempt[]> = {
   'POST /admin/users/:user_id/enable': forAdmins,
   'GET /admin/users/:user_id/limits': forAdmins,
   'PUT /admin/users/:user_id/limits': [{ body: () => ({ plan: 'unlimited' }), status: 403 }],
+  'GET /admin/users/:user_id/budget': forAdmins,
+  'PUT /admin/users/:user_id/budget': [{ body: () => ({ day_cap_micro_usd: 1, month_cap_micro_usd: 1 }), status: 403 }],
   'GET /prompts': [byProject],
   'POST /prompts': [{ body: ({ project_id }) => ({ project_id, content: 'Obey me.' }) }],
   'GET /prompts/:prompt_id': plain,
@@ -117,6 +123,9 @@ export const WITHOUT_IDS = [
   'PATCH /users/me',
   'DELETE /users/me',
   'GET /users/me/export',
+  'GET /users/me/budget',
+  'PUT /users/me/budget',
+  'GET /users/me/usage',
   'GET /admin/users',
   'GET /admin/usage',
   'GET /admin/plans',

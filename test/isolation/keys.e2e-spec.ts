@@ -5,6 +5,7 @@ import { RouteTable } from '../../src/platform/http/route-table.js';
 import { TestUser } from '../support/as-user.js';
 import { dump, readTables } from '../support/catalogue.js';
 import { expectProblem } from '../support/expect-problem.js';
+import { setPrice } from '../support/ledger.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 import { type Attempt, type Ids, isDocs, PUBLIC, PUBLIC_WITH_IDS, WITH_IDS, WITHOUT_IDS } from './attempts.js';
 
@@ -27,6 +28,8 @@ const SIGN_IN_ONLY = [
   'GET /admin/users',
   'GET /admin/usage',
   'GET /admin/users/:user_id',
+  'GET /admin/users/:user_id/budget',
+  'PUT /admin/users/:user_id/budget',
   'POST /admin/users/:user_id/disable',
   'POST /admin/users/:user_id/enable',
   'GET /admin/users/:user_id/limits',
@@ -43,7 +46,10 @@ const SIGN_IN_ONLY = [
 ];
 
 /** What a route that takes no id needs so that it would succeed. */
-const BODIES: Record<string, Record<string, unknown>> = { 'POST /projects': { name: 'Mine' } };
+const BODIES: Record<string, Record<string, unknown>> = {
+  'POST /projects': { name: 'Mine' },
+  'PUT /users/me/budget': { day_limit_micro_usd: 9_000_000, month_limit_micro_usd: null },
+};
 
 interface Document {
   paths: Record<string, Record<string, { 'x-scopes'?: Scope[]; security?: object[]; responses: object }>>;
@@ -60,6 +66,8 @@ const keys: Record<string, string> = {};
 
 beforeAll(async () => {
   t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000, llmFirstTokenTimeoutMs: 600_000 });
+  // A route of budgets is among those that are tried, and then every model needs a price.
+  await setPrice(t);
   ada = await TestUser.register(t);
   own = (await belongings())[0] as Ids;
   elsewhere = await belongings();

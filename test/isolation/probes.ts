@@ -8,6 +8,9 @@ import { TurnStore } from '../../src/modules/chat/turn-store.js';
 import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
+import { BudgetsRepository } from '../../src/modules/usage/budgets.repository.js';
+import { UsageRecorder } from '../../src/modules/usage/public/usage-recorder.js';
+import type { UsedCall } from '../../src/modules/usage/public/used-call.js';
 import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { PASSWORD, type TestUser } from '../support/as-user.js';
@@ -56,6 +59,14 @@ const signed = ({ accessToken }: TestUser): { authorization: string } => ({ auth
 /** Routes that are about the caller, and states that the attempts do not meet. */
 const more: Probe[] = [
   http('get', () => '/users/me'),
+  http('get', () => '/users/me/budget'),
+  http(
+    'put',
+    () => '/users/me/budget',
+    () => ({ day_limit_micro_usd: 1, month_limit_micro_usd: 2 }),
+  ),
+  http('get', () => '/users/me/usage'),
+  http('get', () => '/users/me/usage?group_by=project'),
   http(
     'patch',
     () => '/users/me',
@@ -170,6 +181,22 @@ const call = (
   },
 });
 
+/** A call of a model that cost something. */
+const CALL: UsedCall = {
+  ...{ provider: 'openai', model: 'scripted', isOwnKey: false, status: 'completed', isEstimated: false },
+  ...{ inputTokens: 1, outputTokens: 1, cachedInputTokens: null, costMicroUsd: 7, generationId: null, rawUsage: null },
+};
+
+/** What the ledger and the budgets say of a user. */
+const moneyOf = ({ query }: TestApp['database'], userId: string): Promise<object[]> =>
+  query(
+    `select kind, count(*)::int, sum(cost_micro_usd)::int as amount from usage_entries where user_id = $1 group by kind
+     union all select 'day ' || (project_id is null), 1, day_spent_micro_usd::int from budgets where user_id = $1
+     union all select 'month ' || (project_id is null), 1, month_spent_micro_usd::int from budgets where user_id = $1
+     order by 1`,
+    [userId],
+  );
+
 const calls: Probe[] = [
   call('requestStop of a running turn', ({ app }, actor, { running_id }) =>
     app.get(TurnClaims).requestStop(actor, running_id),
@@ -184,16 +211,50 @@ const calls: Probe[] = [
     await database.query(`update turns set owner = claim_id where user_id = $1`, [actor.userId]);
     return messageId;
   }),
-  call('close', async ({ app, database }, { userId }, { running_id: id }) => {
+  call('close', async ({ app, database }, { userId }, things) => {
+    const { running_id: id } = things;
     const [turn] = await database.query<{ claimId: string }>(
       'select claim_id as "claimId" from turns where user_id = $1 and message_id = $2',
       [userId, id],
     );
-    const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false } as never;
-    return app
-      .get(TurnStore)
-      .close({ ...turn, answer: { userId, id }, attempt: 1, contentKey: null } as never, settled);
+    const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false, attempts: [CALL] };
+    const closed = await app.get(TurnStore).close(
+      {
+        ...turn,
+        answer: { userId, id, sessionId: things.busy_session_id },
+        attempt: 1,
+        contentKey: null,
+        project: { projectId: things.project_id },
+      } as never,
+      settled as never,
+    );
+    return [closed, await moneyOf(database, userId)];
   }),
+  call('UsageRecorder.recordDeletedTurn', async ({ app, database }, { userId }, things) => {
+    const { project_id: projectId, question_id: messageId, session_id: sessionId } = things;
+    await app.get(UsageRecorder).recordDeletedTurn({ userId, projectId, messageId, sessionId }, [CALL]);
+    return moneyOf(database, userId);
+  }),
+  call('UsageRecorder.record', async ({ app, database }, { userId }, { project_id, message_id, session_id }) => {
+    const place = { userId, projectId: project_id, messageId: message_id, sessionId: session_id };
+    await app.get(UsageRecorder).record(place, 'title', [CALL]);
+    return moneyOf(database, userId);
+  }),
+  call('BudgetsRepository.putLimits', ({ app, database }, actor, { project_id }) =>
+    app
+      .get(UnitOfWork)
+      .run(actor, async () => {
+        await app.get(BudgetsRepository).putLimits(actor.userId, null, { day: 3, month: 4 });
+        await app.get(BudgetsRepository).putLimits(actor.userId, project_id, { day: 3, month: 4 });
+      })
+      .then(() => moneyOf(database, actor.userId)),
+  ),
+  call('BudgetsRepository.putCaps', ({ app, database }, actor) =>
+    app
+      .get(UnitOfWork)
+      .run(actor, () => app.get(BudgetsRepository).putCaps(actor.userId, { day: 3, month: 4 }))
+      .then(() => moneyOf(database, actor.userId)),
+  ),
   call('releaseKey', ({ app }, actor) =>
     app.get(TurnStore).releaseKey(actor, { route: 'POST /chat', key: LOST_KEY, requestHash: Buffer.alloc(1) }),
   ),

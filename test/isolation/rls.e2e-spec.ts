@@ -12,12 +12,13 @@ const SHARED: Record<string, string[]> = {
   erasure_receipts: ['SELECT', 'INSERT'],
   nightly_jobs: [],
   plans: ['SELECT', 'INSERT', 'UPDATE'],
+  prices: ['SELECT'],
   rate_limits: [],
   schema_migrations: ['SELECT'],
 };
 
 /** Tables of users of which the application may not change and delete rows; to their own users they show them. */
-const ADDED_TO_ONLY = ['audit_events', 'audit_heads'];
+const ADDED_TO_ONLY = ['audit_events', 'audit_heads', 'usage_entries'];
 
 /** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
@@ -36,6 +37,29 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   turn_buckets: { SELECT: ['full_at', 'subject_id', 'unit', 'user_id'], UPDATE: ['full_at'], DELETE: 'all' },
   circuits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   content_keys: { SELECT: ['master_version', 'project_id', 'user_id'] },
+  prices: { SELECT: 'all', INSERT: 'all', UPDATE: 'all' },
+  usage_entries: {
+    SELECT: [
+      'attempt',
+      'cached_input_tokens',
+      'cost_micro_usd',
+      'created_at',
+      'generation_id',
+      'input_tokens',
+      'is_estimated',
+      'is_own_key',
+      'kind',
+      'message_id',
+      'model',
+      'output_tokens',
+      'project_id',
+      'provider',
+      'revision',
+      'session_id',
+      'status',
+      'user_id',
+    ],
+  },
   rate_limits: { SELECT: 'all', INSERT: 'all', UPDATE: 'all', DELETE: 'all' },
   sign_ins: { SELECT: ['expires_at', 'id', 'revoked_at', 'user_id'], DELETE: 'all' },
   api_keys: {
@@ -50,9 +74,12 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
 };
 
 /** Values that a CHECK asks for; everything else is made up from the type of the column. */
-const VALUES: Record<string, () => Row> = {
+const VALUES: Record<string, (userId: string) => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
-  projects: () => ({ retention_days: 1 }),
+  projects: (userId) => ({ id: projectOf[userId], retention_days: 1 }),
+  // It outlives its project, so no foreign key says which.
+  usage_entries: (userId) => ({ kind: 'answer', status: 'completed', project_id: projectOf[userId] }),
+  budgets: () => ({ day: '2026-01-01', month: '2026-01-01' }),
   provider_keys: () => ({ provider: 'openai' }),
   messages: () => ({ role: 'assistant', status: 'pending' }),
   audit_events: () => ({ actor_kind: 'user', action: 'account.registered' }),
@@ -68,13 +95,14 @@ const tenantTables = tables.filter(({ owner }) => owner !== null);
 const foreignKeys = tables.flatMap(({ name, foreignKeys }) => foreignKeys.map((key) => ({ ...key, table: name })));
 
 const [victim, stranger] = [newId(), newId()];
+const projectOf: Record<string, string> = { [victim]: newId(), [stranger]: newId() };
 /** One row of each user in every table. */
 const rows: Record<string, Record<string, Row>> = { [victim]: {}, [stranger]: {} };
 
 afterAll(() => database.drop());
 
 async function plant(table: Table, userId: string): Promise<void> {
-  const row: Row = { ...VALUES[table.name]?.(), [table.owner as string]: userId };
+  const row: Row = { ...VALUES[table.name]?.(userId), [table.owner as string]: userId };
   for (const { target, columns, targetColumns } of table.foreignKeys) {
     const parent = rows[userId]?.[target];
     if (parent !== undefined) columns.forEach((column, i) => (row[column] ??= parent[targetColumns[i] as string]));
@@ -178,7 +206,7 @@ async function expectUnreachable({ name, owner }: Table, tenant: string | null):
 
 /** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
 const IN_A_PROJECT = [
-  ...['projects', 'prompts', 'provider_keys', 'content_keys', 'retention_runs'],
+  ...['projects', 'prompts', 'provider_keys', 'content_keys', 'retention_runs', 'budgets', 'usage_entries'],
   ...['chat_sessions', 'messages', 'turns', 'turn_chunks'],
 ];
 
@@ -188,6 +216,7 @@ const boundTo = (project: string, sql: string, values: unknown[] = []): Promise<
 async function expectNothingInAnotherProject({ name, owner }: Table): Promise<void> {
   const other = newId();
   expect((await boundTo(other, `select 1 from ${name}`)).rows).toEqual([]);
+  if (ADDED_TO_ONLY.includes(name)) return;
   // Without reading anything, as above.
   expect((await boundTo(other, `update ${name} set ${owner} = $1`, [victim])).rowCount).toBe(0);
   expect((await boundTo(other, `delete from ${name}`)).rowCount).toBe(0);
@@ -280,6 +309,8 @@ const OF_THE_ACCOUNT = [
   'sign_in_addresses',
   'second_factors',
   'turn_buckets',
+  // Each turn asks what all projects together have reserved; there is nothing in it but ids and amounts.
+  'budget_reservations',
 ];
 
 describe('a project that a transaction is bound to', () => {
@@ -294,6 +325,7 @@ describe('a project that a transaction is bound to', () => {
 
   it.each(bound)('shows its own rows of $name', async ({ name, owner }) => {
     expect((await boundTo(own(), `select ${owner} as owner from ${name}`)).rows).toEqual([{ owner: victim }]);
+    if (ADDED_TO_ONLY.includes(name)) return;
     expect((await boundTo(own(), `update ${name} set ${owner} = $1`, [victim])).rowCount).toBe(1);
     expect((await boundTo(own(), `delete from ${name}`)).rowCount).toBe(1);
   });
@@ -391,6 +423,10 @@ const POINTS_NOWHERE = [
   'audit_events.actor_id', // who did it
   'audit_events.subject_id', // and what it was done to
   'audit_heads.user_id',
+  'budget_reservations.project_id', // its turn, which it goes with, belongs to that project
+  'usage_entries.message_id', // the ledger outlives what was paid for,
+  'usage_entries.project_id',
+  'usage_entries.session_id',
   'idempotency_keys.message_id', // a key outlives what it made: its repeat then finds nothing
   'revocations.user_id', // the mark of a deleted account outlives it
   'revocations.subject_id', // a user, a sign-in or an API key
@@ -527,6 +563,7 @@ describe('the roles', () => {
       'select wrapped_key from content_keys',
       'select sealed from messages',
       'select sealed_key from provider_keys',
+      'select raw_usage from usage_entries',
     ]) {
       await expect(as('parley_system', {}, sql)).rejects.toMatchObject({ code: '42501' });
     }

@@ -10,6 +10,7 @@ import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { TestUser } from '../support/as-user.js';
 import { dump, readTables, type Table } from '../support/catalogue.js';
 import { expectSoon } from '../support/expect-soon.js';
+import { setPrice } from '../support/ledger.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 import type { Ids } from './attempts.js';
 
@@ -76,6 +77,8 @@ export class Twins {
   static async start(): Promise<Twins> {
     // Nothing happens by itself: no sweep, no renewal.
     const t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000 });
+    // So that turns cost something, and budgets let them through.
+    await setPrice(t);
     const twins = new Twins(t);
     twins.tables = (await readTables(t.database)).filter(({ owner }) => owner !== null);
     pgPool(t.app.get(DataSource)).on('acquire', (client) => twins.watch(client));
@@ -168,6 +171,12 @@ export class Twins {
       `update sign_in_addresses set last_used_at = now() - interval '1 year'
        where address_hash = (select address_hash from sign_in_addresses where user_id = $1 order by 1 limit 1)`,
       [ada.id],
+    );
+    for (const path of ['/users/me/budget', `/projects/${project_id}/budget`])
+      await ada.put(path, { day_limit_micro_usd: 5_000_000, month_limit_micro_usd: 6_000_000 }).expect(200);
+    await this.t.database.query(
+      `insert into budget_reservations (user_id, message_id, project_id, micro_usd) values ($1, $2, $3, 9)`,
+      [ada.id, running_id, project_id],
     );
     const api_key_id = (await ada.apiKey()).id;
     const archived = await ada.session(project_id);

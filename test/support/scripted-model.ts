@@ -15,8 +15,8 @@ export interface ModelAnswer {
   delta(text: string): void;
   /** Says that another model than the one that was asked for answers; before any delta. */
   answersAs(model: string): void;
-  /** Ends the answer; usage counts characters unless `usage` is false. */
-  finish(reason?: string, options?: { usage?: boolean }): void;
+  /** Ends the answer; usage counts characters, unless it is given or false. */
+  finish(reason?: string, options?: { usage?: boolean | object }): void;
   /** Answers with an error status instead; must come before any delta. */
   refuse(status: number, body?: unknown, headers?: Record<string, string>): void;
   /** Cuts the connection. */
@@ -43,6 +43,8 @@ export class ScriptedModel {
   readonly keys: (string | undefined)[] = [];
   /** The same of each question for the list of models. */
   readonly listed: (string | undefined)[] = [];
+  /** What GET /generation knows, as OpenRouter does: a record by the id of the generation. */
+  readonly generations = new Map<string, object>();
   private readonly scripts: Script[] = [];
   private fallback: Script = echo;
   private listStatus = 200;
@@ -104,6 +106,12 @@ export class ScriptedModel {
       response.writeHead(this.listStatus, { 'content-type': 'application/json' });
       return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
     }
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://model');
+    if (pathname === '/v1/generation') {
+      const data = this.generations.get(searchParams.get('id') ?? '');
+      response.writeHead(data === undefined ? 404 : 200, { 'content-type': 'application/json' });
+      return void response.end(JSON.stringify(data === undefined ? { error: { code: 404 } } : { data }));
+    }
     if (request.method !== 'POST') return void response.writeHead(404).end();
     const body: Buffer[] = [];
     for await (const chunk of request) body.push(chunk as Buffer);
@@ -137,12 +145,13 @@ class WireAnswer implements ModelAnswer {
       this.frame({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] });
   }
 
-  finish(reason = 'stop', { usage = true } = {}): void {
+  finish(reason = 'stop', { usage = true }: { usage?: boolean | object } = {}): void {
     const counts = { prompt_tokens: JSON.stringify(this.request.messages).length, completion_tokens: this.text.length };
-    const usageField = usage ? { usage: { ...counts, total_tokens: 0 } } : {};
+    const given = typeof usage === 'object' ? usage : { ...counts, total_tokens: 0 };
+    const usageField = usage === false ? {} : { usage: given };
     if (this.request.stream === true) {
       this.frame({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
-      if (usage) this.frame({ choices: [], ...usageField });
+      if (usage !== false) this.frame({ choices: [], ...usageField });
       this.response.end('data: [DONE]\n\n');
       return;
     }

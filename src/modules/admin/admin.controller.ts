@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
@@ -8,6 +8,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
+import { Budget, presentBudget, SetBudgetCapRequest, toCaps } from '../usage/public/budget.dto.js';
 import type { AccountRow } from '../users/public/user-administration.js';
 import { Account, AccountPage, AccountUsage, AccountUsagePage, ListAccountsQuery, UsageQuery } from './admin.dto.js';
 import { AdminGuard } from './admin.guard.js';
@@ -67,6 +68,28 @@ export class AdminController {
   @ApiProblems('not_found')
   async enable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Account> {
     return present(await this.admin.enable(actor, userId));
+  }
+
+  @Get('users/:user_id/budget')
+  @ApiIds('user_id')
+  @ApiOperation({ operationId: 'getAccountBudget', summary: 'What an account may spend, and has spent' })
+  @ApiOkResponse({ type: Budget })
+  @ApiProblems('not_found')
+  async getBudget(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Budget> {
+    return presentBudget(await this.admin.getBudget(actor, userId));
+  }
+
+  @Put('users/:user_id/budget')
+  @ApiIds('user_id')
+  @ApiOperation({ operationId: 'capAccountBudget', summary: 'Cap what an account may spend, whatever its user says' })
+  @ApiOkResponse({ type: Budget })
+  @ApiProblems('not_found', 'validation_failed')
+  async capBudget(
+    @CurrentActor() actor: Actor,
+    @IdParam('user_id') userId: string,
+    @Body() body: SetBudgetCapRequest,
+  ): Promise<Budget> {
+    return presentBudget(await this.admin.capBudget(actor, userId, toCaps(body)));
   }
 
   @Get('usage')

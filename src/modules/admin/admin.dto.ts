@@ -20,12 +20,12 @@ export class ListAccountsQuery extends PageQuery {
 }
 
 export class UsageQuery extends PageQuery {
-  @ApiPropertyOptional({ format: 'date-time', description: 'Answers begun at or after it. By default 30 days ago.' })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Calls recorded at or after it. By default 30 days ago.' })
   @IsOptional()
   @IsISO8601({ strict: true, strictSeparator: true })
   from?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'Answers begun before it. By default now.' })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Calls recorded before it. By default now.' })
   @IsOptional()
   @IsISO8601({ strict: true, strictSeparator: true })
   to?: string;
@@ -70,7 +70,7 @@ export class AccountUsage {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email: string;
 
-  @ApiProperty({ type: 'integer', description: 'Answers that were begun, however they ended.' })
+  @ApiProperty({ type: 'integer', description: 'Answers for which a model was asked, however they ended.' })
   turns: number;
 
   @ApiProperty({ ...sum, description: 'null: of no answer is it known.' })
@@ -79,10 +79,13 @@ export class AccountUsage {
   @ApiProperty({ ...sum, description: 'null: of no answer is it known.' })
   output_tokens: number | null;
 
-  @ApiProperty({ ...sum, description: 'Of those answers whose cost is known; null: of none.' })
+  @ApiProperty({
+    ...sum,
+    description: 'As far as it is known, names of sessions and summaries included; null: of nothing.',
+  })
   cost_micro_usd: number | null;
 
-  @ApiProperty({ type: 'integer', description: 'Answers whose cost is not known.' })
+  @ApiProperty({ type: 'integer', description: 'Answers of which a call has no known cost.' })
   turns_without_cost: number;
 }
 

@@ -7,6 +7,7 @@ import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccountAccess } from '../auth/public/account-access.js';
 import { type MinuteLimits, type NamedPlan, Plans } from '../limits/public/plans.js';
+import { Budgets, type BudgetState, type Limits } from '../usage/public/budgets.js';
 import {
   type AccountFilter,
   type AccountLimits,
@@ -32,6 +33,7 @@ export class AdminService {
     private readonly access: AccountAccess,
     private readonly plans: Plans,
     private readonly usages: AdminRepository,
+    private readonly budgets: Budgets,
     private readonly audit: AuditLog,
   ) {}
 
@@ -111,7 +113,29 @@ export class AdminService {
   async usage(actor: Actor, from: Date, to: Date, beforeUserId: string | null, limit: number): Promise<UsageRow[]> {
     const range = { from: from.toISOString(), to: to.toISOString() };
     await this.unitOfWork.run(actor, () => this.audit.record(actor, 'admin.usage_read', range));
-    return this.usages.usage(from.getTime(), to.getTime(), beforeUserId, limit + 1);
+    return this.usages.usage(from, to, beforeUserId, limit + 1);
+  }
+
+  getBudget(actor: Actor, userId: string): Promise<BudgetState> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.accountOf(userId);
+      const budget = await this.unitOfWork.switchTo({ userId }, () => this.budgets.ofAccount(userId));
+      await this.record(actor, userId, 'admin.budget_read');
+      return budget;
+    });
+  }
+
+  /** Sets what an account may spend at most, whatever its user says. */
+  capBudget(actor: Actor, userId: string, caps: Limits): Promise<BudgetState> {
+    return this.unitOfWork.run(actor, async () => {
+      await this.accountOf(userId);
+      const budget = await this.unitOfWork.switchTo({ userId }, async () => {
+        await this.budgets.setCaps(userId, caps);
+        return this.budgets.ofAccount(userId);
+      });
+      await this.record(actor, userId, 'admin.budget_capped');
+      return budget;
+    });
   }
 
   private change(

@@ -4,6 +4,7 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { ProviderKeysModule } from '../provider-keys/provider-keys.module.js';
+import { UsageModule } from '../usage/usage.module.js';
 import { KnownPrompts } from './context/known-prompts.js';
 import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { MessagesController } from './messages.controller.js';
@@ -24,6 +25,7 @@ import { TurnRunner } from './turn-runner.js';
 import { TurnStore } from './turn-store.js';
 import { TurnsController } from './turns.controller.js';
 import { TurnsService } from './turns.service.js';
+import { UsageReconciliationJob } from './usage-reconciliation.job.js';
 
 /** Nothing of Redis is loaded without an address of one. */
 async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Promise<TurnFanout> {
@@ -33,7 +35,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
 }
 
 @Module({
-  imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule],
+  imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule, UsageModule],
   controllers: [TurnsController, SessionsController, MessagesController],
   providers: [
     TurnsService,
@@ -48,6 +50,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     ModelCall,
     SessionTitles,
     TurnKeeperJob,
+    UsageReconciliationJob,
     { provide: TURN_FANOUT, useFactory: createFanout, inject: [AppConfig, TurnClaims] },
     SessionsService,
     SessionsRepository,

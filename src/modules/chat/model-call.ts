@@ -6,7 +6,7 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
 import { toAppError } from '../llm/public/to-app-error.js';
-import type { LlmEvent, LlmProvider } from '../llm/public/llm-provider.js';
+import type { LlmEvent, LlmParams, LlmProvider } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
 import { AnswerDraft } from './answer-draft.js';
@@ -32,7 +32,10 @@ export class ModelCall {
     private readonly config: AppConfig,
   ) {}
 
-  /** How the turn ended, whatever happened; null when it was aborted for another instance to go on with. */
+  /**
+   * How the turn ended, whatever happened: `interrupted` when it is not this instance's any more, and so not to be settled;
+   * null when it was aborted for another instance to go on with.
+   */
   async run(turn: OpenTurn, live: LiveTurn): Promise<Outcome | null> {
     const draft = new AnswerDraft();
     try {
@@ -44,7 +47,8 @@ export class ModelCall {
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
       if (reason instanceof TurnAbort) {
-        return reason.why === 'stop' ? this.outcome(draft, 'stopped', null, live.textFrom(0)) : null;
+        if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
+        return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
       }
       if (error instanceof LlmError) live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
       return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
@@ -88,8 +92,13 @@ export class ModelCall {
     draft.attempts.inputTokens = inputTokens;
     draft.attempts.addLost(turn.attempt - 1, toFacts(asked), lostTokens);
     signal.throwIfAborted();
-    const params = { ...turn.project.params, ...turn.request.params };
+    const params = { ...this.limitsOf(turn), ...turn.project.params, ...turn.request.params };
     return asked.provider.stream(messages, { model: asked.model, params }, signal);
+  }
+
+  /** No more than what the budgets have reserved. */
+  private limitsOf({ isBudgeted }: OpenTurn): LlmParams {
+    return isBudgeted ? { max_output_tokens: this.config.budgetOutputTokens } : {};
   }
 
   /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */

@@ -9,6 +9,8 @@ import type { Charged } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry } from './context/context-builder.js';
 import type { PromptSet } from './context/known-prompts.js';
+import type { BudgetWarning } from '../usage/public/budgets.js';
+import type { UsagePlace } from '../usage/public/used-call.js';
 import type { Message } from './message.entity.js';
 import { sealContent } from './sealed-content.js';
 
@@ -63,9 +65,13 @@ export interface OpenTurn extends Charged {
   readonly contentKey: ContentKey | null;
   /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
   readonly savedText: string | null;
+  /** Whether its worst case is reserved in a budget, so that it may not become longer than that. */
+  readonly isBudgeted: boolean;
+  readonly budgetWarnings: readonly BudgetWarning[];
 }
 
 export interface ProjectFacts extends ProjectProvider {
+  readonly projectId: string;
   readonly model: string | null;
   readonly params: LlmParams;
   readonly onCrash: CrashPolicy;
@@ -106,7 +112,6 @@ export interface Progress {
 /** What OPEN gives back, however a turn is opened. */
 export interface OpenedRow extends ProjectFacts {
   sessionId: string;
-  projectId: string;
   questionId: string;
   parentId: string | null;
   seq: number;
@@ -117,6 +122,7 @@ export interface OpenedRow extends ProjectFacts {
   contentProjectId: string | null;
   /** What is safe of an earlier attempt. */
   text?: string | null;
+  isBudgeted?: boolean;
 }
 
 /** The stamp of the prompts, or a prompt or message that may go to the model. */
@@ -163,13 +169,16 @@ export function toContext(context: QueryResult | undefined): ReadContext {
   return { prompts: stamp === null ? null : { stamp, prompts }, history };
 }
 
+/** @param reserved what the budgets said; null when they were not asked */
 export function toOpened(
   userId: string,
   answerId: string,
   row: OpenedRow,
   context: Pick<Opened, 'prompts' | 'history'>,
+  reserved: QueryResult | null,
 ): Opened {
-  const { provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, text } = row;
+  const { projectId, provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, text } = row;
+  const [reservation] = (reserved?.rows ?? []) as { warnings: BudgetWarning[] }[];
   return {
     answer: {
       ...emptyMessage(userId, answerId, row),
@@ -178,11 +187,13 @@ export function toOpened(
       role: 'assistant',
       status: 'pending',
     },
-    project: { provider, providerKey, fallbacks, model, params, onCrash },
+    project: { projectId, provider, providerKey, fallbacks, model, params, onCrash },
     ...context,
     isRunning,
     interrupted: interrupted ?? [],
     savedText: text ?? null,
+    isBudgeted: row.isBudgeted ?? reservation !== undefined,
+    budgetWarnings: reservation?.warnings ?? [],
   };
 }
 
@@ -228,6 +239,12 @@ export function valuesOfClose({ claimId, answer, attempt, contentKey }: OpenTurn
   return [
     ...[answer.userId, answer.id, claimId, o.status, content, o.contentTokens, o.finishReason],
     ...[o.provider, o.model, o.generationId, o.inputTokens, o.outputTokens, o.cachedInputTokens, o.isUsageEstimated],
-    ...[o.costMicroUsd, o.errorCode, attempt, sealed],
+    ...[o.errorCode, attempt, sealed],
   ];
+}
+
+/** Where in the ledger the calls of a turn belong. */
+export function placeOf({ answer, project }: OpenTurn): UsagePlace {
+  const { userId, sessionId, id } = answer;
+  return { userId, sessionId, projectId: project.projectId, messageId: id };
 }

@@ -1,10 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
-import type { LlmProvider } from '../llm/public/llm-provider.js';
+import type { Generation, LlmProvider } from '../llm/public/llm-provider.js';
 import { LlmProviders } from '../llm/public/llm-providers.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
+import { UsageRecorder } from '../usage/public/usage-recorder.js';
 import type { Message } from './message.entity.js';
 import type { OpenTurn } from './open-turn.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -18,6 +20,13 @@ const TIMEOUT_MS = 20_000;
 const INSTRUCTION =
   'Name the following conversation in at most six words, in its own language. Answer with the name alone, without quotation marks.';
 
+const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null };
+
+interface Titler {
+  readonly provider: LlmProvider;
+  readonly model: string | null;
+}
+
 /** Names sessions after their first turn. A failed call leaves the name as it is: the beginning of the first message. */
 @Injectable()
 export class SessionTitles {
@@ -28,6 +37,8 @@ export class SessionTitles {
     private readonly ofProjects: ProjectProviders,
     private readonly sessions: SessionsRepository,
     private readonly unitOfWork: UnitOfWork,
+    private readonly usage: UsageRecorder,
+    private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
 
@@ -41,15 +52,7 @@ export class SessionTitles {
     try {
       const asked = await this.titler(titleModel, project, answer);
       if (asked === null) return;
-      const { text } = await asked.provider.generate(
-        [
-          { role: 'system', content: INSTRUCTION },
-          { role: 'user', content: excerpt.toWellFormed() },
-        ],
-        { model: asked.model, params: { max_output_tokens: 30 } },
-        AbortSignal.timeout(TIMEOUT_MS),
-      );
-      const title = clean(text);
+      const title = clean((await this.ask(asked, excerpt.toWellFormed(), project, answer)).text);
       if (title === '') return;
       await this.unitOfWork.run(answer, () => this.sessions.suggestTitle(answer.userId, answer.sessionId, title));
     } catch (error) {
@@ -60,12 +63,52 @@ export class SessionTitles {
     }
   }
 
-  /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */
-  private async titler(
-    titleModel: string,
+  /** Asks, and puts the call into the ledger, however it ends. */
+  private async ask(
+    { provider, model }: Titler,
+    excerpt: string,
     project: OpenTurn['project'],
     answer: Message,
-  ): Promise<{ provider: LlmProvider; model: string | null } | null> {
+  ): Promise<Generation> {
+    const messages = [
+      { role: 'system', content: INSTRUCTION },
+      { role: 'user', content: excerpt },
+    ] as const;
+    const record = async (generation: Generation | null): Promise<void> => {
+      const { userId, sessionId, id: messageId } = answer;
+      const place = { userId, sessionId, messageId, projectId: project.projectId };
+      const counted = generation?.usage ?? NOT_TOLD;
+      const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
+      await this.usage.record(place, 'title', [
+        {
+          ...counted,
+          ...(isEstimated && {
+            inputTokens: await this.tokens.count(INSTRUCTION + excerpt),
+            outputTokens: await this.tokens.count(generation.text),
+          }),
+          isEstimated,
+          provider: provider.name,
+          model: generation?.model ?? model ?? provider.defaultModel,
+          isOwnKey: project.providerKey !== null,
+          status: generation === null ? 'failed' : 'completed',
+          generationId: generation?.generationId ?? null,
+          rawUsage: generation?.rawUsage ?? null,
+        },
+      ]);
+    };
+    try {
+      const options = { model, params: { max_output_tokens: 30 } };
+      const generation = await provider.generate(messages, options, AbortSignal.timeout(TIMEOUT_MS));
+      await record(generation);
+      return generation;
+    } catch (error) {
+      if (error instanceof LlmError) await record(null);
+      throw error;
+    }
+  }
+
+  /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */
+  private async titler(titleModel: string, project: OpenTurn['project'], answer: Message): Promise<Titler | null> {
     if (project.providerKey !== null) {
       const provider = await this.ofProjects.findFirst(answer, project);
       if (provider === null) return null;

@@ -5,12 +5,13 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { Bulkhead } from '../../platform/load/bulkhead.js';
 import { EventLoop } from '../../platform/load/event-loop.js';
+import { UsageRecorder } from '../usage/public/usage-recorder.js';
 import { TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
 import { type ClaimedTurn, type SavedText, TurnClaims } from './turn-claims.js';
-import type { OpenTurn, Outcome, Settled } from './open-turn.js';
+import { placeOf, type OpenTurn, type Outcome, type Settled } from './open-turn.js';
 import { TurnMetrics } from './turn-metrics.js';
 import { TurnStore } from './turn-store.js';
 
@@ -52,6 +53,7 @@ export class TurnRunner {
     private readonly claims: TurnClaims,
     private readonly model: ModelCall,
     private readonly titles: SessionTitles,
+    private readonly usage: UsageRecorder,
     private readonly metrics: TurnMetrics,
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
     private readonly loop: EventLoop,
@@ -179,7 +181,11 @@ export class TurnRunner {
     let settled: Settled | null = null;
     try {
       const outcome = await this.model.run(turn, live);
-      if (outcome !== null) settled = await this.settle(turn, outcome, live);
+      if (outcome !== null && outcome.status !== 'interrupted') settled = await this.settle(turn, outcome, live);
+      // It is another instance's, or gone with its session: then nobody else knows what it has used.
+      if (outcome !== null && settled === null) {
+        this.inBackground(this.usage.recordDeletedTurn(placeOf(turn), outcome.attempts));
+      }
     } catch (error) {
       this.log.error({ err: error, messageId: turn.answer.id }, 'A turn could not be settled; its lease will run out');
     }

@@ -1,3 +1,4 @@
+import { PER_ANSWER, PER_MESSAGE } from './context/context-builder.js';
 import { TURN_CHANNEL } from './turn-notices.js';
 
 /**
@@ -175,19 +176,39 @@ where (select value from stamp) is distinct from $5
 union all
 select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4`;
 
+// The size of what was said also goes, as the context builder counts it, to the statement that reserves the worst case of the
+// turn; the last branch gives no row, and makes sure that it does so for an empty history as well.
+const measured = (messageId: string): string => `
+with context as materialized (${CONTEXT.replace('QUESTION_ID', messageId)}
+), measured as (
+  select set_config('app.context_tokens',
+    (coalesce(sum(tokens), 0) + ${PER_MESSAGE} * (count(*) + 1) + ${PER_ANSWER})::text, true) as tokens
+  from context where role in ('user', 'assistant')
+)
+select * from context
+union all
+select c.* from measured m left join context c on false where m.tokens is null`;
+
 // $2 question, $3 most messages of history, $4 most tokens of them: the prompts, and what was said before the question. It
 // runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
 // branched session is walked from child to parent; otherwise the path is a range of the index. Long messages lie outside
 // the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first.
 // $5 the stamp of the prompts that the instance knows, or null: unless it is the stamp of those that hold now, both come. A
 // stamp names each prompt's row as the database has it, by its version and by the transaction that wrote it.
-export const READ_CONTEXT = { name: 'turn_read_context', text: CONTEXT.replace('QUESTION_ID', '$2') };
+export const READ_CONTEXT = { name: 'turn_read_context', text: measured('$2') };
 
 // The same for $2 an answer.
 export const READ_CONTEXT_OF_ANSWER = {
   name: 'turn_read_context_of_answer',
-  text: CONTEXT.replace('QUESTION_ID', '(select a.parent_id from messages a where a.user_id = $1 and a.id = $2)'),
+  text: measured('(select a.parent_id from messages a where a.user_id = $1 and a.id = $2)'),
 };
+
+// What the ledger says of the calls for an answer; null when one is not known. A call that was refused at once, of which no
+// tokens are known either, leaves the others' sum as it is.
+const COST = `
+      select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
+        then sum(e.cost_micro_usd) end
+      from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer'`;
 
 // $2 answer, $3 claim, then what it has become. Whoever lost the claim changes nothing. Also tells whether another turn of
 // the session waits for this end.
@@ -199,11 +220,11 @@ with turn as (
 )
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
-    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
+    sealed = $17, completed_at = now(), cost_micro_usd = (${COST})
 from turn t
 where m.user_id = $1 and m.id = t.message_id
-returning m.completed_at as "completedAt", exists (
+returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicroUsd", exists (
   select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext"`,
 };
 

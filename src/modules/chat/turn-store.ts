@@ -9,6 +9,8 @@ import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/id
 import { explainRefusal, toCharged, TurnLimits } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
+import { Budgets } from '../usage/public/budgets.js';
+import { UsageRecorder } from '../usage/public/usage-recorder.js';
 import { KnownPrompts, type PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
 import {
@@ -18,6 +20,7 @@ import {
   type Opened,
   type OpenTurn,
   type Outcome,
+  placeOf,
   type Progress,
   type Settled,
   single,
@@ -42,7 +45,9 @@ export class TurnStore {
     private readonly pipeline: Pipeline,
     private readonly claims: TurnClaims,
     private readonly prompts: KnownPrompts,
+    private readonly budgets: Budgets,
     private readonly limits: TurnLimits,
+    private readonly usage: UsageRecorder,
     private readonly contentKeys: ContentKeys,
     private readonly contents: SealedContent,
     private readonly places: SealedPlaces,
@@ -51,8 +56,8 @@ export class TurnStore {
 
   /**
    * Stores a question and the place of its answer, and claims the turn.
-   * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, `idempotency_key_in_use`, or
-   * `rate_limited`. Whatever is thrown, nothing is stored and nothing is charged.
+   * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, `idempotency_key_in_use`,
+   * `rate_limited`, or what `Budgets.reserve` does. Whatever is thrown, nothing is stored and nothing is charged.
    */
   async open(
     actor: Tenant,
@@ -79,9 +84,10 @@ export class TurnStore {
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
     const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
     const prompts = this.prompts.find(actor, place);
-    const [opened, context, charged] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
+    const [opened, context, reserved, charged] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
       openStatement(place, claim, questionId, given, contentKey),
       this.readContext(sql.READ_CONTEXT, userId, questionId, prompts),
+      this.budgets.reserve(userId, answerId),
       this.charge(actor, answerId, request),
     ]);
     const row = single<OpenedRow>(opened);
@@ -91,7 +97,7 @@ export class TurnStore {
       request,
       question: toQuestion(userId, questionId, row, given),
       contentKey,
-      ...this.opened(actor, answerId, row, context, prompts),
+      ...this.opened(actor, answerId, row, context, prompts, reserved),
       ...toCharged(charged),
     };
   }
@@ -107,10 +113,11 @@ export class TurnStore {
     const [answerId, claimId] = [newId(), newId()];
     const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
     const known = this.prompts.find(actor, {});
-    const [opened, asked, context, charged] = await this.runGuarded(actor, key, answerId, lock, [
+    const [opened, asked, context, reserved, charged] = await this.runGuarded(actor, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
       this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId, known),
+      this.budgets.reserve(userId, answerId),
       this.charge(actor, answerId, request),
     ]);
     const row = single<OpenedRow>(opened);
@@ -120,7 +127,7 @@ export class TurnStore {
       request,
       question: single<Message>(asked),
       contentKey: await this.contentKeyOf(userId, row),
-      ...this.opened(actor, answerId, row, context, known),
+      ...this.opened(actor, answerId, row, context, known, reserved),
       ...toCharged(charged),
     };
   }
@@ -143,12 +150,17 @@ export class TurnStore {
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
   async close(turn: OpenTurn, outcome: Outcome): Promise<Settled | null> {
     const { claimId, answer, attempt, isMetered } = turn;
+    // The ledger comes first: it holds the claim, and the cost of the answer is read from it. The limits are the last lock.
+    const charges = this.usage.ofTurn(placeOf(turn), claimId, outcome.attempts);
     const used = (outcome.inputTokens ?? 0) + (outcome.outputTokens ?? 0);
     const settle = isMetered ? [this.limits.settle(answer.userId, answer.id, claimId, used)] : [];
-    const closed = (await this.run(answer, [...settle, { ...sql.CLOSE, values: valuesOfClose(turn, outcome) }])).at(-1);
-    const row = closed?.rows[0] as { completedAt: Date; hasNext: boolean } | undefined;
+    const close = { ...sql.CLOSE, values: valuesOfClose(turn, outcome) };
+    const results = await this.run(answer, [...charges, ...settle, close]);
+    const row = results.at(-1)?.rows[0] as (Pick<Message, 'completedAt' | 'costMicroUsd'> & Settled) | undefined;
     if (row === undefined) return null;
-    return { answer: { ...answer, ...outcome, attempt, completedAt: row.completedAt }, hasNext: row.hasNext };
+    const { attempts: _, ...columns } = outcome;
+    const { completedAt, costMicroUsd, hasNext } = row;
+    return { answer: { ...answer, ...columns, attempt, completedAt, costMicroUsd }, hasNext };
   }
 
   /** The end of this very attempt, when a `close` whose answer got lost had written it; null when there is none. */
@@ -276,11 +288,10 @@ export class TurnStore {
     row: OpenedRow,
     context: QueryResult | undefined,
     known: PromptSet | null,
+    reserved: QueryResult | null = null,
   ): Opened {
     const { prompts, history } = toContext(context);
-    return toOpened(tenant.userId, answerId, row, {
-      prompts: this.prompts.settle(tenant, row, known, prompts),
-      history,
-    });
+    const read = { prompts: this.prompts.settle(tenant, row, known, prompts), history };
+    return toOpened(tenant.userId, answerId, row, read, reserved);
   }
 }

@@ -30,11 +30,22 @@ import { type BegunTurn, TurnsService } from './turns.service.js';
 
 const EVENT_STREAM = 'text/event-stream';
 
+const BUDGET_WARNING = 'parley-budget-warning';
+const headers = {
+  'Parley-Budget-Warning': {
+    description:
+      'From 80 % of a budget on, with the worst case of this turn and of those that run; amounts in micro-dollars.',
+    schema: { type: 'string' },
+    example: 'account;period=day;used=4100000;limit=5000000',
+  },
+} as const;
+
 const eventStream = { [EVENT_STREAM]: { schema: turnEventRef } };
 
 const turnResponse = {
   description:
     'The turn is over. As `text/event-stream`: one `turn.started`, any number of `message.delta`, one of `turn.completed`, `turn.stopped` and `turn.failed`.',
+  headers,
   content: { 'application/json': { schema: { $ref: getSchemaPath(Turn) } }, ...eventStream },
 };
 
@@ -57,7 +68,7 @@ export class TurnsController {
     summary: 'Send a message and get the answer: whole, streamed, or in the background',
   })
   @ApiOkResponse(turnResponse)
-  @ApiAcceptedResponse({ type: Turn, description: '`background: true`: the turn runs.' })
+  @ApiAcceptedResponse({ type: Turn, headers, description: '`background: true`: the turn runs.' })
   @ApiProblems(...turnProblems())
   async send(
     @CurrentActor() actor: Actor,
@@ -78,7 +89,7 @@ export class TurnsController {
     summary: 'Get another answer to the same question, beside the one there is',
   })
   @ApiOkResponse(turnResponse)
-  @ApiAcceptedResponse({ type: Turn, description: '`background: true`: the turn runs.' })
+  @ApiAcceptedResponse({ type: Turn, headers, description: '`background: true`: the turn runs.' })
   @ApiProblems(...turnProblems())
   async regenerate(
     @CurrentActor() actor: Actor,
@@ -148,13 +159,14 @@ export class TurnsController {
 
   private async answer(
     actor: Actor,
-    { turn, isReplay, allowances }: BegunTurn,
+    { turn, isReplay, allowances, budgetWarnings }: BegunTurn,
     options: AnswerOptions,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
     if (isReplay) markReplayed(reply);
     void reply.headers(rateLimitHeaders(allowances));
+    if (budgetWarnings.length > 0) void reply.header(BUDGET_WARNING, budgetWarnings.map(presentWarning).join(', '));
     if (options.background === true) return void reply.status(202).send(presentTurn(turn.started));
     if (options.stream ?? acceptsEvents(request)) return this.stream(turn, reply, null);
     const { question } = turn.started;
@@ -174,8 +186,14 @@ function acceptsEvents({ headers }: FastifyRequest): boolean {
   return headers.accept?.includes(EVENT_STREAM) === true;
 }
 
+function presentWarning({ budget, period, used, limit }: BegunTurn['budgetWarnings'][number]): string {
+  return `${budget};period=${period};used=${used};limit=${limit}`;
+}
+
 function turnProblems(): Parameters<typeof ApiProblems> {
   return [
+    'quota_exceeded',
+    'price_unknown',
     'turn_in_progress',
     'idempotency_key_in_use',
     'idempotency_key_reused',

@@ -7,6 +7,7 @@ import { type IdempotencyKey, requireSameRequest } from '../../platform/idempote
 import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
 import type { Allowance } from '../../platform/rate-limit/rate-limiter.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
+import type { BudgetWarning } from '../usage/public/budgets.js';
 import { IMAGE_TOKENS } from './context/context-builder.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { splitContent } from './message-content.decorator.js';
@@ -29,6 +30,8 @@ export interface BegunTurn {
   readonly isReplay: boolean;
   /** What is left of the limits that it was charged to. */
   readonly allowances: readonly Allowance[];
+  /** Budgets of which much is used; of a replay, none. */
+  readonly budgetWarnings: readonly BudgetWarning[];
 }
 
 @Injectable()
@@ -120,7 +123,8 @@ export class TurnsService {
     try {
       return await this.runner.admit(async () => {
         const opened = await open();
-        return { turn: await this.set(actor, opened), isReplay: false, allowances: opened.allowances };
+        const { allowances, budgetWarnings } = opened;
+        return { turn: await this.set(actor, opened), isReplay: false, allowances, budgetWarnings };
       });
     } catch (error) {
       if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
@@ -132,7 +136,8 @@ export class TurnsService {
       const kept = await this.keys.findKept(actor.userId, options.key);
       if (kept === null || kept.messageId === null) throw error;
       requireSameRequest(kept, options.key);
-      return { turn: await this.follow(actor, kept.messageId), isReplay: true, allowances: [] };
+      const turn = await this.follow(actor, kept.messageId);
+      return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
     }
   }
 

@@ -37,6 +37,7 @@ export const AUDIT_ACTIONS = {
   'provider_key.set':
     'A key of its own was set for the model provider of a project — `provider`. Subject: the project.',
   'provider_key.removed': 'Subject: the project.',
+  'budget.changed': 'The limits of spending were set. Subject: the project; null: the account.',
   'session.deleted': 'Deleted with its messages. Subject: the session.',
   // Of admins: told in the log of the admin, and in that of the user who is the subject.
   'admin.users_listed': 'An admin looked for accounts — `by`: which filters.',
@@ -47,6 +48,8 @@ export const AUDIT_ACTIONS = {
     'An admin set the plan and the limits of an account — `plan`, `requests_per_minute`, `tokens_per_minute`. Subject: the user.',
   'admin.plans_listed': 'An admin looked at the plans.',
   'admin.plan_changed': 'An admin made or changed a plan — `plan`, `requests_per_minute`, `tokens_per_minute`.',
+  'admin.budget_read': 'An admin looked at the budget of an account. Subject: the user.',
+  'admin.budget_capped': 'An admin set what an account may spend at most. Subject: the user.',
   'admin.usage_read': 'An admin looked at what all users have used — `from`, `to`.',
 } as const satisfies Record<`${string}.${string}`, string>;
 

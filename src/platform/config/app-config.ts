@@ -558,6 +558,22 @@ export class AppConfig {
   @Max(60_000)
   maxEventLoopDelayMs: number = 500;
 
+  @Variable(
+    'Chat',
+    'Most tokens of an answer where a budget applies and neither the request nor the project names a number: they are reserved, so no more is asked for.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  budgetOutputTokens: number = 4096;
+
+  @Variable(
+    'Chat',
+    'What becomes of a turn where a budget applies and the price of the model is not known: refuse it, or allow it and count nothing.',
+  )
+  @IsIn(['refuse', 'allow'])
+  budgetUnpricedModels: 'refuse' | 'allow' = 'refuse';
+
   @Variable('Chat', 'Milliseconds a running answer belongs to its instance without a sign of life.')
   @IsInt()
   @Min(1000)

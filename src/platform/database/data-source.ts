@@ -19,6 +19,8 @@ import { ContentEncryption1764810000000 } from '../../../migrations/176481000000
 import { ContentEncryptionChecks1764810100000 } from '../../../migrations/1764810100000-content-encryption-checks.js';
 import { ProjectFallbacks1764900000000 } from '../../../migrations/1764900000000-project-fallbacks.js';
 import { Circuits1764910000000 } from '../../../migrations/1764910000000-circuits.js';
+import { UsageLedger1765000000000 } from '../../../migrations/1765000000000-usage-ledger.js';
+import { Budgets1765010000000 } from '../../../migrations/1765010000000-budgets.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -46,6 +48,8 @@ export const MIGRATIONS = [
   ContentEncryptionChecks1764810100000,
   ProjectFallbacks1764900000000,
   Circuits1764910000000,
+  UsageLedger1765000000000,
+  Budgets1765010000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 

@@ -15,6 +15,16 @@ describe('fromPgError', () => {
     expect(fromPgError(cause)).toMatchObject({ name: 'AppError', code, cause });
   });
 
+  it('tells what a function of ours says, and nothing that PostgreSQL says of rows', () => {
+    const detail = JSON.stringify({ detail: 'Too much.', retryAfterSeconds: 7, extensions: { budget: 'account' } });
+    const refusal = failure({ code: 'PY402', constraint: 'ck_budgets_kept', detail });
+    expect(fromPgError(refusal)).toMatchObject({
+      ...{ code: 'quota_exceeded', detail: 'Too much.', retryAfterSeconds: 7, extensions: { budget: 'account' } },
+    });
+    const taken = failure({ code: '23505', constraint: 'uq_users_email', detail: 'Key (email)=(ada@example.com)' });
+    expect(fromPgError(taken)).toMatchObject({ code: 'email_taken', detail: undefined });
+  });
+
   it('looks into the error that TypeORM wraps', () => {
     const wrapped = failure({ driverError: failure({ code: '23505', constraint: 'uq_users_email' }) });
     expect(fromPgError(wrapped)).toMatchObject({ code: 'email_taken', cause: wrapped });

@@ -1,4 +1,4 @@
-import { AppError } from '../../kernel/errors/app-error.js';
+import { AppError, type AppErrorOptions } from '../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 
 /** What a violated constraint means to a client. A constraint that is not here is a bug and becomes `internal_error`. */
@@ -7,6 +7,8 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   uq_turns_running: 'turn_in_progress',
   ck_turns_admitted: 'turn_in_progress',
   ck_turn_buckets_filled: 'rate_limited',
+  ck_budgets_kept: 'quota_exceeded',
+  ck_budgets_priced: 'price_unknown',
   pk_idempotency_keys: 'idempotency_key_in_use',
   // The parent vanished between the check and the write.
   fk_sign_ins_user_id: 'unauthenticated',
@@ -14,9 +16,13 @@ const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
   fk_projects_user_id: 'unauthenticated',
   fk_prompts_project_id: 'not_found',
   fk_chat_sessions_project_id: 'not_found',
+  fk_budgets_project_id: 'not_found',
   fk_api_keys_project_id: 'not_found',
   fk_api_keys_user_id: 'unauthenticated',
 };
+
+// The class of SQLSTATEs that our own functions raise.
+const OWN_CLASS = 'PY';
 
 // SQLSTATE classes of https://www.postgresql.org/docs/current/errcodes-appendix.html:
 // 08 connection, 53 resources, 57P operator intervention; 57014 is a statement cancelled by its timeout,
@@ -42,12 +48,19 @@ export function fromPgError(error: unknown): unknown {
   const facts: PgFacts = (error as PgFacts).driverError ?? (error as PgFacts);
   const code = typeof facts.code === 'string' ? facts.code : '';
   const constraint = typeof facts.constraint === 'string' ? CONSTRAINT_CODES[facts.constraint] : undefined;
-  if (constraint !== undefined) return new AppError(constraint, { cause: error });
+  if (constraint !== undefined) return new AppError(constraint, { ...told(facts), cause: error });
   const message = typeof facts.message === 'string' ? facts.message : '';
   if (UNAVAILABLE.test(code) || NETWORK.test(code) || DRIVER.test(message)) {
     return new AppError('database_unavailable', { retryAfterSeconds: 1, cause: error });
   }
   return error;
+}
+
+/** What a function of ours says to the client beside the code, when it refuses; PostgreSQL's own details have values of rows. */
+function told({ code, detail }: PgFacts): AppErrorOptions {
+  if (typeof code !== 'string' || !code.startsWith(OWN_CLASS) || typeof detail !== 'string') return {};
+  const { retryAfterSeconds, ...options } = JSON.parse(detail) as { retryAfterSeconds: number | null };
+  return { ...options, retryAfterSeconds: retryAfterSeconds ?? undefined };
 }
 
 /** Whether a transaction gave way because it set itself a lock_timeout (55P03). */

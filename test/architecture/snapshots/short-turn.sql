@@ -36,6 +36,7 @@ select
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
   ) as "providerKey", null as interrupted from session s, project p;
 
+with context as materialized (
 with recursive session as (
   select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
@@ -68,7 +69,17 @@ select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+), measured as (
+  select set_config('app.context_tokens',
+    (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
+  from context where role in ('user', 'assistant')
+)
+select * from context
+union all
+select c.* from measured m left join context c on false where m.tokens is null;
+
+select warnings from reserve_budgets($1, $2, $3);
 
 select charge_turn($1, $2, $3, $4, $5, $6) as charges;
 
@@ -76,16 +87,59 @@ commit;
 
 begin; set local app.user_id = '<tenant>';
 
+with began as materialized (
+  select t.created_at as at from turns t where t.user_id = $1 and t.message_id = $2 and t.claim_id = $8 for update
+)
+insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
+  status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
+  raw_usage)
+select $1, $2, $5, c.attempt, $6, $3, $4, c.provider, c.model, c."isOwnKey", c.status, c."inputTokens", c."outputTokens",
+  c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
+    greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
+    + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
+    + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
+from began b, jsonb_to_recordset($7) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
+  "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
+  "generationId" text, "rawUsage" jsonb)
+left join lateral (
+  select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
+  where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
+    and l.model in (c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''))
+  order by l.model = c.model desc, l.valid_from desc limit 1
+) p on true
+on conflict do nothing;
+
+with budget as materialized (
+  select b.id from budgets b where b.user_id = $1 and (b.project_id is null or b.project_id = $3)
+  order by b.project_id nulls first for no key update
+), spent as (
+  select coalesce(sum(e.cost_micro_usd), 0) as cost from usage_entries e
+  where exists (select 1 from budget) and e.user_id = $1 and e.message_id = $2 and e.xmin = pg_current_xact_id()::xid
+), today as (
+  select (now() at time zone 'UTC')::date as day, date_trunc('month', now() at time zone 'UTC')::date as month
+)
+update budgets b
+set day = greatest(b.day, t.day), month = greatest(b.month, t.month),
+  day_spent_micro_usd = case when b.day >= t.day then b.day_spent_micro_usd else 0 end
+    + case when b.day <= t.day then s.cost else 0 end,
+  month_spent_micro_usd = case when b.month >= t.month then b.month_spent_micro_usd else 0 end
+    + case when b.month <= t.month then s.cost else 0 end
+from budget, spent s, today t
+where b.user_id = $1 and b.id = budget.id and s.cost <> 0;
+
 with turn as (
   delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
 )
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
-    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, cost_micro_usd = $15,
-    error_code = $16, attempt = $17, sealed = $18, completed_at = now()
+    input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
+    sealed = $17, completed_at = now(), cost_micro_usd = (
+      select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
+ then sum(e.cost_micro_usd) end
+      from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer')
 from turn t
 where m.user_id = $1 and m.id = t.message_id
-returning m.completed_at as "completedAt", exists (
+returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicroUsd", exists (
   select 1 from turns w where w.user_id = $1 and w.session_id = t.session_id and not w.is_running) as "hasNext";
 
 commit;

@@ -27,8 +27,8 @@ export interface Context {
 
 // Chat templates wrap each message in a few tokens and open the answer with some more:
 // https://github.com/openai/openai-cookbook, "How to count tokens with tiktoken".
-const PER_MESSAGE = 4;
-const PER_ANSWER = 3;
+export const PER_MESSAGE = 4;
+export const PER_ANSWER = 3;
 
 /** What a picture costs when nobody has counted it. */
 export const IMAGE_TOKENS = 1000;

@@ -18,9 +18,22 @@ export function openAiUsage(usage: JsonObject): LlmUsage | null {
 
 /** The same, with what OpenRouter says the call cost: dollars, as a float. */
 export function openRouterUsage(usage: JsonObject): LlmUsage | null {
-  const { cost } = usage;
-  const costMicroUsd = typeof cost === 'number' && cost >= 0 ? countOrNull(Math.round(cost * 1_000_000)) : null;
-  return toldOrNull({ ...counts(usage), costMicroUsd });
+  return toldOrNull({ ...counts(usage), costMicroUsd: microUsdOrNull(usage.cost) });
+}
+
+/** What OpenRouter's record of a generation says, by the model's own tokenizer. */
+export function generationUsage(record: JsonObject): LlmUsage | null {
+  return toldOrNull({
+    inputTokens: countOrNull(record.native_tokens_prompt),
+    outputTokens: countOrNull(record.native_tokens_completion),
+    cachedInputTokens: countOrNull(record.native_tokens_cached),
+    costMicroUsd: microUsdOrNull(record.total_cost),
+  });
+}
+
+/** Of dollars, as a float. */
+function microUsdOrNull(dollars: unknown): number | null {
+  return typeof dollars === 'number' && dollars >= 0 ? countOrNull(Math.round(dollars * 1_000_000)) : null;
 }
 
 function counts(usage: JsonObject): LlmUsage {

@@ -106,7 +106,8 @@ export class OpenAiWire {
     return { origin, method: 'POST', path, headers: sized, body: sentOnce(body) };
   }
 
-  private async getJson(resource: string, signal?: AbortSignal): Promise<JsonObject> {
+  /** The object at `resource`. */
+  async getJson(resource: string, signal?: AbortSignal): Promise<JsonObject> {
     const limit = AbortSignal.timeout(this.settings.probeTimeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     const { origin, headers } = this;

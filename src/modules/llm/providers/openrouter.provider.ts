@@ -6,10 +6,13 @@ import type {
   LlmModel,
   LlmOptions,
   LlmProvider,
+  LlmUsage,
 } from '../public/llm-provider.js';
+import { LlmError } from '../public/llm-error.js';
+import { objectOrNull } from './json-fields.js';
 import type { HttpProviderSettings } from './openai.provider.js';
 import type { ChatCall } from './openai-request.js';
-import { openRouterUsage } from './openai-usage.js';
+import { generationUsage, openRouterUsage } from './openai-usage.js';
 import { OpenAiWire } from './openai-wire.js';
 
 /** OpenRouter: the same wire, with what a call cost, errors inside a 200, and comment lines while a model is waited for. */
@@ -44,6 +47,18 @@ export class OpenRouterProvider implements LlmProvider {
 
   listModels(signal?: AbortSignal): Promise<readonly LlmModel[]> {
     return this.wire.listModels(signal);
+  }
+
+  /** What OpenRouter's own records say of a generation, some seconds after its end; null when they do not know it. */
+  async findGeneration(id: string, signal?: AbortSignal): Promise<LlmUsage | null> {
+    try {
+      const { data } = await this.wire.getJson(`/generation?id=${encodeURIComponent(id)}`, signal);
+      const record = objectOrNull(data);
+      return record === null ? null : generationUsage(record);
+    } catch (error) {
+      if (error instanceof LlmError && error.providerStatus === 404) return null;
+      throw error;
+    }
   }
 
   close(): Promise<void> {

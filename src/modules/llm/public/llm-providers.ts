@@ -15,7 +15,7 @@ import { WithDeadlines } from '../resilience/with-deadlines.js';
 import { type FailoverNotice, type FallbackTarget, WithFailover } from '../resilience/with-failover.js';
 import { type RetryNotice, WithRetry } from '../resilience/with-retry.js';
 import { LlmError } from './llm-error.js';
-import type { LlmProvider } from './llm-provider.js';
+import type { LlmProvider, LlmUsage } from './llm-provider.js';
 
 /** Keys of projects whose calls are counted at a time; the count of the oldest is forgotten beyond. */
 const MAX_COUNTED_KEYS = 10_000;
@@ -27,6 +27,7 @@ export class LlmProviders {
   readonly defaultName: ProviderName;
   /** The provider of that name. */
   readonly default: LlmProvider;
+  private readonly openRouter: OpenRouterProvider | null = null;
   private readonly logger = new Logger('Llm');
   private readonly byName = new Map<ProviderName, LlmProvider>();
   /** Of keys that projects bring. */
@@ -50,7 +51,8 @@ export class LlmProviders {
     }
     if (openrouterApiKey !== undefined) {
       const settings = this.settings(config.openrouterBaseUrl, openrouterApiKey, config.openrouterModel);
-      this.byName.set('openrouter', this.patient(new OpenRouterProvider(settings)));
+      this.openRouter = new OpenRouterProvider(settings);
+      this.byName.set('openrouter', this.patient(this.openRouter));
     }
     const chosen = (config.llmProvider ?? 'offline') as ProviderName;
     if (chosen === 'offline' || nodeEnv !== 'production') {
@@ -91,6 +93,14 @@ export class LlmProviders {
   withFallbacks(first: LlmProvider, fallbacks: readonly FallbackTarget[]): LlmProvider {
     const chain = new WithFailover(first, fallbacks, (notice) => this.onFailover(notice));
     return new WithDeadlines(chain, { firstTokenMs: null, idleMs: null, totalMs: this.config.llmTotalTimeoutMs });
+  }
+
+  /**
+   * What OpenRouter's records say of a generation by this server's key; null when they do not know it, or this server has no
+   * key. Throws `LlmError`.
+   */
+  async findGeneration(id: string): Promise<LlmUsage | null> {
+    return this.openRouter === null ? null : this.openRouter.findGeneration(id);
   }
 
   /** Names that `find` knows, the default first. */

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { newId } from '../../kernel/ids.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { BudgetState, Limits } from './budget-state.js';
+
+interface Row {
+  readonly dayLimit: number | null;
+  readonly dayCap: number | null;
+  readonly daySpent: number;
+  readonly dayRenewsAt: Date;
+  readonly monthLimit: number | null;
+  readonly monthCap: number | null;
+  readonly monthSpent: number;
+  readonly monthRenewsAt: Date;
+  readonly reserved: number;
+}
+
+// $1 user, $2 project or null for the account: what was spent since the beginning of the day and of the month.
+const SPENT = `
+select coalesce(sum(e.cost_micro_usd) filter (where e.created_at >= date_trunc('day', now(), 'UTC')), 0) as day_spent,
+  coalesce(sum(e.cost_micro_usd), 0) as month_spent
+from usage_entries e
+where e.user_id = $1 and ($2::uuid is null or e.project_id = $2) and e.created_at >= date_trunc('month', now(), 'UTC')`;
+
+@Injectable()
+export class BudgetsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** Whether the project is the user's. */
+  async hasProject(userId: string, projectId: string): Promise<boolean> {
+    const rows = await this.unitOfWork.query('select from projects where user_id = $1 and id = $2', [
+      userId,
+      projectId,
+    ]);
+    return rows.length > 0;
+  }
+
+  /** The budget of a project, or with null the account's. */
+  async get(userId: string, projectId: string | null): Promise<BudgetState> {
+    const [row] = await this.unitOfWork.query<Row>(
+      `with now_spent as (${SPENT}
+), reserved as (
+  select coalesce(sum(r.micro_usd), 0) as amount from budget_reservations r
+  where r.user_id = $1 and ($2::uuid is null or r.project_id = $2)
+)
+select b.day_limit_micro_usd::float8 as "dayLimit", b.day_cap_micro_usd::float8 as "dayCap",
+  b.month_limit_micro_usd::float8 as "monthLimit", b.month_cap_micro_usd::float8 as "monthCap",
+  s.day_spent::float8 as "daySpent", s.month_spent::float8 as "monthSpent", r.amount::float8 as reserved,
+  date_trunc('day', now(), 'UTC') + interval '1 day' as "dayRenewsAt",
+  (date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC' as "monthRenewsAt"
+from now_spent s cross join reserved r
+left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2`,
+      [userId, projectId],
+    );
+    const { reserved, ...state } = row as Row;
+    return {
+      reserved,
+      day: { limit: state.dayLimit, cap: state.dayCap, spent: state.daySpent, renewsAt: state.dayRenewsAt },
+      month: { limit: state.monthLimit, cap: state.monthCap, spent: state.monthSpent, renewsAt: state.monthRenewsAt },
+    };
+  }
+
+  /**
+   * Sets the limits of a project, or with null the account's; null is none. A new budget begins with what the ledger says:
+   * so that no turn settles between the two, it waits for those that have written and not committed, and they for it.
+   */
+  async putLimits(userId: string, projectId: string | null, { day, month }: Limits): Promise<void> {
+    await this.ensure(userId, projectId);
+    await this.unitOfWork.query(
+      `update budgets set day_limit_micro_usd = $3, month_limit_micro_usd = $4
+       where user_id = $1 and project_id is not distinct from $2`,
+      [userId, projectId, day, month],
+    );
+  }
+
+  /** Sets what admins allow an account at most; null is anything. */
+  async putCaps(userId: string, { day, month }: Limits): Promise<void> {
+    await this.ensure(userId, null);
+    await this.unitOfWork.query(
+      'update budgets set day_cap_micro_usd = $2, month_cap_micro_usd = $3 where user_id = $1 and project_id is null',
+      [userId, day, month],
+    );
+  }
+
+  private async ensure(userId: string, projectId: string | null): Promise<void> {
+    await this.unitOfWork.query('select from users where id = $1 for update', [userId]);
+    await this.unitOfWork.query(
+      `insert into budgets (user_id, project_id, id, day, day_spent_micro_usd, month, month_spent_micro_usd)
+       select $1, $2, $3, (now() at time zone 'UTC')::date, s.day_spent,
+         date_trunc('month', now() at time zone 'UTC')::date, s.month_spent
+       from (${SPENT}) s
+       on conflict on constraint uq_budgets_project_id do nothing`,
+      [userId, projectId, newId()],
+    );
+  }
+}

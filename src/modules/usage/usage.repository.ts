@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+/** By what calls are added up. */
+export const GROUPINGS = ['day', 'model', 'project'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** A sum over entries of the ledger; one of which nothing is known is null. */
+export interface UsageSum {
+  readonly isTotal: boolean;
+  /** `YYYY-MM-DD`, in UTC. */
+  readonly day: string | null;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly projectId: string | null;
+  readonly calls: number;
+  readonly inputTokens: number | null;
+  readonly cachedInputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly costMicroUsd: number | null;
+  readonly callsWithoutCost: number;
+}
+
+const KEYS: Record<Grouping, string> = { day: 'day', model: 'provider, model', project: 'project_id' };
+
+@Injectable()
+export class UsageRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** By group, and all of it together; of one project when it is given. What was corrected later counts as one call. */
+  sum(userId: string, projectId: string | null, from: Date, to: Date, grouping: Grouping): Promise<UsageSum[]> {
+    const key = KEYS[grouping];
+    const shown = (column: string): string => (key.includes(column) ? column : `null`);
+    return this.unitOfWork.query<UsageSum>(
+      `with entries as (
+  select e.*, to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD') as day, exists (
+    select 1 from usage_entries c where c.user_id = $1 and c.message_id = e.message_id and c.kind = e.kind
+      and c.attempt = e.attempt and c.revision > e.revision and c.cost_micro_usd is not null) as is_corrected
+  from usage_entries e
+  where e.user_id = $1 and ($2::uuid is null or e.project_id = $2) and e.created_at >= $3 and e.created_at < $4
+)
+select grouping(${key}) > 0 as "isTotal", ${shown('day')} as day, ${shown('provider')} as provider, ${shown('model')} as model,
+  ${shown('project_id')} as "projectId", count(*) filter (where revision = 0)::int as calls,
+  sum(input_tokens)::float8 as "inputTokens", sum(cached_input_tokens)::float8 as "cachedInputTokens",
+  sum(output_tokens)::float8 as "outputTokens", sum(cost_micro_usd)::float8 as "costMicroUsd",
+  count(*) filter (where revision = 0 and cost_micro_usd is null and not is_corrected)::int as "callsWithoutCost"
+from entries group by grouping sets ((${key}), ()) order by 1, ${key}`,
+      [userId, projectId, from, to],
+    );
+  }
+}

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../kernel/actor.js';
+import { Clock } from '../../kernel/clock.js';
+import { AppError } from '../../kernel/errors/app-error.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { BudgetsRepository } from './budgets.repository.js';
+import { type Grouping, UsageRepository, type UsageSum } from './usage.repository.js';
+
+const DAY_MS = 86_400_000;
+const MAX_DAYS = 366;
+
+export interface UsageReport {
+  readonly from: Date;
+  readonly to: Date;
+  readonly groups: readonly UsageSum[];
+  readonly total: UsageSum;
+}
+
+/** What was used, as the ledger has it. */
+@Injectable()
+export class UsageService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly usage: UsageRepository,
+    private readonly projects: BudgetsRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Of a project, or with null of all the actor may see, also of projects that are deleted by now. */
+  async report(
+    actor: Actor,
+    projectId: string | null,
+    range: { readonly from?: string; readonly to?: string },
+    grouping: Grouping,
+  ): Promise<UsageReport> {
+    const { from, to } = this.rangeOf(range);
+    const sums = await this.unitOfWork.run(actor, async () => {
+      if (projectId !== null && !(await this.projects.hasProject(actor.userId, projectId)))
+        throw new AppError('not_found');
+      return this.usage.sum(actor.userId, projectId, from, to, grouping);
+    });
+    const total = sums.find(({ isTotal }) => isTotal) as UsageSum;
+    return { from, to, groups: sums.filter((sum) => sum !== total), total };
+  }
+
+  private rangeOf({ from, to }: { readonly from?: string; readonly to?: string }): { from: Date; to: Date } {
+    const end = to === undefined ? new Date(this.clock.nowMs()) : new Date(to);
+    const begin = from === undefined ? new Date(end.getTime() - 30 * DAY_MS) : new Date(from);
+    for (const [name, date] of [['?from', begin] as const, ['?to', end] as const]) {
+      if (!(date.getTime() >= 0 && date.getTime() < 2 ** 48)) throw AppError.invalid(name, 'must be a time since 1970');
+    }
+    if (end.getTime() - begin.getTime() > MAX_DAYS * DAY_MS) {
+      throw AppError.invalid('?from', `must be at most ${MAX_DAYS} days before ?to`);
+    }
+    return { from: begin, to: end };
+  }
+}
