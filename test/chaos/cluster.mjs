@@ -145,6 +145,7 @@ export class Cluster {
         LLM_PROVIDER: 'openai',
         OPENAI_BASE_URL: this.upstreamUrl,
         OPENAI_API_KEY: slot.process,
+        BUDGET_UNPRICED_MODELS: 'allow',
         LLM_FIRST_TOKEN_TIMEOUT_MS: '2500',
         LLM_IDLE_TIMEOUT_MS: '1500',
         LLM_RETRIES: String(LLM_RETRIES),

@@ -6,6 +6,9 @@ export interface World {
   sessions: Row[];
   turns: Row[];
   chunks: Row[];
+  reservations: Row[];
+  entries: Row[];
+  budgets: Row[];
   submits: Row[];
   journal: Row[];
   kills: Row[];

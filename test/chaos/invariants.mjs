@@ -58,14 +58,53 @@ export const INVARIANTS = {
   },
 
   // 2, 9
-  nothingIsStuck({ messages, turns, chunks }) {
+  nothingIsStuck({ messages, turns, chunks, reservations }) {
     return [
       ...messages
         .filter(({ status }) => !TERMINAL_STATUSES.has(status))
         .map(({ id, status }) => ({ message: id, is: `still ${status}` })),
       ...turns.map(({ messageId }) => ({ message: messageId, is: 'a claim left behind' })),
       ...chunks.map(({ messageId }) => ({ message: messageId, is: 'text left behind' })),
+      ...reservations.map(({ messageId }) => ({ message: messageId, is: 'money left reserved' })),
     ];
+  },
+
+  // What is said to be spent is what the ledger has, and an answer costs what its calls do.
+  theLedgerAddsUp({ messages, entries, budgets }) {
+    const byMessage = groupBy(entries, ({ messageId }) => messageId);
+    const wrong = messages.flatMap(({ id, role, cost }) => {
+      if (role === 'user') return [];
+      const calls = byMessage.get(id) ?? [];
+      const isKnown = calls.every(
+        (call) => call.cost !== null || (call.status === 'failed' && call.inputTokens === null),
+      );
+      const known = calls.filter((call) => call.cost !== null);
+      const sum = isKnown && known.length > 0 ? known.reduce((total, call) => total + call.cost, 0) : null;
+      return sum === cost ? [] : [{ message: id, cost, inLedger: sum }];
+    });
+    const drifted = budgets.filter(
+      ({ daySpent, dayInLedger, monthSpent, monthInLedger }) =>
+        daySpent !== dayInLedger || monthSpent !== monthInLedger,
+    );
+    return [...wrong, ...drifted];
+  },
+
+  // Whoever has spoken is paid, once an attempt, and the last call ended as the answer did.
+  whatWasSaidIsCharged({ messages, entries }) {
+    const byMessage = groupBy(entries, ({ messageId }) => messageId);
+    return messages.flatMap(({ id, role, status, content, attempt }) => {
+      if (role === 'user') return [];
+      const calls = byMessage.get(id) ?? [];
+      const found = (is) => [{ message: id, status, is, calls: calls.map((call) => call.status).join(' ') }];
+      if (calls.some((call, i) => call.attempt !== i + 1)) return found('a call is missing or there twice');
+      if (content === '' && status !== 'completed') return [];
+      if (calls.length === 0 || calls.at(-1).outputTokens === null) return found('nobody is charged');
+      // An attempt that is settled without having run was not asked for.
+      if (calls.length < attempt - (status === 'completed' ? 0 : 1)) return found('an attempt is not charged');
+      // What is settled unrun, was said in an attempt before.
+      if (status !== calls.at(-1).status && attempt === 1) return found('the last call ended otherwise');
+      return [];
+    });
   },
 
   sequencesAreWhole({ messages, sessions }) {

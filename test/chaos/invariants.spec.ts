@@ -7,7 +7,7 @@ import { checkAll, idleTimes, INVARIANTS, type Row, takeovers, type World } from
 function goodWorld(): World {
   const row = (id: string, seq: number, more: object): Record<string, unknown> => ({
     ...{ id, seq, sessionId: 's', parentId: null, role: 'assistant', status: 'completed', attempt: 1 },
-    ...{ model: null, errorCode: null, createdAt: 0, completedAt: seq * 1000, content: '', ...more },
+    ...{ model: null, errorCode: null, cost: null, createdAt: 0, completedAt: seq * 1000, content: '', ...more },
   });
   const request = (submit: number, ordinal: number, full: string, more: object): Record<string, unknown> => ({
     ...{ submit, ordinal, full, sent: full, process: 'i0g1', end: 'finished', ...more },
@@ -16,6 +16,9 @@ function goodWorld(): World {
     ...{ n, what: 'send', question: `[q${n}]`, policy: 'queue', askedSession: 's', isKeyed: true, sessionId: 's' },
     ...{ questionId: `q${n}`, answerId: `a${n}`, acks: [{ sessionId: 's', questionId: `q${n}`, answerId: `a${n}` }] },
     ...{ requests: [], followers: [], stops: [], ...more },
+  });
+  const call = (messageId: string, attempt: number, more: object): Record<string, unknown> => ({
+    ...{ messageId, attempt, status: 'completed', cost: null, inputTokens: 7, outputTokens: 2, ...more },
   });
   const event = (id: string, name: string, data: object, at = 0): Record<string, unknown> => ({
     id,
@@ -37,13 +40,36 @@ function goodWorld(): World {
     sessions: [{ id: 's', lastSeq: 5 }],
     messages: [
       row('q1', 1, { role: 'user', content: '[q1]' }),
-      row('a1', 2, { parentId: 'q1', content: 'one two', attempt: 2, model: 'chaos-1-slow', completedAt: 6000 }),
+      row('a1', 2, {
+        parentId: 'q1',
+        content: 'one two',
+        attempt: 2,
+        model: 'chaos-1-slow',
+        completedAt: 6000,
+        cost: 5,
+      }),
       row('q2', 3, { role: 'user', content: '[q2]', parentId: 'a1' }),
-      row('a2', 4, { parentId: 'q2', content: 'part', status: 'stopped', model: 'chaos-2-slow', completedAt: 8000 }),
+      row('a2', 4, {
+        parentId: 'q2',
+        content: 'part',
+        status: 'stopped',
+        model: 'chaos-2-slow',
+        completedAt: 8000,
+        cost: 4,
+      }),
       row('a3', 5, { parentId: 'q2', content: 'again', model: 'chaos-3-plain', completedAt: 9000 }),
     ],
     turns: [],
     chunks: [],
+    reservations: [],
+    entries: [
+      call('a1', 1, { status: 'interrupted', cost: 2 }),
+      call('a1', 2, { cost: 3 }),
+      call('a2', 1, { status: 'stopped', cost: 4 }),
+      call('a3', 1, { status: 'failed', inputTokens: null, outputTokens: null }),
+      call('a3', 2, {}),
+    ],
+    budgets: [{ id: 'b', daySpent: 9, dayInLedger: 9, monthSpent: 9, monthInLedger: 9 }],
     journal: [
       request(1, 0, 'lost words', { sent: 'lost', end: 'closed', startedAt: 100, firstTextAt: 110, endedAt: 2000 }),
       request(1, 1, 'one two', { process: 'i1g1', startedAt: 3500, firstTextAt: 3510, endedAt: 5990 }),
@@ -130,6 +156,23 @@ const BREAKS: Break[] = [
   ['nothingIsHalf', 'a question is not complete', (w) => (find(w, 'q1').status = 'failed')],
   ['nothingIsStuck', 'a message is pending', (w) => (find(w, 'a3').status = 'pending')],
   ['nothingIsStuck', 'a claim is left', (w) => w.turns.push({ messageId: 'a3' })],
+  ['nothingIsStuck', 'money is reserved for nobody', (w) => w.reservations.push({ messageId: 'a3' })],
+  ['theLedgerAddsUp', 'an answer costs less than its calls', (w) => (find(w, 'a1').cost = 3)],
+  ['theLedgerAddsUp', 'an unknown cost became nothing', (w) => (find(w, 'a3').cost = 0)],
+  ['theLedgerAddsUp', 'a budget was charged twice', (w) => (w.budgets[0]!.daySpent = 18)],
+  ['theLedgerAddsUp', 'a budget missed a call', (w) => (w.budgets[0]!.monthSpent = 5)],
+  ['whatWasSaidIsCharged', 'a lost attempt is not paid', (w) => w.entries.splice(0, 1)],
+  [
+    'whatWasSaidIsCharged',
+    'a lost attempt was forgotten',
+    (w) => {
+      w.entries.splice(0, 1);
+      w.entries[0]!.attempt = 1;
+    },
+  ],
+  ['whatWasSaidIsCharged', 'an attempt is paid twice', (w) => w.entries.splice(1, 0, { ...w.entries[0] })],
+  ['whatWasSaidIsCharged', 'nobody paid what was said', (w) => w.entries.splice(2, 1)],
+  ['whatWasSaidIsCharged', 'another end was paid', (w) => (w.entries[2]!.status = 'completed')],
   ['nothingIsStuck', 'saved text is left', (w) => w.chunks.push({ messageId: 'a3' })],
   ['sequencesAreWhole', 'a number is missing', (w) => (find(w, 'a3').seq = 6)],
   ['sequencesAreWhole', 'a number is there twice', (w) => (find(w, 'a3').seq = 4)],

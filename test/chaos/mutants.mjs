@@ -95,6 +95,15 @@ export const MUTANTS = {
     red: ['noQuestionIsLost', 'everyTurnEndsOnce'],
     plan: { restart: 4, kill: 0, roll: 0, freeze: 0, cut: 0 },
   },
+  'spend-what-others-wrote': {
+    program: patch('modules/usage/usage-statements.js', ' and e.xmin = pg_current_xact_id()::xid', ''),
+    red: ['theLedgerAddsUp'],
+    plan: { freeze: 12, kill: 2 },
+  },
+  'forgetful-takeover': {
+    program: patch(`${CHAT}model-call.js`, 'addLost(turn.attempt - 1,', 'addLost(0,'),
+    red: ['whatWasSaidIsCharged'],
+  },
   'provider-text-in-log': {
     program: patch(`${CHAT}model-call.js`, 'this.log.debug(', 'this.log.warn('),
     red: ['providerTextStaysInside'],

@@ -19,7 +19,7 @@ import { Driver } from './driver.mjs';
 import { Faults } from './faults.mjs';
 import { checkAll, idleTimes, takeovers } from './invariants.mjs';
 import { MUTANTS } from './mutants.mjs';
-import { Upstream } from './upstream.mjs';
+import { KINDS, Upstream } from './upstream.mjs';
 import { collect } from './world.mjs';
 
 const QUIET_LIMIT_MS = 30_000;
@@ -92,6 +92,12 @@ async function main() {
     mutant?.also?.(program);
   });
   if (mutant?.database !== undefined) for (const text of mutant.database.split(';')) await cluster.query(text);
+  // Every model has a price: each submit asks for one of its own.
+  await cluster.query(
+    `insert into prices (provider, model, valid_from, input_micro_usd, output_micro_usd, version)
+     select 'openai', 'chaos-' || n || '-' || kind, '2020-01-01', 3000000, 7000000, 'chaos'
+     from generate_series(1, 5000) n, unnest(string_to_array('${Object.keys(KINDS).join(',')}', ',')) kind`,
+  );
   await driver.prepare();
   print(
     `seed ${values.seed}: ${values.instances} instances, ${values.clients} clients, ${minutes} min, ${JSON.stringify(plan)}`,

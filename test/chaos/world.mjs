@@ -22,13 +22,27 @@ export async function collect({ cluster, upstream, client, driver }) {
   const ms = (column) => `(extract(epoch from ${column}) * 1000)::float8`;
   const messages = await cluster.query(
     `select id, session_id as "sessionId", parent_id as "parentId", seq, role, content, status, attempt, model,
-       error_code as "errorCode", ${ms('created_at')} as "createdAt", ${ms('completed_at')} as "completedAt" from messages`,
+       error_code as "errorCode", cost_micro_usd::float8 as cost, ${ms('created_at')} as "createdAt", ${ms('completed_at')} as "completedAt" from messages`,
   );
   const sessions = await cluster.query('select id, last_seq as "lastSeq" from chat_sessions');
   const turns = await cluster.query(
     'select message_id as "messageId", is_running as "isRunning", owner, attempt, lease_until as "leaseUntil", request from turns',
   );
   const chunks = await cluster.query('select message_id as "messageId" from turn_chunks');
+  const reservations = await cluster.query('select message_id as "messageId" from budget_reservations');
+  const entries = await cluster.query(
+    `select message_id as "messageId", attempt, status, cost_micro_usd::float8 as cost,
+       input_tokens as "inputTokens", output_tokens as "outputTokens" from usage_entries order by attempt`,
+  );
+  const budgets = await cluster.query(
+    `select b.id, b.day_spent_micro_usd::float8 as "daySpent", b.month_spent_micro_usd::float8 as "monthSpent",
+       l.day::float8 as "dayInLedger", l.month::float8 as "monthInLedger"
+     from budgets b, lateral (
+       select coalesce(sum(cost_micro_usd) filter (where (created_at at time zone 'UTC')::date = b.day), 0) as day,
+         coalesce(sum(cost_micro_usd) filter (where date_trunc('month', created_at at time zone 'UTC') = b.month), 0) as month
+       from usage_entries e where e.user_id = b.user_id and (b.project_id is null or e.project_id = b.project_id)
+     ) l`,
+  );
   const submits = driver.submits.map(({ place: _place, ...submit }) => submit);
   return {
     limits: LIMITS,
@@ -37,6 +51,9 @@ export async function collect({ cluster, upstream, client, driver }) {
     sessions,
     turns,
     chunks,
+    reservations,
+    entries,
+    budgets,
     submits,
     journal: upstream.journal,
     kills: cluster.kills,
