@@ -94,11 +94,18 @@ function install(dir) {
   return join(bin, 'st');
 }
 
-/** The contract says what an event is to a program that has read it; on the wire, where this judge looks, its data is a text. */
+/**
+ * The contract says what an event is to a program that has read it; on the wire, where this judge looks, its data is a text.
+ * And null in the place of a body that may be left out is taken for none.
+ */
 function asOnTheWire(document) {
   const copy = structuredClone(document);
   for (const { properties } of copy.components.schemas.TurnEvent.oneOf) {
     properties.data = { type: 'string', contentMediaType: 'application/json', contentSchema: properties.data };
+  }
+  for (const { requestBody } of Object.values(copy.paths).flatMap(Object.values)) {
+    if (requestBody?.required !== false) continue;
+    for (const media of Object.values(requestBody.content)) media.schema = { anyOf: [media.schema, { type: 'null' }] };
   }
   return copy;
 }
@@ -108,7 +115,7 @@ function judge(program, contract, seed, token) {
     ...['run', contract, '--url', target.main.url],
     ...['--checks', CHECKS.join(',')],
     ...['--header', `Authorization: Bearer ${token}`],
-    ...['--seed', seed, '--max-examples', values.examples, '--workers', '2'],
+    ...['--seed', seed, '--max-examples', values.examples, '--workers', '1'],
     ...['--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
     ...['--request-timeout', '30', '--suppress-health-check', 'all', '--warnings', 'off'],
     ...['--report', 'ndjson', '--report-ndjson-path', join(values.out, `seed-${seed}.ndjson`)],

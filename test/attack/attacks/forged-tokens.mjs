@@ -7,7 +7,7 @@ import { Person } from '../people.mjs';
 export async function forgeTokens({ target, report }) {
   const pairs = {
     EdDSA: generateKeyPairSync('ed25519'),
-    RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    RS256: generateKeyPairSync('rsa', { modulusLength: 3072 }),
   };
   await forgeAt(target, target.main, 'HS256', null, report);
   for (const [algorithm, { privateKey }] of Object.entries(pairs)) {
