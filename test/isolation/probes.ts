@@ -77,11 +77,15 @@ const more: Probe[] = [
     () => '/users/me/password',
     () => ({ current_password: PASSWORD, new_password: 'another good one' }),
   ),
-  http(
-    'delete',
-    () => '/users/me',
-    () => ({ password: PASSWORD }),
-  ),
+  {
+    name: 'DELETE /users/me',
+    run: async (twin, t) => {
+      const { status, headers } = await twin.erase();
+      const receipt = await request(t.server).get((headers['erasure-receipt'] as string | undefined) ?? '/nowhere');
+      // How much of whom was counted shows in the receipt alone.
+      return { status, text: JSON.stringify((receipt.body as { counts?: unknown }).counts) };
+    },
+  },
   http('post', () => '/auth/logout'),
   http('get', () => '/projects'),
   http(
