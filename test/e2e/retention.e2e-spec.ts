@@ -141,9 +141,16 @@ describe('the retention of a project', () => {
     await ada.patch(`/chat/sessions/${session_id}`, { title: 'A title' }).set('idempotency-key', 'title').expect(200);
     await ada.patch('/users/me', { display_name: 'Ada' }).set('idempotency-key', 'name').expect(200);
     await age(session_id, '9 days');
-    expect(await run()).toMatchObject({ sessions: 1, idempotencyKeys: 3 });
-    expect(await t.database.query('select key from idempotency_keys where user_id = $1', [ada.id])).toEqual([
-      { key: 'name' },
+    expect(await run()).toMatchObject({ sessions: 1, idempotencyKeys: 2 });
+    // The answer to feedback is not kept at all, so what is left of it shows nothing.
+    expect(
+      await t.database.query(
+        `select key, response ->> 'body' as body from idempotency_keys where user_id = $1 order by key`,
+        [ada.id],
+      ),
+    ).toEqual([
+      { key: 'feedback', body: null },
+      { key: 'name', body: expect.stringContaining('Ada') as string },
     ]);
   });
 

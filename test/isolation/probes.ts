@@ -5,6 +5,7 @@ import { MessagesRepository } from '../../src/modules/chat/messages.repository.j
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { ErasureRepository } from '../../src/modules/privacy/erasure.repository.js';
 import { RetentionRepository } from '../../src/modules/privacy/retention.repository.js';
 import { ProjectsRepository } from '../../src/modules/projects/projects.repository.js';
 import { PromptsRepository } from '../../src/modules/prompts/prompts.repository.js';
@@ -309,6 +310,7 @@ const calls: Probe[] = [
       app.get(SessionsRepository).update(userId, session_id, { title: 'x', isArchived: true, isPinned: true }),
     'SessionsRepository.update, from archived': (app, userId, { session_id }) =>
       app.get(SessionsRepository).update(userId, session_id, { metadata: {}, isArchived: false, isPinned: false }),
+    'ErasureRepository.count': (app, userId) => app.get(ErasureRepository).count(userId),
     'RetentionRepository.lockProject': (app, userId, { project_id: projectId }) =>
       app.get(RetentionRepository).lockProject({ userId, projectId }),
     'RetentionRepository.lockSessions': async (app, userId, { project_id: projectId }) =>
