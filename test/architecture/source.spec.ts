@@ -26,7 +26,7 @@ const SPREADS_IN_TIME = [
   'src/modules/llm/resilience/with-retry.ts',
   'src/platform/jobs/sweeps.ts',
   'src/platform/mail/mailer.ts',
-  'src/platform/redis/redis-streams.ts',
+  'src/platform/redis/redis-options.ts',
   'src/platform/revocations/revocations.job.ts',
 ];
 

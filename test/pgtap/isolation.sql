@@ -36,7 +36,7 @@ create function pg_temp.value_of(type text, tenant tenants) returns jsonb langua
   select case
     when type = 'uuid' then to_jsonb(tenant.thing)
     when type like '%[]' then '"{}"'
-    when type like 'timestamp%' then to_jsonb(now())
+    when type like 'timestamp%' or type = 'date' then to_jsonb(now())
     when type in ('integer', 'bigint', 'smallint', 'numeric') then '1'
     when type = 'boolean' then 'true'
     when type = 'jsonb' then '{}'
