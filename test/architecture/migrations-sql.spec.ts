@@ -27,6 +27,7 @@ const ACCEPTED: Record<string, string> = {
     'looks once through users and projects, which are small tables',
   'ProjectFallbacks1764900000000: constraint-missing-not-valid':
     'looks once through projects, of which a user has a few',
+  'ContextFacts1765100000000: constraint-missing-not-valid': 'looks once through projects, of which a user has a few',
   'Retention1764800000000: constraint-missing-not-valid': 'looks once through projects, of which a user has a few',
   'Retention1764800000000: require-concurrent-index-creation': 'the index has no row when it is made',
 };

@@ -29,6 +29,7 @@ const LARGE = [
   'usage_entries',
   'budgets',
   'prices',
+  'session_summaries',
 ];
 
 /** Statements that look at all rows by what they are for, in batches and seldom. */
@@ -103,6 +104,10 @@ insert into messages (user_id, id, session_id, parent_id, seq, role, content, co
     case when n % 40 = 0 then null else ${id('0005', 'n - 1')} end, n % 40 + 1,
     case when n % 2 = 0 then 'user' else 'assistant' end, repeat('word ', 20), 20, 'completed', now()
   from generate_series(0, 35999) n;
+insert into session_summaries
+  (user_id, message_id, session_id, content, content_tokens, message_count, claimed_until)
+  select ${user('(n / 5) % 300')}, ${id('0005', '(n / 5) * 40 + n % 5 * 8 + 7')}, ${id('0004', 'n / 5')}, 'S', 1, n % 5 * 8 + 8, now()
+  from generate_series(0, 4499) n;
 insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
   select ${user('n % 300')}, ${id('0005', 'n * 40 + 39')}, ${id('0004', 'n')}, 40, true, ${id('0007', 'n')},
     ${id('0008', 'n % 3')}, now() + interval '30 seconds', '{}' from generate_series(0, 899) n;

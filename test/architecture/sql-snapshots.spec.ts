@@ -8,6 +8,7 @@ import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addres
 import { AdminRepository } from '../../src/modules/admin/admin.repository.js';
 import { ApiKeysRepository } from '../../src/modules/auth/api-keys.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
+import { SummaryStore } from '../../src/modules/chat/context/summary-store.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
 import { PlansRepository } from '../../src/modules/limits/plans.repository.js';
@@ -227,6 +228,7 @@ const RECIPES: [
             requestsPerMinute: null,
             tokensPerMinute: null,
             isContentEncrypted: false,
+            contextOverflow: 'drop',
           }),
       ],
       update: [() => projects.update(userId, id, { name: 'x', params: {} })],
@@ -442,6 +444,15 @@ const RECIPES: [
         correct: [() => recorder.correct(place, { kind: 'answer', attempt: 1 }, {} as never)],
       };
     },
+  ],
+  [
+    SummaryStore,
+    'summary-store',
+    (store: SummaryStore, userId) => ({
+      findAged: [() => store.findAged({ userId }, id, { keptTokens: 1, keptMessages: 1, readTokens: 1 })],
+      reserve: [() => store.reserve({ userId }, id, id, 1)],
+      save: [() => store.save({ userId }, id, { content: 'x', tokens: 1, messageCount: 2 }, null)],
+    }),
   ],
   [
     TurnClaims,

@@ -18,6 +18,7 @@ interface Project {
   on_crash: string;
   retention_days: number | null;
   encrypt_content: boolean;
+  context_overflow: string;
   created_at: string;
   updated_at: string;
 }
@@ -55,6 +56,7 @@ describe('projects', () => {
         requests_per_minute: 10,
         tokens_per_minute: 100_000,
         encrypt_content: true,
+        context_overflow: 'summarise',
       };
       for (const [given, made] of [
         [fields, fields],
@@ -62,7 +64,7 @@ describe('projects', () => {
           { name: 'Bare' },
           {
             ...{ name: 'Bare', description: null, provider: null, model: null, fallbacks: [], params: {} },
-            ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null },
+            ...{ on_conflict: 'reject', on_crash: 'retry', retention_days: null, context_overflow: 'drop' },
             ...{ requests_per_minute: null, tokens_per_minute: null, encrypt_content: false },
           },
         ],

@@ -41,6 +41,7 @@ const HARMLESS: Record<string, string> = {
   'usage_entries.input_tokens': 'a number',
   'usage_entries.is_own_key': 'whether it was',
   'usage_entries.output_tokens': 'a number',
+  'session_summaries.content_tokens': 'a number',
   'sign_in_addresses.address_hash': 'keyed by the server, of no use to anybody else',
   'turns.taken_tokens': 'a number',
   'users.tokens_per_minute': 'a number',

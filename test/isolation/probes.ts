@@ -1,6 +1,7 @@
 import request, { type Response } from 'supertest';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { SignInsRepository } from '../../src/modules/auth/sign-ins.repository.js';
+import { SummaryStore } from '../../src/modules/chat/context/summary-store.js';
 import { MessagesRepository } from '../../src/modules/chat/messages.repository.js';
 import { SessionsRepository } from '../../src/modules/chat/sessions.repository.js';
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
@@ -142,6 +143,16 @@ const more: Probe[] = [
   ),
   http(
     'post',
+    () => '/chat',
+    ({ long_session_id }) => ({ session_id: long_session_id, message: 'x' }),
+  ),
+  http(
+    'post',
+    () => '/chat',
+    ({ long_session_id, summarised_id }) => ({ session_id: long_session_id, parent_id: summarised_id, message: 'x' }),
+  ),
+  http(
+    'post',
     ({ question_id }) => `/chat/messages/${question_id}/regenerate`,
     () => ({}),
   ),
@@ -259,6 +270,18 @@ const calls: Probe[] = [
       .get(UnitOfWork)
       .run(actor, () => app.get(BudgetsRepository).putCaps(actor.userId, { day: 3, month: 4 }))
       .then(() => moneyOf(database, actor.userId)),
+  ),
+  ...Object.entries<keyof Things>({ 'up to a summary': 'summarised_id', 'without one': 'message_id' }).map(
+    ([name, leaf]) =>
+      call(`findAged ${name}`, ({ app }, actor, things) =>
+        app.get(SummaryStore).findAged(actor, things[leaf], { keptTokens: 0, keptMessages: 0, readTokens: 1000 }),
+      ),
+  ),
+  call('reserve a summary', ({ app }, actor, { message_id, session_id }) =>
+    app.get(SummaryStore).reserve(actor, message_id, session_id, 1000),
+  ),
+  call('save a summary', ({ app }, actor, { message_id }) =>
+    app.get(SummaryStore).save(actor, message_id, { content: 'x', tokens: 1, messageCount: 2 }, null),
   ),
   call('releaseKey', ({ app }, actor) =>
     app.get(TurnStore).releaseKey(actor, { route: 'POST /chat', key: LOST_KEY, requestHash: Buffer.alloc(1) }),

@@ -207,7 +207,7 @@ async function expectUnreachable({ name, owner }: Table, tenant: string | null):
 /** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
 const IN_A_PROJECT = [
   ...['projects', 'prompts', 'provider_keys', 'content_keys', 'retention_runs', 'budgets', 'usage_entries'],
-  ...['chat_sessions', 'messages', 'turns', 'turn_chunks'],
+  ...['chat_sessions', 'messages', 'turns', 'turn_chunks', 'session_summaries'],
 ];
 
 const boundTo = (project: string, sql: string, values: unknown[] = []): Promise<pg.QueryResult<Row>> =>
@@ -555,6 +555,7 @@ describe('the roles', () => {
       'select content from messages',
       'select text from turn_chunks',
       'select content from prompts',
+      'select content from session_summaries',
       'select title from chat_sessions',
       'select display_name from users',
       'select seed from sign_ins',

@@ -34,6 +34,9 @@ export interface Things extends Ids {
   readonly running_id: string;
   readonly waiting_id: string;
   readonly sign_in_id: string;
+  /** A session whose first turn is too long for the model, and is summarised up to this answer. */
+  readonly long_session_id: string;
+  readonly summarised_id: string;
 }
 
 /** What a probe came to. A statement that mixes up users changes at least one of these. */
@@ -133,7 +136,11 @@ export class Twins {
   private async makeVictim(): Promise<void> {
     const ada = (this.ada = await TestUser.register(this.t));
     await ada.patch('/users/me', { display_name: "ada's name" }).expect(200);
-    const { id: project_id } = await ada.project({ name: "ada's project", description: "ada's own" });
+    const { id: project_id } = await ada.project({
+      name: "ada's project",
+      description: "ada's own",
+      context_overflow: 'summarise',
+    });
     const { id: prompt_id } = await ada.prompt(project_id, "ada's prompt");
     const { id: second_prompt_id } = await ada.prompt(project_id, "ada's second prompt");
     await ada.post('/projects', KEPT_BODY).set('idempotency-key', KEPT_KEY).expect(201);
@@ -159,6 +166,14 @@ export class Twins {
     }
     await this.t.database.query('update chat_sessions set last_seq = 4 where id = $1', [busy.session_id]);
     await this.t.database.query(`insert into turn_chunks values ($1, $2, 1, 0, 'ada''s words')`, [ada.id, running_id]);
+    const long = await ada.turn({ project_id, message: "ada's long secret" });
+    await this.t.database.query('update messages set content_tokens = 50000 where id = $1', [long.user_message.id]);
+    await this.t.database.query(
+      `insert into session_summaries
+         (user_id, message_id, session_id, content, content_tokens, message_count, claimed_until)
+       values ($1, $2, $3, 'ada''s summary', 5, 2, 'infinity'), ($1, $4, $5, null, null, null, '-infinity')`,
+      [ada.id, long.assistant_message.id, long.session_id, turn.assistant_message.id, session_id],
+    );
     await this.t.database.query(
       `insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, 'POST /chat', $2, '', $3)`,
       [ada.id, LOST_KEY, newId()],
@@ -177,6 +192,10 @@ export class Twins {
     await this.t.database.query(
       `insert into budget_reservations (user_id, message_id, project_id, micro_usd) values ($1, $2, $3, 9)`,
       [ada.id, running_id, project_id],
+    );
+    await this.t.database.query(
+      `insert into data_keys (user_id, wrapped_key, master_version) values ($1, 'ada''s', 1)`,
+      [ada.id],
     );
     const api_key_id = (await ada.apiKey()).id;
     const archived = await ada.session(project_id);
@@ -197,6 +216,8 @@ export class Twins {
       waiting_id,
       api_key_id,
       sign_in_id: signIn?.id as string,
+      long_session_id: long.session_id,
+      summarised_id: long.assistant_message.id,
       user_id: ada.id,
     };
   }
@@ -221,7 +242,8 @@ export class Twins {
     for (const { name, owner, foreignKeys } of this.tables) {
       if (owner === 'id') continue;
       if (foreignKeys.some(({ target }) => left.has(target))) left.add(name);
-      if (left.has(name)) continue;
+      // What encrypts the victim's secrets opens for nobody else, so a twin makes its own.
+      if (left.has(name) || name === 'data_keys') continue;
       // A row that is unique among all users, like the hash of a key, can have no twin.
       copies.push(`begin
         insert into ${name} select (jsonb_populate_record(null::${name},

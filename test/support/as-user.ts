@@ -88,6 +88,7 @@ export interface MessageBody {
   usage: { input_tokens: number; output_tokens: number; cached_input_tokens: number | null; estimated: boolean } | null;
   cost_micro_usd: number | null;
   error: { code: string } | null;
+  context: { messages_sent: number; summarised: number; dropped: number; input_tokens: number } | null;
   feedback: { rating: string; comment: string | null } | null;
   created_at: string;
   completed_at: string | null;

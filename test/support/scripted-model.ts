@@ -45,6 +45,8 @@ export class ScriptedModel {
   readonly listed: (string | undefined)[] = [];
   /** What GET /generation knows, as OpenRouter does: a record by the id of the generation. */
   readonly generations = new Map<string, object>();
+  /** Models that the list has besides, with their windows. */
+  readonly windows: Record<string, number> = {};
   private readonly scripts: Script[] = [];
   private fallback: Script = echo;
   private listStatus = 200;
@@ -104,7 +106,8 @@ export class ScriptedModel {
     if (request.url === '/v1/models') {
       this.listed.push(request.headers.authorization);
       response.writeHead(this.listStatus, { 'content-type': 'application/json' });
-      return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }] }));
+      const others = Object.entries(this.windows).map(([id, context_length]) => ({ id, context_length }));
+      return void response.end(JSON.stringify({ data: [{ id: 'scripted', object: 'model' }, ...others] }));
     }
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://model');
     if (pathname === '/v1/generation') {

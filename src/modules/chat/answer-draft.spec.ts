@@ -73,6 +73,7 @@ describe('the outcome of a draft', () => {
   /** A draft as a turn makes it, after the model was asked. */
   function asked(...events: Parameters<AnswerDraft['take']>[0][]): AnswerDraft {
     const draft = new AnswerDraft();
+    draft.note({ messages: [], messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 });
     draft.attempts.inputTokens = 100;
     draft.take(attempt);
     for (const event of events) draft.take(event);
@@ -93,6 +94,8 @@ describe('the outcome of a draft', () => {
       generationId: 'gen-1',
       errorCode: null,
       attempts: [{ ...counts, rawUsage: { prompt_tokens: 7 }, isEstimated: false, status: 'completed' }],
+      errorDetail: null,
+      context: { messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 },
     });
   });
 

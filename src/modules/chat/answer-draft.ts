@@ -3,6 +3,7 @@ import type { AnswererName } from '../../kernel/provider-name.js';
 import { AttemptLog } from '../llm/public/attempt-log.js';
 import type { FinishReason, LlmEvent } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
+import type { Context, ContextFacts } from './context/context-builder.js';
 import type { Outcome } from './open-turn.js';
 
 /** Collects what providers send into the columns of an answer. The text itself it hands on and does not keep. */
@@ -11,9 +12,20 @@ export class AnswerDraft {
   provider: AnswererName | null = null;
   model: string | null = null;
   readonly attempts = new AttemptLog();
+  /** What the model was given; null as long as nobody was asked. */
+  context: ContextFacts | null = null;
+  /** A sentence of our own about what failed. */
+  errorDetail: string | null = null;
 
   private heldBack = '';
   private finishReason: FinishReason | null = null;
+
+  /** Keeps what is told of the context, without its texts. */
+  note(context: Context | null): void {
+    if (context === null) return;
+    const { messagesSent, summarised, dropped, inputTokens } = context;
+    this.context = { messagesSent, summarised, dropped, inputTokens };
+  }
 
   /** Takes an event and returns the text that it adds to the answer, as it can be stored. */
   take(event: LlmEvent): string {
@@ -52,6 +64,8 @@ export class AnswerDraft {
       isUsageEstimated: last?.isEstimated ?? false,
       costMicroUsd: last?.costMicroUsd ?? null,
       errorCode,
+      errorDetail: errorCode === null ? null : this.errorDetail,
+      context: this.context,
       attempts,
     };
   }

@@ -6,6 +6,10 @@ import { ProjectsModule } from '../projects/projects.module.js';
 import { ProviderKeysModule } from '../provider-keys/provider-keys.module.js';
 import { UsageModule } from '../usage/usage.module.js';
 import { KnownPrompts } from './context/known-prompts.js';
+import { SessionSummaries } from './context/session-summaries.js';
+import { SummaryStore } from './context/summary-store.js';
+import { TextSizes } from './context/text-sizes.js';
+import { TurnContexts } from './context/turn-contexts.js';
 import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
 import { MessagesController } from './messages.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -17,6 +21,7 @@ import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { ModelCall } from './model-call.js';
+import { SideCalls } from './side-calls.js';
 import { TurnClaims } from './turn-claims.js';
 import { TurnKeeperJob } from './turn-keeper.job.js';
 import { TurnMetrics } from './turn-metrics.js';
@@ -48,6 +53,11 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     TurnMirrors,
     TurnMetrics,
     ModelCall,
+    TurnContexts,
+    TextSizes,
+    SessionSummaries,
+    SideCalls,
+    SummaryStore,
     SessionTitles,
     TurnKeeperJob,
     UsageReconciliationJob,

@@ -61,7 +61,7 @@ export const READ_TURN = {
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
   m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   exists (select 1 from budget_reservations r where r.user_id = $1 and r.message_id = $2) as "isBudgeted",
-  ${CONTENT_PROJECT}, ${PROVIDER_KEY}, m.id as "messageId", c.*
+  p.context_overflow as "contextOverflow", ${CONTENT_PROJECT}, ${PROVIDER_KEY}, m.id as "messageId", c.*
 from messages m
 join chat_sessions s on s.user_id = $1 and s.id = m.session_id
 join projects p on p.user_id = $1 and p.id = s.project_id

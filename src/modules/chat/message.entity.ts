@@ -12,6 +12,7 @@ import {
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../kernel/provider-name.js';
 import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
+import type { ContextFacts } from './context/context-builder.js';
 
 export const MESSAGE_STATUSES = ['pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted'] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
@@ -57,6 +58,10 @@ export class Message {
 
   @Column('uuid', { name: 'parent_id', nullable: true })
   parentId: string | null;
+
+  /** How many messages there are from the beginning of the session to this one, along its branch; null of old ones. */
+  @Column('int', { name: 'path_length', nullable: true })
+  pathLength: number | null;
 
   @Column('int')
   seq: number;
@@ -116,6 +121,14 @@ export class Message {
 
   @Column('text', { name: 'error_code', nullable: true })
   errorCode: ErrorCode | null;
+
+  /** A sentence of our own about the error, where its title does not say all. */
+  @Column('text', { name: 'error_detail', nullable: true })
+  errorDetail: string | null;
+
+  /** What the model was given to read; null when nobody was asked. */
+  @Column('jsonb', { nullable: true })
+  context: ContextFacts | null;
 
   @Column('text', { name: 'feedback_rating', nullable: true })
   feedbackRating: 'up' | 'down' | null;

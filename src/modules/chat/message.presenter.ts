@@ -5,6 +5,7 @@ import type { Message } from './public/message.dto.js';
 
 /** What the API shows of a message; a new column stays private until somebody names it here. */
 export function presentMessage(row: MessageRow): Message {
+  const error = errorOf(row);
   return {
     id: row.id,
     session_id: row.sessionId,
@@ -17,11 +18,23 @@ export function presentMessage(row: MessageRow): Message {
     model: row.model,
     usage: presentUsage(row),
     cost_micro_usd: row.costMicroUsd,
-    error: row.errorCode === null ? null : toProblem(new AppError(row.errorCode)),
+    error: error === null ? null : toProblem(error),
+    context: presentContext(row),
     feedback: row.feedbackRating === null ? null : { rating: row.feedbackRating, comment: row.feedbackComment },
     created_at: row.createdAt.toISOString(),
     completed_at: row.completedAt?.toISOString() ?? null,
   };
+}
+
+/** Why an answer failed or was interrupted, and when to come back, if that is known; null when it was not. */
+export function errorOf({ errorCode, errorDetail }: MessageRow, retryAfterSeconds?: number): AppError | null {
+  return errorCode === null ? null : new AppError(errorCode, { detail: errorDetail ?? undefined, retryAfterSeconds });
+}
+
+function presentContext({ context }: MessageRow): Message['context'] {
+  if (context === null) return null;
+  const { messagesSent, summarised, dropped, inputTokens } = context;
+  return { messages_sent: messagesSent, summarised, dropped, input_tokens: inputTokens };
 }
 
 function presentUsage(row: MessageRow): Message['usage'] {

@@ -6,20 +6,14 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
 import { toAppError } from '../llm/public/to-app-error.js';
-import type { LlmEvent, LlmParams, LlmProvider } from '../llm/public/llm-provider.js';
+import type { LlmEvent, LlmParams } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
 import { AnswerDraft } from './answer-draft.js';
-import { buildContext, type Context } from './context/context-builder.js';
+import type { Context } from './context/context-builder.js';
+import { type Asked, TurnContexts } from './context/turn-contexts.js';
 import { type LiveTurn, TurnAbort } from './live-turn.js';
 import type { OpenTurn, Outcome } from './open-turn.js';
-
-/** Whom a turn asks. */
-interface Asked {
-  readonly provider: LlmProvider;
-  readonly model: string;
-  readonly isOwnKey: boolean;
-}
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
 @Injectable()
@@ -29,6 +23,7 @@ export class ModelCall {
   constructor(
     private readonly providers: ProjectProviders,
     private readonly tokens: TokenCounter,
+    private readonly contexts: TurnContexts,
     private readonly config: AppConfig,
   ) {}
 
@@ -42,7 +37,7 @@ export class ModelCall {
       const asked = await this.address(turn, draft);
       if (asked === null) throw new AppError('provider_not_configured');
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
-      await this.read(this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
+      await this.read(await this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
@@ -62,8 +57,10 @@ export class ModelCall {
     if (attempt > 1) {
       // Somebody has asked the model before, and it has its price.
       const asked = await this.address(turn, draft).catch(() => null);
-      draft.attempts.inputTokens = this.contextOrNull(turn)?.inputTokens ?? null;
       if (asked !== null) {
+        const context = await this.contextOrNull(turn, asked);
+        draft.note(context);
+        draft.attempts.inputTokens = context?.inputTokens ?? null;
         draft.attempts.addLost(attempt - 2, toFacts(asked), 0);
         draft.take({ type: 'attempt', ...toFacts(asked) });
       }
@@ -80,20 +77,21 @@ export class ModelCall {
     return draft.outcome(status, errorCode, text, await this.tokens.count(text));
   }
 
-  /** Not async, as what it makes is large: an async function keeps its variables for as long as the answer takes. */
-  private ask(
+  /** It ends before the answer begins, as what it makes is large: an async function keeps its variables until its end. */
+  private async ask(
     asked: Asked,
     turn: OpenTurn,
     signal: AbortSignal,
     draft: AnswerDraft,
     lostTokens: number,
-  ): AsyncIterable<LlmEvent> {
-    const { messages, inputTokens } = this.context(turn);
-    draft.attempts.inputTokens = inputTokens;
+  ): Promise<AsyncIterable<LlmEvent>> {
+    const context = await this.contexts.prepare(turn, asked, signal);
+    draft.attempts.inputTokens = context.inputTokens;
     draft.attempts.addLost(turn.attempt - 1, toFacts(asked), lostTokens);
     signal.throwIfAborted();
+    draft.note(context);
     const params = { ...this.limitsOf(turn), ...turn.project.params, ...turn.request.params };
-    return asked.provider.stream(messages, { model: asked.model, params }, signal);
+    return asked.provider.stream(context.messages, { model: asked.model, params }, signal);
   }
 
   /** No more than what the budgets have reserved. */
@@ -112,12 +110,8 @@ export class ModelCall {
   }
 
   /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
-  private contextOrNull(turn: OpenTurn): Context | null {
-    try {
-      return this.context(turn);
-    } catch {
-      return null;
-    }
+  private contextOrNull(turn: OpenTurn, asked: Asked): Promise<Context | null> {
+    return this.contexts.build(turn, asked).catch(() => null);
   }
 
   private async read(events: AsyncIterable<LlmEvent>, live: LiveTurn, draft: AnswerDraft): Promise<void> {
@@ -127,15 +121,6 @@ export class ModelCall {
       live.append(draft.take(event));
     }
     live.append(draft.flush());
-  }
-
-  /** Made once, and then let go of: it may be a hundred times as large as the rest of the turn. */
-  private context(turn: OpenTurn): Context {
-    const { prompts, history, question } = turn;
-    turn.prompts = turn.history = [];
-    const message = { role: 'user', content: question.parts ?? question.content } as const;
-    const entry = { message, tokens: question.contentTokens ?? 0 };
-    return buildContext({ prompts, history, question: entry, budget: this.config.contextTokens });
   }
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {
@@ -149,6 +134,7 @@ export class ModelCall {
         'A turn failed',
       );
     this.log.debug({ messageId: turn.answer.id, err: error });
+    if (error instanceof AppError) draft.errorDetail = error.detail ?? null;
     return code;
   }
 }

@@ -6,8 +6,8 @@ import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
 import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
 import type { Charged } from '../limits/public/turn-limits.js';
-import type { ConflictPolicy, CrashPolicy } from '../projects/public/turn-policy.js';
-import type { ContextEntry } from './context/context-builder.js';
+import type { ConflictPolicy, ContextOverflow, CrashPolicy } from '../projects/public/turn-policy.js';
+import type { ContextEntry, Fullness, PathEntry, Summary } from './context/context-builder.js';
 import type { PromptSet } from './context/known-prompts.js';
 import type { BudgetWarning } from '../usage/public/budgets.js';
 import type { UsagePlace } from '../usage/public/used-call.js';
@@ -56,7 +56,13 @@ export interface OpenTurn extends Charged {
   /** Empty once the model has been asked. */
   prompts: readonly ContextEntry[];
   /** Newest first. Empty once the model has been asked. */
-  history: readonly ContextEntry[];
+  history: readonly PathEntry[];
+  /** What stands for the beginning of the path, when there is need of it. */
+  summary: Summary | null;
+  /** How many messages come before the question, read or not. */
+  readonly pathLength: number;
+  /** How full the context was, where its project wants summaries; null until the model is asked. */
+  fullness: Fullness | null;
   /** False when another turn of the session must end first. */
   readonly isRunning: boolean;
   /** Answers that this turn has asked to stop. */
@@ -75,6 +81,7 @@ export interface ProjectFacts extends ProjectProvider {
   readonly model: string | null;
   readonly params: LlmParams;
   readonly onCrash: CrashPolicy;
+  readonly contextOverflow: ContextOverflow;
 }
 
 /** How a turn ended: the columns of the answer that CLOSE writes, and the calls of providers that it took. */
@@ -93,6 +100,8 @@ export type Outcome = Pick<
   | 'isUsageEstimated'
   | 'costMicroUsd'
   | 'errorCode'
+  | 'errorDetail'
+  | 'context'
 > & { readonly attempts: readonly ProviderAttempt[] };
 
 export interface Settled {
@@ -125,8 +134,12 @@ export interface OpenedRow extends ProjectFacts {
   isBudgeted?: boolean;
 }
 
-/** The stamp of the prompts, or a prompt or message that may go to the model. */
-type ContextRow = { readonly role: 'stamp'; readonly content: string; readonly place: null } | EntryRow;
+/** The stamp of the prompts, how long the path is, a summary of its beginning, or what may go to the model. */
+type ContextRow =
+  | { readonly role: 'stamp'; readonly content: string; readonly place: null }
+  | { readonly role: 'path'; readonly place: number }
+  | { readonly role: 'summary'; readonly content: string; readonly tokens: number; readonly place: number }
+  | EntryRow;
 
 interface EntryRow {
   readonly role: 'system' | 'user' | 'assistant';
@@ -136,12 +149,13 @@ interface EntryRow {
   readonly place: number;
 }
 
+/** What was said before the question, as far as it was read. */
+type Said = Pick<OpenTurn, 'history' | 'summary' | 'pathLength'>;
+
 /** What was read for the model. */
-export interface ReadContext {
+export interface ReadContext extends Said {
   /** Null when they are those that the instance knows. */
   readonly prompts: PromptSet | null;
-  /** Newest first. */
-  readonly history: readonly ContextEntry[];
 }
 
 /** The one row that a statement must give; without it, what was asked for is not there. */
@@ -157,16 +171,23 @@ export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'questio
 export function toContext(context: QueryResult | undefined): ReadContext {
   // UNION ALL promises no order.
   const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => (a.place ?? 0) - (b.place ?? 0));
+  const pathLength = rows.find(({ role }) => role === 'path')?.place ?? 0;
   let stamp: string | null = null;
+  let summary: Summary | null = null;
   const prompts: ContextEntry[] = [];
-  const history: ContextEntry[] = [];
+  const history: PathEntry[] = [];
+  let position = pathLength;
   for (const row of rows) {
     if (row.role === 'stamp') stamp = row.content;
+    else if (row.role === 'summary') summary = { content: row.content, tokens: row.tokens, messageCount: row.place };
     else if (row.role === 'system') prompts.push(toEntry(row));
-    // A failed answer has no text: it says nothing to a model.
-    else if (row.content !== '') history.push(toEntry(row));
+    else if (row.role !== 'path') {
+      // A failed answer has no text: it says nothing to a model.
+      if (row.content !== '') history.push({ ...toEntry(row), position });
+      position -= 1;
+    }
   }
-  return { prompts: stamp === null ? null : { stamp, prompts }, history };
+  return { prompts: stamp === null ? null : { stamp, prompts }, history, summary, pathLength };
 }
 
 /** @param reserved what the budgets said; null when they were not asked */
@@ -174,10 +195,11 @@ export function toOpened(
   userId: string,
   answerId: string,
   row: OpenedRow,
-  context: Pick<Opened, 'prompts' | 'history'>,
+  context: Pick<Opened, 'prompts'> & Said,
   reserved: QueryResult | null,
 ): Opened {
-  const { projectId, provider, providerKey, fallbacks, model, params, onCrash, isRunning, interrupted, text } = row;
+  const { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow } = row;
+  const { isRunning, interrupted, text } = row;
   const [reservation] = (reserved?.rows ?? []) as { warnings: BudgetWarning[] }[];
   return {
     answer: {
@@ -187,8 +209,9 @@ export function toOpened(
       role: 'assistant',
       status: 'pending',
     },
-    project: { projectId, provider, providerKey, fallbacks, model, params, onCrash },
+    project: { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow },
     ...context,
+    fullness: null,
     isRunning,
     interrupted: interrupted ?? [],
     savedText: text ?? null,
@@ -210,6 +233,7 @@ export function emptyMessage(userId: string, id: string, { sessionId, createdAt 
     id,
     sessionId,
     parentId: null,
+    pathLength: null,
     content: '',
     parts: null,
     contentTokens: null,
@@ -224,6 +248,8 @@ export function emptyMessage(userId: string, id: string, { sessionId, createdAt 
     isUsageEstimated: false,
     costMicroUsd: null,
     errorCode: null,
+    errorDetail: null,
+    context: null,
     feedbackRating: null,
     feedbackComment: null,
     sealed: null,
@@ -239,7 +265,7 @@ export function valuesOfClose({ claimId, answer, attempt, contentKey }: OpenTurn
   return [
     ...[answer.userId, answer.id, claimId, o.status, content, o.contentTokens, o.finishReason],
     ...[o.provider, o.model, o.generationId, o.inputTokens, o.outputTokens, o.cachedInputTokens, o.isUsageEstimated],
-    ...[o.errorCode, attempt, sealed],
+    ...[o.errorCode, attempt, sealed, o.context === null ? null : JSON.stringify(o.context), o.errorDetail],
   ];
 }
 

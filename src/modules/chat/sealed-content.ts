@@ -8,6 +8,7 @@ type Content = Pick<Message, 'content' | 'parts'>;
 /** A row that may hold words of a conversation, as a statement gives it. Of most there is nothing to open. */
 export interface SealableRow {
   id?: string;
+  role?: string;
   sealed?: Buffer | null;
   sealedComment?: Buffer | null;
   messageId?: string;
@@ -18,6 +19,11 @@ export interface SealableRow {
 }
 
 const ofContent = (id: string): SecretPlace => ({ table: 'messages', column: 'sealed', ids: [id] });
+const ofSummary = (messageId: string): SecretPlace => ({
+  table: 'session_summaries',
+  column: 'sealed',
+  ids: [messageId],
+});
 const ofComment = (id: string): SecretPlace => ({ table: 'messages', column: 'sealed_comment', ids: [id] });
 const ofText = (messageId: string, attempt: number, offset: number): SecretPlace => ({
   table: 'turn_chunks',
@@ -33,6 +39,17 @@ export function sealContent(
 ): Content & { sealed: Buffer | null } {
   if (key === null) return { content, parts, sealed: null };
   return { content: '', parts: null, sealed: key.seal(ofContent(id), { content, parts }) };
+}
+
+/** A summary of the path up to a message, as it is stored: by a key, or plain. */
+export function sealSummary(
+  key: ContentKey | null,
+  messageId: string,
+  content: string,
+): { content: string; sealed: Buffer | null } {
+  return key === null
+    ? { content, sealed: null }
+    : { content: '', sealed: key.seal(ofSummary(messageId), { content }) };
 }
 
 /** The same of a comment about a message. */
@@ -76,10 +93,11 @@ function isSealed({ sealed, sealedComment, sealedText }: SealableRow): boolean {
   return sealed != null || sealedComment != null || sealedText != null;
 }
 
-function openRow(row: SealableRow & Partial<Message> & { text?: string }, keyOf: (box: Buffer) => ContentKey): void {
-  const { id = '', messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
+function openRow(row: SealableRow, keyOf: (box: Buffer) => ContentKey): void {
+  const { id = '', role, messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
   if (sealed != null) {
-    const { content, parts } = keyOf(sealed).open(ofContent(id), sealed) as unknown as Content;
+    const place = role === 'summary' ? ofSummary(id) : ofContent(id);
+    const { content, parts = null } = keyOf(sealed).open(place, sealed) as unknown as Content;
     Object.assign(row, { content, parts, sealed: null });
   }
   if (sealedComment != null) {

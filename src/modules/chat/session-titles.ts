@@ -1,15 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { LlmError } from '../llm/public/llm-error.js';
 import type { Generation, LlmProvider } from '../llm/public/llm-provider.js';
 import { LlmProviders } from '../llm/public/llm-providers.js';
 import { ProjectProviders } from '../provider-keys/public/project-providers.js';
-import { UsageRecorder } from '../usage/public/usage-recorder.js';
 import type { Message } from './message.entity.js';
 import type { OpenTurn } from './open-turn.js';
 import { SessionsRepository } from './sessions.repository.js';
+import { SideCalls } from './side-calls.js';
 
 const MAX_TITLE = 60;
 const OPENING = `"'“„«`;
@@ -19,8 +18,6 @@ const EXCERPT = 1000;
 const TIMEOUT_MS = 20_000;
 const INSTRUCTION =
   'Name the following conversation in at most six words, in its own language. Answer with the name alone, without quotation marks.';
-
-const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null };
 
 interface Titler {
   readonly provider: LlmProvider;
@@ -37,8 +34,7 @@ export class SessionTitles {
     private readonly ofProjects: ProjectProviders,
     private readonly sessions: SessionsRepository,
     private readonly unitOfWork: UnitOfWork,
-    private readonly usage: UsageRecorder,
-    private readonly tokens: TokenCounter,
+    private readonly calls: SideCalls,
     private readonly config: AppConfig,
   ) {}
 
@@ -63,48 +59,25 @@ export class SessionTitles {
     }
   }
 
-  /** Asks, and puts the call into the ledger, however it ends. */
-  private async ask(
+  private ask(
     { provider, model }: Titler,
     excerpt: string,
     project: OpenTurn['project'],
-    answer: Message,
+    { userId, sessionId, id: messageId }: Message,
   ): Promise<Generation> {
-    const messages = [
-      { role: 'system', content: INSTRUCTION },
-      { role: 'user', content: excerpt },
-    ] as const;
-    const record = async (generation: Generation | null): Promise<void> => {
-      const { userId, sessionId, id: messageId } = answer;
-      const place = { userId, sessionId, messageId, projectId: project.projectId };
-      const counted = generation?.usage ?? NOT_TOLD;
-      const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
-      await this.usage.record(place, 'title', [
-        {
-          ...counted,
-          ...(isEstimated && {
-            inputTokens: await this.tokens.count(INSTRUCTION + excerpt),
-            outputTokens: await this.tokens.count(generation.text),
-          }),
-          isEstimated,
-          provider: provider.name,
-          model: generation?.model ?? model ?? provider.defaultModel,
-          isOwnKey: project.providerKey !== null,
-          status: generation === null ? 'failed' : 'completed',
-          generationId: generation?.generationId ?? null,
-          rawUsage: generation?.rawUsage ?? null,
-        },
-      ]);
-    };
-    try {
-      const options = { model, params: { max_output_tokens: 30 } };
-      const generation = await provider.generate(messages, options, AbortSignal.timeout(TIMEOUT_MS));
-      await record(generation);
-      return generation;
-    } catch (error) {
-      if (error instanceof LlmError) await record(null);
-      throw error;
-    }
+    const call = {
+      kind: 'title',
+      place: { userId, sessionId, messageId, projectId: project.projectId },
+      provider,
+      model,
+      isOwnKey: project.providerKey !== null,
+      messages: [
+        { role: 'system', content: INSTRUCTION },
+        { role: 'user', content: excerpt },
+      ],
+      maxOutputTokens: 30,
+    } as const;
+    return this.calls.generate(call, AbortSignal.timeout(TIMEOUT_MS));
   }
 
   /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */

@@ -7,6 +7,7 @@ import { Bulkhead } from '../../platform/load/bulkhead.js';
 import { EventLoop } from '../../platform/load/event-loop.js';
 import { UsageRecorder } from '../usage/public/usage-recorder.js';
 import { TURN_FANOUT, type TurnFanout } from './fanout/turn-fanout.js';
+import { TurnContexts } from './context/turn-contexts.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
@@ -52,6 +53,7 @@ export class TurnRunner {
     private readonly store: TurnStore,
     private readonly claims: TurnClaims,
     private readonly model: ModelCall,
+    private readonly contexts: TurnContexts,
     private readonly titles: SessionTitles,
     private readonly usage: UsageRecorder,
     private readonly metrics: TurnMetrics,
@@ -202,6 +204,7 @@ export class TurnRunner {
     const wasSaved = (this.turns.get(id)?.savedLength ?? 0) > 0;
     if (wasSaved || turn.attempt > 1) this.inBackground(this.claims.notifyEnd(id));
     this.inBackground(this.titles.name(turn, settled.answer));
+    this.inBackground(this.contexts.lookAhead(turn, settled.answer));
     if (settled.hasNext) this.inBackground(this.startNext({ userId }, sessionId));
     return settled;
   }

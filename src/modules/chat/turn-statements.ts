@@ -8,8 +8,8 @@ import { TURN_CHANNEL } from './turn-notices.js';
 
 const ANSWER_AND_CLAIM = `
   answer as (
-    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
-    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+    insert into messages (user_id, id, session_id, parent_id, path_length, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.path_length, s.last_seq, 'assistant', '', 'pending' from session s
   ), turn as (
     insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
     select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
@@ -20,8 +20,9 @@ const ANSWER_AND_CLAIM = `
 const QUESTION = `
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, path_length, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.path_length - 1, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now()
+    from session s
   )`;
 
 // Others of the session are asked to stop when this one interrupts; a waiting one settles when its time comes.
@@ -32,6 +33,19 @@ const INTERRUPTED = `
     where s.policy = 'interrupt' and t.user_id = $1 and t.session_id = s.id
     returning t.message_id, pg_notify('${TURN_CHANNEL}', 'stop ' || t.owner)
   )`;
+
+// How many messages the path to a message has. Those of before the column was there have to be counted, up to one that knows.
+const counted = (id: string): string => `(
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = ${id}
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  )`;
+const pathLengthOf = (id: string): string =>
+  `coalesce((select m.path_length from messages m where m.user_id = $1 and m.id = ${id}), ${counted(id)}, 0)`;
 
 /** The key of the project `p`, still encrypted; null when it has none. */
 export const PROVIDER_KEY = `(
@@ -54,7 +68,7 @@ const rightlySealed = (isMeant: string): string => `
 const OPENED = `
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  ${CONTENT_PROJECT}, ${PROVIDER_KEY}`;
+  p.context_overflow as "contextOverflow", ${CONTENT_PROJECT}, ${PROVIDER_KEY}`;
 
 // True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.
 const IS_RUNNING = `
@@ -88,7 +102,8 @@ with project as (
   select $1, $13, id, $14, 2, $3 from project
   returning id, last_seq
 ), session as (
-  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running
+  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running,
+    2 as path_length
   from created c
 ), ${QUESTION}, ${ANSWER_AND_CLAIM}
 select ${OPENED}, null as interrupted from session s, project p`,
@@ -113,7 +128,8 @@ with place as (
       title = coalesce(s.title, case when s.last_seq = 0 then $14 end)
   from place p
   where s.user_id = $1 and s.id = p.id
-  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running
+  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running,
+    ${pathLengthOf('p.parent_id')} + 2 as path_length
 ), ${QUESTION}, ${ANSWER_AND_CLAIM}, ${INTERRUPTED}
 select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interrupted
 from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
@@ -135,7 +151,8 @@ with place as (
   set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
   from place p
   where s.user_id = $1 and s.id = p.id
-  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running
+  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running,
+    ${pathLengthOf('p.question_id')} + 1 as path_length
 ), ${ANSWER_AND_CLAIM}, ${INTERRUPTED}
 select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interrupted
 from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
@@ -143,7 +160,8 @@ from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
 
 const CONTEXT = `
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+    coalesce(q.path_length, ${counted('q.id')}) - 1 as path_length
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
   where q.user_id = $1 and q.id = QUESTION_ID
 ), path as (
@@ -165,6 +183,13 @@ with recursive session as (
   select coalesce(encode(sha256(convert_to(
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+), summary as (
+  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
+  from session s
+  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
+  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
+  join history h on h.id = y.message_id
+  order by h.place limit 1
 )
 select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
   null::int as place
@@ -174,7 +199,11 @@ select null, 'system', p.content, null, null, p.content_tokens, p.position
 from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
-select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4`;
+select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+union all
+select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+union all
+select null, 'path', '', null, null, null, path_length from session`;
 
 // The size of what was said also goes, as the context builder counts it, to the statement that reserves the worst case of the
 // turn; the last branch gives no row, and makes sure that it does so for an empty history as well.
@@ -183,7 +212,7 @@ with context as materialized (${CONTEXT.replace('QUESTION_ID', messageId)}
 ), measured as (
   select set_config('app.context_tokens',
     (coalesce(sum(tokens), 0) + ${PER_MESSAGE} * (count(*) + 1) + ${PER_ANSWER})::text, true) as tokens
-  from context where role in ('user', 'assistant')
+  from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
@@ -192,7 +221,9 @@ select c.* from measured m left join context c on false where m.tokens is null`;
 // $2 question, $3 most messages of history, $4 most tokens of them: the prompts, and what was said before the question. It
 // runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
 // branched session is walked from child to parent; otherwise the path is a range of the index. Long messages lie outside
-// the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first.
+// the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first. Where the
+// project wants one, the newest summary of a message that was read comes along, with how many messages it stands for; and how
+// many there are before the question, read or not.
 // $5 the stamp of the prompts that the instance knows, or null: unless it is the stamp of those that hold now, both come. A
 // stamp names each prompt's row as the database has it, by its version and by the transaction that wrote it.
 export const READ_CONTEXT = { name: 'turn_read_context', text: measured('$2') };
@@ -221,7 +252,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
-    sealed = $17, completed_at = now(), cost_micro_usd = (${COST})
+    sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (${COST})
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicroUsd", exists (
@@ -232,12 +263,13 @@ returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicr
 export const READ_MESSAGE = {
   name: 'message_read',
   text: `
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end`,
 };

@@ -290,8 +290,8 @@ export class TurnStore {
     known: PromptSet | null,
     reserved: QueryResult | null = null,
   ): Opened {
-    const { prompts, history } = toContext(context);
-    const read = { prompts: this.prompts.settle(tenant, row, known, prompts), history };
+    const { prompts, ...said } = toContext(context);
+    const read = { prompts: this.prompts.settle(tenant, row, known, prompts), ...said };
     return toOpened(tenant.userId, answerId, row, read, reserved);
   }
 }

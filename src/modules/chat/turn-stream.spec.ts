@@ -15,6 +15,7 @@ const message = (fields: Partial<Message>): Message =>
     createdAt: at,
     completedAt: null,
     errorCode: null,
+    context: null,
     feedbackRating: null,
     parts: null,
     inputTokens: null,

@@ -1,9 +1,8 @@
-import { AppError } from '../../kernel/errors/app-error.js';
 import { toProblem } from '../../platform/http/problem.js';
 import type { SseStream } from '../../platform/http/sse.js';
 import type { LiveTurn, Position } from './live-turn.js';
 import type { Message } from './message.entity.js';
-import { presentMessage } from './message.presenter.js';
+import { errorOf, presentMessage } from './message.presenter.js';
 
 const END = 'end';
 /** The most text of one delta, in UTF-16 units: what waits for a client that reads slowly is one of these, not an answer. */
@@ -78,6 +77,7 @@ export function presentTurn({ question, answer }: LiveTurn['started']): {
 function terminalEvent(answer: Message): [event: string, data: unknown] {
   const assistant_message = presentMessage(answer);
   if (answer.status === 'stopped') return ['turn.stopped', { assistant_message }];
-  if (answer.errorCode === null) return ['turn.completed', { assistant_message }];
-  return ['turn.failed', { assistant_message, problem: toProblem(new AppError(answer.errorCode)) }];
+  const error = errorOf(answer);
+  if (error === null) return ['turn.completed', { assistant_message }];
+  return ['turn.failed', { assistant_message, problem: toProblem(error) }];
 }

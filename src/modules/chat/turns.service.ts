@@ -12,6 +12,7 @@ import { IMAGE_TOKENS } from './context/context-builder.js';
 import { LiveTurn, TurnAbort } from './live-turn.js';
 import { splitContent } from './message-content.decorator.js';
 import type { Message } from './message.entity.js';
+import { errorOf } from './message.presenter.js';
 import { TurnClaims } from './turn-claims.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import { TurnRunner } from './turn-runner.js';
@@ -106,8 +107,8 @@ export class TurnsService {
     // Deleted with its session while it was written.
     if (message === null) throw new AppError('not_found');
     if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
-    const { errorCode } = message;
-    if (errorCode !== null) throw new AppError(errorCode, { retryAfterSeconds: turn.retryAfterSeconds });
+    const error = errorOf(message, turn.retryAfterSeconds);
+    if (error !== null) throw error;
     return message;
   }
 

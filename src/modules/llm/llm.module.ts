@@ -4,6 +4,7 @@ import { LlmService } from './llm.service.js';
 import { LLM_PROVIDER } from './public/llm-provider.js';
 import { LlmProviders } from './public/llm-providers.js';
 import { ModelLists } from './public/model-lists.js';
+import { ModelWindows } from './public/model-windows.js';
 
 @Module({
   controllers: [LlmController],
@@ -11,13 +12,14 @@ import { ModelLists } from './public/model-lists.js';
     LlmProviders,
     ModelLists,
     LlmService,
+    ModelWindows,
     {
       provide: LLM_PROVIDER,
       useFactory: (providers: LlmProviders) => providers.default,
       inject: [LlmProviders],
     },
   ],
-  exports: [LlmProviders, ModelLists, LLM_PROVIDER],
+  exports: [LlmProviders, ModelLists, ModelWindows, LLM_PROVIDER],
 })
 export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Llm');

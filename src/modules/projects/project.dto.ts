@@ -20,7 +20,14 @@ import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 import { Fallback, MAX_FALLBACKS } from './public/fallback.dto.js';
 import { ModelParams } from './public/model-params.dto.js';
-import { CONFLICT_POLICIES, type ConflictPolicy, CRASH_POLICIES, type CrashPolicy } from './public/turn-policy.js';
+import {
+  CONFLICT_POLICIES,
+  type ConflictPolicy,
+  CONTEXT_OVERFLOWS,
+  type ContextOverflow,
+  CRASH_POLICIES,
+  type CrashPolicy,
+} from './public/turn-policy.js';
 
 export class CreateProjectRequest {
   @ApiProperty({ minLength: 1, maxLength: 200, example: 'Travel guide' })
@@ -124,6 +131,16 @@ export class CreateProjectRequest {
   @ValidateIf(({ encrypt_content }: CreateProjectRequest) => encrypt_content !== undefined)
   @IsBoolean()
   encrypt_content?: boolean;
+
+  @ApiPropertyOptional({
+    enum: CONTEXT_OVERFLOWS,
+    default: 'drop',
+    description:
+      'What becomes of the oldest turns when history does not fit: left out, or summarised by a call of the model of its own.',
+  })
+  @ValidateIf(({ context_overflow }: CreateProjectRequest) => context_overflow !== undefined)
+  @IsIn(CONTEXT_OVERFLOWS)
+  context_overflow?: ContextOverflow;
 }
 
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
@@ -168,6 +185,9 @@ export class Project {
 
   @ApiProperty({ description: 'Whether what is said here is stored encrypted.' })
   encrypt_content: boolean;
+
+  @ApiProperty({ enum: CONTEXT_OVERFLOWS })
+  context_overflow: ContextOverflow;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;

@@ -2,7 +2,7 @@ import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColu
 import type { ProviderName } from '../../kernel/provider-name.js';
 import type { Fallback } from './public/fallback.dto.js';
 import type { ModelParams } from './public/model-params.dto.js';
-import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
+import type { ConflictPolicy, ContextOverflow, CrashPolicy } from './public/turn-policy.js';
 
 @Entity('projects')
 @ForeignKey('users', ['userId'], ['id'], { name: 'fk_projects_user_id', onDelete: 'CASCADE' })
@@ -17,6 +17,7 @@ import type { ConflictPolicy, CrashPolicy } from './public/turn-policy.js';
 @Check('ck_projects_on_crash', `on_crash in ('retry', 'keep')`)
 @Check('ck_projects_retention_days', 'retention_days between 1 and 3650')
 @Index('ix_projects_retention_days', ['userId', 'id'], { where: 'retention_days is not null' })
+@Check('ck_projects_context_overflow', `context_overflow in ('drop', 'summarise')`)
 export class Project {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_projects' })
   userId: string;
@@ -68,6 +69,10 @@ export class Project {
   /** Whether what is said here is stored encrypted, by a key of the project's own. Decided when it is made. */
   @Column('boolean', { name: 'is_content_encrypted', default: false })
   isContentEncrypted: boolean;
+
+  /** What becomes of history that does not fit: left out, or summed up by a model. */
+  @Column('text', { name: 'context_overflow', default: 'drop' })
+  contextOverflow: ContextOverflow;
 
   /** Counts changes; the entity tag. */
   @Column('int', { default: 1 })

@@ -130,6 +130,7 @@ function presentProject(project: ProjectRow): Project {
     requests_per_minute: project.requestsPerMinute,
     tokens_per_minute: project.tokensPerMinute,
     encrypt_content: project.isContentEncrypted,
+    context_overflow: project.contextOverflow,
     created_at: project.createdAt.toISOString(),
     updated_at: project.updatedAt.toISOString(),
   };

@@ -15,7 +15,8 @@ type Writable =
   | 'onCrash'
   | 'retentionDays'
   | 'requestsPerMinute'
-  | 'tokensPerMinute';
+  | 'tokensPerMinute'
+  | 'contextOverflow';
 export type NewProject = Pick<Project, 'userId' | 'id' | 'isContentEncrypted' | Writable>;
 export type ProjectChanges = Partial<Pick<Project, Writable>>;
 

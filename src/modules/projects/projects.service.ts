@@ -45,6 +45,7 @@ export class ProjectsService {
         requestsPerMinute: request.requests_per_minute ?? null,
         tokensPerMinute: request.tokens_per_minute ?? null,
         isContentEncrypted: request.encrypt_content ?? false,
+        contextOverflow: request.context_overflow ?? 'drop',
       });
       if (request.encrypt_content === true) await this.contentKeys.make({ userId: actor.userId, projectId: id });
       await this.audit.record(actor, 'project.created', { subjectId: id });
@@ -98,12 +99,13 @@ function toChanges({
   retention_days: retentionDays,
   requests_per_minute: requestsPerMinute,
   tokens_per_minute: tokensPerMinute,
+  context_overflow: contextOverflow,
   fallbacks,
   encrypt_content: _,
   params,
   ...same
 }: UpdateProjectRequest): ProjectChanges {
-  const renamed = { onConflict, onCrash, retentionDays, requestsPerMinute, tokensPerMinute };
+  const renamed = { onConflict, onCrash, retentionDays, requestsPerMinute, tokensPerMinute, contextOverflow };
   return {
     ...same,
     ...renamed,

@@ -510,6 +510,19 @@ export class AppConfig {
   @Min(0)
   @Max(23)
   retentionHourUtc: number = 3;
+  @Variable(
+    'Chat',
+    "Cheap model that sums up the oldest turns where a project wants that (`context_overflow`). Empty: the project's own model does.",
+  )
+  @IsOptional()
+  @IsString()
+  summaryModel?: string;
+
+  @Variable('Chat', 'Milliseconds for a summary; without it the oldest turns are left out.')
+  @IsInt()
+  @Min(10)
+  @Max(MAX_TIMER_MS)
+  summaryTimeoutMs: number = 20_000;
 
   @Variable('Chat', 'Longest message or prompt in characters.')
   @IsInt()
@@ -519,7 +532,7 @@ export class AppConfig {
 
   @Variable(
     'Chat',
-    'Tokens that prompts, history and the new message may take together. History gives way first, oldest first.',
+    "Tokens that prompts, history and the new message may take together, within the model's window; of models whose way to count is not known, seven tenths of it are used. History gives way first, oldest first.",
   )
   @IsInt()
   @Min(256)

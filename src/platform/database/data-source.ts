@@ -21,6 +21,8 @@ import { ProjectFallbacks1764900000000 } from '../../../migrations/1764900000000
 import { Circuits1764910000000 } from '../../../migrations/1764910000000-circuits.js';
 import { UsageLedger1765000000000 } from '../../../migrations/1765000000000-usage-ledger.js';
 import { Budgets1765010000000 } from '../../../migrations/1765010000000-budgets.js';
+import { ContextFacts1765100000000 } from '../../../migrations/1765100000000-context-facts.js';
+import { SessionSummaries1765110000000 } from '../../../migrations/1765110000000-session-summaries.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -50,6 +52,8 @@ export const MIGRATIONS = [
   Circuits1764910000000,
   UsageLedger1765000000000,
   Budgets1765010000000,
+  ContextFacts1765100000000,
+  SessionSummaries1765110000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 

@@ -1,3 +1,4 @@
+import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { TokenCounter } from './token-counter.js';
 
@@ -11,6 +12,13 @@ describe('TokenCounter', () => {
     expect(counter.count('Hello, world!')).toBe(4);
     expect(counter.count('')).toBe(0);
     await expect(new TokenCounter().count('Hello, world!')).resolves.toBe(4);
+  });
+
+  it('counts by another vocabulary when asked to', async () => {
+    const text = 'Donaudampfschifffahrtsgesellschaft 船長の帽子';
+    expect(await counter.count(text, 'cl100k_base')).toBe(cl100k(text));
+    expect(counter.count(text)).toBe(countTokens(text));
+    expect(cl100k(text)).not.toBe(countTokens(text));
   });
 
   it('counts special tokens as plain text', () => {

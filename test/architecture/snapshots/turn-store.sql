@@ -11,17 +11,19 @@ with project as (
   select $1, $13, id, $14, 2, $3 from project
   returning id, last_seq
 ), session as (
-  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running
+  select c.id, c.last_seq, $9::uuid as question_id, null::uuid as parent_id, ($8::text is null or true) as is_running,
+    2 as path_length
   from created c
 ), 
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, path_length, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.path_length - 1, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now()
+    from session s
   ), 
   answer as (
-    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
-    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+    insert into messages (user_id, id, session_id, parent_id, path_length, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.path_length, s.last_seq, 'assistant', '', 'pending' from session s
   ), turn as (
     insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
     select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
@@ -31,14 +33,23 @@ with project as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  case when p.is_content_encrypted then p.id end as "contentProjectId", (
+  p.context_overflow as "contextOverflow", case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
   ) as "providerKey", null as interrupted from session s, project p;
 with context as materialized (
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+    coalesce(q.path_length, (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = q.id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  )) - 1 as path_length
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
   where q.user_id = $1 and q.id = $2
 ), path as (
@@ -60,6 +71,13 @@ with recursive session as (
   select coalesce(encode(sha256(convert_to(
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+), summary as (
+  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
+  from session s
+  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
+  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
+  join history h on h.id = y.message_id
+  order by h.place limit 1
 )
 select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
   null::int as place
@@ -70,10 +88,14 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+union all
+select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+union all
+select null, 'path', '', null, null, null, path_length from session
 ), measured as (
   select set_config('app.context_tokens',
     (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
-  from context where role in ('user', 'assistant')
+  from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
@@ -105,16 +127,26 @@ with place as (
       title = coalesce(s.title, case when s.last_seq = 0 then $14 end)
   from place p
   where s.user_id = $1 and s.id = p.id
-  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running
+  returning s.id, s.project_id, s.last_seq, $9::uuid as question_id, p.parent_id, p.policy, p.is_running,
+    coalesce((select m.path_length from messages m where m.user_id = $1 and m.id = p.parent_id), (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = p.parent_id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  ), 0) + 2 as path_length
 ), 
   question as (
     insert into messages
-      (user_id, id, session_id, parent_id, seq, role, content, parts, content_tokens, sealed, status, completed_at)
-    select $1, $9, s.id, s.parent_id, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now() from session s
+      (user_id, id, session_id, parent_id, path_length, seq, role, content, parts, content_tokens, sealed, status, completed_at)
+    select $1, $9, s.id, s.parent_id, s.path_length - 1, s.last_seq - 1, 'user', $10, $11, $12, $15, 'completed', now()
+    from session s
   ), 
   answer as (
-    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
-    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+    insert into messages (user_id, id, session_id, parent_id, path_length, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.path_length, s.last_seq, 'assistant', '', 'pending' from session s
   ), turn as (
     insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
     select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
@@ -130,7 +162,7 @@ with place as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  case when p.is_content_encrypted then p.id end as "contentProjectId", (
+  p.context_overflow as "contextOverflow", case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -138,7 +170,16 @@ select
 from session s join projects p on p.user_id = $1 and p.id = s.project_id;
 with context as materialized (
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+    coalesce(q.path_length, (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = q.id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  )) - 1 as path_length
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
   where q.user_id = $1 and q.id = $2
 ), path as (
@@ -160,6 +201,13 @@ with recursive session as (
   select coalesce(encode(sha256(convert_to(
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+), summary as (
+  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
+  from session s
+  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
+  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
+  join history h on h.id = y.message_id
+  order by h.place limit 1
 )
 select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
   null::int as place
@@ -170,10 +218,14 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+union all
+select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+union all
+select null, 'path', '', null, null, null, path_length from session
 ), measured as (
   select set_config('app.context_tokens',
     (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
-  from context where role in ('user', 'assistant')
+  from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
@@ -200,11 +252,20 @@ with place as (
   set last_seq = s.last_seq + 1, last_message_id = $3, last_active_at = now(), is_branched = true
   from place p
   where s.user_id = $1 and s.id = p.id
-  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running
+  returning s.id, s.project_id, s.last_seq, p.question_id, null::uuid as parent_id, p.policy, p.is_running,
+    coalesce((select m.path_length from messages m where m.user_id = $1 and m.id = p.question_id), (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = p.question_id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  ), 0) + 1 as path_length
 ), 
   answer as (
-    insert into messages (user_id, id, session_id, parent_id, seq, role, content, status)
-    select $1, $3, s.id, s.question_id, s.last_seq, 'assistant', '', 'pending' from session s
+    insert into messages (user_id, id, session_id, parent_id, path_length, seq, role, content, status)
+    select $1, $3, s.id, s.question_id, s.path_length, s.last_seq, 'assistant', '', 'pending' from session s
   ), turn as (
     insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
     select $1, $3, s.id, s.last_seq, s.is_running, $4, $5,
@@ -220,23 +281,33 @@ with place as (
 select 
   s.id as "sessionId", p.id as "projectId", s.question_id as "questionId", s.parent_id as "parentId", s.last_seq as seq, now() as "createdAt",
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
-  case when p.is_content_encrypted then p.id end as "contentProjectId", (
+  p.context_overflow as "contextOverflow", case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
   ) as "providerKey", (select array_agg(i.message_id) from interrupted i) as interrupted
 from session s join projects p on p.user_id = $1 and p.id = s.project_id;
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 with context as materialized (
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+    coalesce(q.path_length, (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = q.id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  )) - 1 as path_length
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
   where q.user_id = $1 and q.id = (select a.parent_id from messages a where a.user_id = $1 and a.id = $2)
 ), path as (
@@ -258,6 +329,13 @@ with recursive session as (
   select coalesce(encode(sha256(convert_to(
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+), summary as (
+  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
+  from session s
+  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
+  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
+  join history h on h.id = y.message_id
+  order by h.place limit 1
 )
 select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
   null::int as place
@@ -268,10 +346,14 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+union all
+select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+union all
+select null, 'path', '', null, null, null, path_length from session
 ), measured as (
   select set_config('app.context_tokens',
     (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
-  from context where role in ('user', 'assistant')
+  from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
@@ -285,7 +367,7 @@ begin; set local app.user_id = '<tenant>';
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
   m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   exists (select 1 from budget_reservations r where r.user_id = $1 and r.message_id = $2) as "isBudgeted",
-  case when p.is_content_encrypted then p.id end as "contentProjectId", (
+  p.context_overflow as "contextOverflow", case when p.is_content_encrypted then p.id end as "contentProjectId", (
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
@@ -302,17 +384,27 @@ lateral (
   where c.user_id = $1 and c.message_id = $2 and c.attempt = (select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2) and c.start_offset >= 0
 ) c
 where m.user_id = $1 and m.id = $2;
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 with context as materialized (
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+    coalesce(q.path_length, (
+    with recursive up as (
+      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = q.id
+      union all
+      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
+      where u.path_length is null
+    )
+    select max(steps) + coalesce(max(path_length) - 1, 0) from up
+  )) - 1 as path_length
   from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
   where q.user_id = $1 and q.id = (select a.parent_id from messages a where a.user_id = $1 and a.id = $2)
 ), path as (
@@ -334,6 +426,13 @@ with recursive session as (
   select coalesce(encode(sha256(convert_to(
     string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
   from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+), summary as (
+  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
+  from session s
+  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
+  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
+  join history h on h.id = y.message_id
+  order by h.place limit 1
 )
 select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
   null::int as place
@@ -344,10 +443,14 @@ from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
 where (select value from stamp) is distinct from $5
 union all
 select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+union all
+select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+union all
+select null, 'path', '', null, null, null, path_length from session
 ), measured as (
   select set_config('app.context_tokens',
     (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
-  from context where role in ('user', 'assistant')
+  from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
@@ -400,7 +503,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
-    sealed = $17, completed_at = now(), cost_micro_usd = (
+    sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (
       select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
  then sum(e.cost_micro_usd) end
       from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer')
@@ -457,7 +560,7 @@ with turn as (
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
-    sealed = $17, completed_at = now(), cost_micro_usd = (
+    sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (
       select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
  then sum(e.cost_micro_usd) end
       from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer')
@@ -469,24 +572,26 @@ commit;
 
 -- TurnStore.findMessage
 begin; set local app.user_id = '<tenant>';
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
 
 -- TurnStore.findSettled
 begin; set local app.user_id = '<tenant>';
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
@@ -500,20 +605,22 @@ commit;
 
 -- TurnStore.findTurn
 begin; set local app.user_id = '<tenant>';
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;
@@ -530,12 +637,13 @@ lateral (
   where c.user_id = $1 and c.message_id = $2 and c.attempt = t.attempt and c.start_offset >= case when t.attempt = $3 then $4 else 0 end
 ) c
 where t.user_id = $1 and t.message_id = $2;
-select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", seq, role, content, parts,
+select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
   cached_input_tokens as "cachedInputTokens", is_usage_estimated as "isUsageEstimated",
-  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", feedback_rating as "feedbackRating",
-  feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment", created_at as "createdAt", completed_at as "completedAt"
+  cost_micro_usd::float8 as "costMicroUsd", error_code as "errorCode", error_detail as "errorDetail", context,
+  feedback_rating as "feedbackRating", feedback_comment as "feedbackComment", sealed, sealed_comment as "sealedComment",
+  created_at as "createdAt", completed_at as "completedAt"
 from messages
 where user_id = $1 and id = case when $3 then (select parent_id from messages where user_id = $1 and id = $2) else $2 end;
 commit;

@@ -1,5 +1,12 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { buildContext, type Context, type ContextEntry } from './context-builder.js';
+import {
+  buildContext,
+  type Context,
+  type ContextEntry,
+  type ContextInput,
+  type PathEntry,
+  type Summary,
+} from './context-builder.js';
 
 // What a message costs beside its text, and what the beginning of the answer does.
 const MESSAGE = 4;
@@ -10,60 +17,73 @@ const entry = (role: Role, content: string, tokens: number): ContextEntry => ({ 
 const question = entry('user', 'q', 10);
 const textsOf = ({ messages }: Context): unknown[] => messages.map(({ content }) => content);
 
-/** Newest first, as the store reads it: a2, q2, a1, q1 of 10 tokens each. */
-const history = [2, 1].flatMap((turn) => [entry('assistant', `a${turn}`, 10), entry('user', `q${turn}`, 10)]);
+/** A path as the store reads it, newest first; `unread` messages come before the first of these. */
+const pathOf = (entries: readonly ContextEntry[], unread = 0): Pick<ContextInput, 'history' | 'pathLength'> => ({
+  history: entries.map((one, i): PathEntry => ({ ...one, position: unread + entries.length - i })),
+  pathLength: unread + entries.length,
+});
+
+/** Newest first: a2, q2, a1, q1 of 10 tokens each. */
+const turns = [2, 1].flatMap((turn) => [entry('assistant', `a${turn}`, 10), entry('user', `q${turn}`, 10)]);
+const path = pathOf(turns);
 const each = 10 + MESSAGE;
 const alone = ANSWER + each;
+
+const build = (budget: number, more: Partial<ContextInput> = {}): Context =>
+  buildContext({ prompts: [], ...path, summary: null, question, budget, ...more });
 
 describe('buildContext', () => {
   it('gives the prompts in order, then the history oldest first, then the question', () => {
     const prompts = [entry('system', 's1', 5), entry('system', 's2', 5)];
-    const context = buildContext({ prompts, history, question, budget: 1000 });
+    const context = build(1000, { prompts });
     expect(textsOf(context)).toEqual(['s1', 's2', 'q1', 'a1', 'q2', 'a2', 'q']);
-    expect(context.dropped).toBe(0);
+    expect(context).toMatchObject({ messagesSent: 5, summarised: 0, dropped: 0 });
   });
 
   it('counts every text with what its message costs, and the beginning of the answer once', () => {
-    const prompts = [entry('system', 's1', 5)];
-    const { inputTokens } = buildContext({ prompts, history, question, budget: 1000 });
+    const { inputTokens } = build(1000, { prompts: [entry('system', 's1', 5)] });
     expect(inputTokens).toBe(ANSWER + (5 + MESSAGE) + 5 * each);
   });
 
   it('takes what fits exactly, and drops the oldest turn for one token less', () => {
     const whole = alone + 4 * each;
-    expect(textsOf(buildContext({ prompts: [], history, question, budget: whole }))).toEqual([
-      'q1',
-      'a1',
-      'q2',
-      'a2',
-      'q',
-    ]);
-    const tight = buildContext({ prompts: [], history, question, budget: whole - 1 });
+    expect(textsOf(build(whole))).toEqual(['q1', 'a1', 'q2', 'a2', 'q']);
+    const tight = build(whole - 1);
     expect(textsOf(tight)).toEqual(['q2', 'a2', 'q']);
-    expect(tight).toMatchObject({ dropped: 2, inputTokens: alone + 2 * each });
+    expect(tight).toMatchObject({ messagesSent: 3, dropped: 2, inputTokens: alone + 2 * each });
   });
 
-  it('never uses more than the budget, whatever the budget is', () => {
+  it('never uses more than the budget, and accounts for every message, whatever the budget is', () => {
     for (let budget = alone; budget <= alone + 5 * each; budget++) {
-      const { inputTokens, messages, dropped } = buildContext({ prompts: [], history, question, budget });
+      const { inputTokens, messages, messagesSent, dropped } = build(budget);
       expect(inputTokens).toBeLessThanOrEqual(budget);
-      expect(messages.length).toBe(history.length - dropped + 1);
+      expect(messages.length).toBe(messagesSent);
+      expect(messagesSent + dropped).toBe(turns.length + 1);
       expect(inputTokens).toBe(alone + (messages.length - 1) * each);
     }
   });
 
   it('never begins the history with an answer whose question had no room', () => {
     for (let budget = alone; budget <= alone + 5 * each; budget++) {
-      expect(buildContext({ prompts: [], history, question, budget }).messages[0]?.role).toBe('user');
+      expect(build(budget).messages[0]?.role).toBe('user');
     }
   });
 
   it('never begins the history with an answer whose question was not even read', () => {
-    const cut = history.slice(0, 3);
-    const context = buildContext({ prompts: [], history: cut, question, budget: 1000 });
+    const context = build(1000, pathOf(turns.slice(0, 3), 1));
     expect(textsOf(context)).toEqual(['q2', 'a2', 'q']);
-    expect(context).toMatchObject({ dropped: 1, inputTokens: alone + 2 * each });
-    expect(textsOf(buildContext({ prompts: [], history: history.slice(0, 1), question, budget: 1000 }))).toEqual(['q']);
+    expect(context).toMatchObject({ dropped: 2, inputTokens: alone + 2 * each });
+    expect(textsOf(build(1000, pathOf(turns.slice(0, 1), 3)))).toEqual(['q']);
+  });
+
+  it('counts what was not even read as dropped', () => {
+    expect(build(1000, pathOf(turns, 96))).toMatchObject({ messagesSent: 5, dropped: 96 });
+    expect(build(1000, { history: [], pathLength: 100 })).toMatchObject({ messagesSent: 1, dropped: 100 });
+  });
+
+  it('does not miss a failed answer, which says nothing', () => {
+    const history = path.history.filter(({ position }) => position !== 2);
+    expect(build(1000, { history })).toMatchObject({ messagesSent: 4, dropped: 0 });
   });
 
   it('leaves no hole: what is older than the first message without room goes too, though it would fit', () => {
@@ -73,37 +93,79 @@ describe('buildContext', () => {
       entry('assistant', 'a1', 1),
       entry('user', 'q1', 1),
     ];
-    expect(textsOf(buildContext({ prompts: [], history: uneven, question, budget: 100 }))).toEqual(['q']);
+    expect(textsOf(build(100, pathOf(uneven)))).toEqual(['q']);
   });
 
   it('keeps questions that got no answer', () => {
     const unanswered = [entry('user', 'q2', 10), entry('user', 'q1', 10)];
-    expect(textsOf(buildContext({ prompts: [], history: unanswered, question, budget: 1000 }))).toEqual([
-      'q1',
-      'q2',
-      'q',
-    ]);
+    expect(textsOf(build(1000, pathOf(unanswered)))).toEqual(['q1', 'q2', 'q']);
   });
 
   it('gives up all history before a prompt', () => {
-    const prompts = [entry('system', 's', 100)];
-    const context = buildContext({ prompts, history, question, budget: alone + 100 + MESSAGE });
+    const context = build(alone + 100 + MESSAGE, { prompts: [entry('system', 's', 100)] });
     expect(textsOf(context)).toEqual(['s', 'q']);
     expect(context.dropped).toBe(4);
   });
 
   it('throws context_too_large when prompts and question alone are over the budget, by one token', () => {
-    const prompts = [entry('system', 's', 100)];
     const budget = alone + 100 + MESSAGE - 1;
-    const build = (): Context => buildContext({ prompts, history, question, budget });
-    expect(build).toThrow(AppError);
-    expect(build).toThrow(expect.objectContaining({ code: 'context_too_large' }) as Error);
-    expect(build).toThrow(`They take ${budget + 1} tokens; ${budget} are allowed.`);
+    const tooMuch = (): Context => build(budget, { prompts: [entry('system', 's', 100)] });
+    expect(tooMuch).toThrow(AppError);
+    expect(tooMuch).toThrow(expect.objectContaining({ code: 'context_too_large' }) as Error);
+    expect(tooMuch).toThrow(`They take ${budget + 1} tokens; ${budget} are allowed.`);
   });
 
   it('does not change what it was given', () => {
-    const given = [...history];
-    buildContext({ prompts: [], history: given, question, budget: alone + 2 * each });
-    expect(given).toEqual(history);
+    const given = [...path.history];
+    build(alone + 2 * each, { history: given });
+    expect(given).toEqual(path.history);
+  });
+});
+
+describe('a summary', () => {
+  const summary: Summary = { content: 'in short', tokens: 6, messageCount: 2 };
+  const summaryCost = 6 + MESSAGE;
+
+  it('is not used as long as everything fits', () => {
+    const context = build(alone + 4 * each, { summary });
+    expect(textsOf(context)).toEqual(['q1', 'a1', 'q2', 'a2', 'q']);
+    expect(context.summarised).toBe(0);
+  });
+
+  it('stands for the oldest turns as soon as one of them has no room, behind the prompts', () => {
+    const prompts = [entry('system', 's', 5)];
+    const context = build(alone + 4 * each + 5, { prompts, summary });
+    expect(textsOf(context)).toEqual(['s', expect.stringContaining('in short'), 'q2', 'a2', 'q']);
+    expect(context).toMatchObject({
+      messagesSent: 3,
+      summarised: 2,
+      dropped: 0,
+      inputTokens: alone + 5 + MESSAGE + summaryCost + 2 * each,
+    });
+  });
+
+  it('is kept when turns after it have no room, which are dropped then', () => {
+    const context = build(alone + summaryCost + 2 * each - 1, { summary });
+    expect(textsOf(context)).toEqual([expect.stringContaining('in short'), 'q']);
+    expect(context).toMatchObject({ messagesSent: 1, summarised: 2, dropped: 2 });
+  });
+
+  it('counts as dropped what lies between it and the oldest message that was read', () => {
+    const context = build(1000, { ...pathOf(turns, 96), summary: { ...summary, messageCount: 90 } });
+    expect(context).toMatchObject({ messagesSent: 5, summarised: 90, dropped: 6 });
+  });
+
+  it('is left out where there is no room for it', () => {
+    const context = build(alone + summaryCost - 1, { summary });
+    expect(textsOf(context)).toEqual(['q']);
+    expect(context).toMatchObject({ summarised: 0, dropped: 4 });
+  });
+
+  it('never uses more than the budget, and accounts for every message, whatever the budget is', () => {
+    for (let budget = alone; budget <= alone + 5 * each; budget++) {
+      const { inputTokens, messagesSent, summarised, dropped } = build(budget, { summary });
+      expect(inputTokens).toBeLessThanOrEqual(budget);
+      expect(messagesSent + summarised + dropped).toBe(turns.length + 1);
+    }
   });
 });

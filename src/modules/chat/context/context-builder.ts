@@ -1,28 +1,66 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
 
-/** A prompt or message that may go to the model, with its size as counted when it was written. */
+/** A prompt or message that may go to the model, with its size in tokens. */
 export interface ContextEntry {
   readonly message: LlmMessage;
   readonly tokens: number;
 }
 
+/** A message on the path to the question. */
+export interface PathEntry extends ContextEntry {
+  /** Which message of the path it is, from 1. */
+  readonly position: number;
+}
+
+/** What a model has said of the beginning of a path. */
+export interface Summary {
+  readonly content: string;
+  /** Size of what the model gets to read of it: `summaryMessage`. */
+  readonly tokens: number;
+  /** It stands for that many messages, from the first one on. */
+  readonly messageCount: number;
+}
+
 export interface ContextInput {
   /** In the order of the project. */
   readonly prompts: readonly ContextEntry[];
-  /** The path to the question, newest first. */
-  readonly history: readonly ContextEntry[];
+  /** The newest part of the path to the question, newest first. */
+  readonly history: readonly PathEntry[];
+  /** How many messages the path has, the question not counted. */
+  readonly pathLength: number;
+  /** What may stand for the beginning of the path when the whole does not fit. */
+  readonly summary: Summary | null;
   readonly question: ContextEntry;
   /** Tokens for all of it together. */
   readonly budget: number;
 }
 
-export interface Context {
-  readonly messages: readonly LlmMessage[];
+/** What a model was given to read. The first three add up to the path with its question. */
+export interface ContextFacts {
+  /** Messages that it got word for word, the question included; prompts are not counted. */
+  readonly messagesSent: number;
+  /** Messages for which a summary stands. */
+  readonly summarised: number;
+  /** Messages that it got nothing of. A failed answer says nothing, so it is not missed, if it was read at all. */
+  readonly dropped: number;
   /** Our own count; the provider's may differ by its template. */
   readonly inputTokens: number;
-  /** How many messages of the given history found no room. */
-  readonly dropped: number;
+}
+
+export interface Context extends ContextFacts {
+  readonly messages: readonly LlmMessage[];
+}
+
+/** How much of the room for what is said there is use of, since the last summary; in tokens and messages. */
+export interface Fullness {
+  readonly room: number;
+  /** Summary, history and question. */
+  readonly tokens: number;
+  /** History, question and answer. */
+  readonly messages: number;
+  /** Whether something had no room. */
+  readonly isOver: boolean;
 }
 
 // Chat templates wrap each message in a few tokens and open the answer with some more:
@@ -33,27 +71,64 @@ export const PER_ANSWER = 3;
 /** What a picture costs when nobody has counted it. */
 export const IMAGE_TOKENS = 1000;
 
+/** What an entry takes, with what the template adds to it. */
+export const costOf = ({ tokens }: Pick<ContextEntry, 'tokens'>): number => tokens + PER_MESSAGE;
+
+/** What is left for a question and what was said before it. */
+export const roomBeside = (prompts: readonly ContextEntry[], budget: number): number =>
+  prompts.reduce((room, prompt) => room - costOf(prompt), budget - PER_ANSWER);
+
+/** A summary as the model reads it. Not as the user's word, which has to come in turn with the assistant's. */
+export function summaryMessage(content: string): LlmMessage {
+  return { role: 'system', content: `What was said before, in short:\n\n${content}` };
+}
+
 /**
- * What the model gets to read: all system prompts in order, as much of the newest history as fits, the question last.
+ * What the model gets to read: all system prompts in order, the whole history or as much of the newest as fits, the
+ * question last. When something has to be left out and there is a summary, it comes before what it does not stand for.
  * History never begins with an answer whose question is missing. Throws `context_too_large` when even without history
  * it does not fit.
  */
-export function buildContext({ prompts, history, question, budget }: ContextInput): Context {
-  const cost = ({ tokens }: ContextEntry): number => tokens + PER_MESSAGE;
-  let inputTokens = PER_ANSWER + cost(question) + prompts.reduce((sum, prompt) => sum + cost(prompt), 0);
-  if (inputTokens > budget) {
-    throw new AppError('context_too_large', { detail: `They take ${inputTokens} tokens; ${budget} are allowed.` });
+export function buildContext(input: ContextInput): Context {
+  const { prompts, question, budget, summary } = input;
+  const room = roomBeside(prompts, budget) - costOf(question);
+  if (room < 0) {
+    throw new AppError('context_too_large', {
+      detail: `They take ${budget - room} tokens; ${budget} are allowed.`,
+    });
   }
-  const kept: ContextEntry[] = [];
-  for (const entry of history) {
-    if (inputTokens + cost(entry) > budget) break;
-    inputTokens += cost(entry);
+  const whole = fit(input, room, null);
+  return whole.dropped > 0 && summary !== null && costOf(summary) <= room ? fit(input, room, summary) : whole;
+}
+
+function fit(
+  { prompts, history, pathLength, question, budget }: ContextInput,
+  room: number,
+  summary: Summary | null,
+): Context {
+  const summarised = summary?.messageCount ?? 0;
+  const open = history.filter(({ position }) => position > summarised);
+  let left = summary === null ? room : room - costOf(summary);
+  const kept: PathEntry[] = [];
+  for (const entry of open) {
+    if (costOf(entry) > left) break;
+    left -= costOf(entry);
     kept.push(entry);
   }
   // Its question found no room, or was older than what was read.
-  while (kept.at(-1)?.message.role === 'assistant') {
-    inputTokens -= cost(kept.pop() as ContextEntry);
-  }
-  const messages = [...prompts, ...kept.reverse(), question].map(({ message }) => message);
-  return { messages, inputTokens, dropped: history.length - kept.length };
+  while (kept.at(-1)?.message.role === 'assistant') left += costOf(kept.pop() as PathEntry);
+  const unread = Math.max(0, (open.at(-1)?.position ?? pathLength + 1) - 1 - summarised);
+  const standIn = summary === null ? [] : [summaryMessage(summary.content)];
+  return {
+    messages: [
+      ...prompts.map(({ message }) => message),
+      ...standIn,
+      ...kept.map(({ message }) => message).reverse(),
+      question.message,
+    ],
+    messagesSent: kept.length + 1,
+    summarised,
+    dropped: open.length - kept.length + unread,
+    inputTokens: budget - left,
+  };
 }

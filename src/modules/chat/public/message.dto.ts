@@ -54,6 +54,27 @@ export class Usage {
   estimated: boolean;
 }
 
+export class MessageContext {
+  @ApiProperty({
+    type: 'integer',
+    description:
+      'Messages that the model got word for word, the question included; prompts are not counted. With the next two it adds up to the whole conversation.',
+  })
+  messages_sent: number;
+
+  @ApiProperty({ type: 'integer', description: 'The oldest messages, for which a summary stood.' })
+  summarised: number;
+
+  @ApiProperty({ type: 'integer', description: 'Messages that there was no room for.' })
+  dropped: number;
+
+  @ApiProperty({
+    type: 'integer',
+    description: "Tokens of all that was sent, prompts included, by this server's count; `usage` has the provider's.",
+  })
+  input_tokens: number;
+}
+
 export class Feedback {
   @ApiProperty({ enum: ['up', 'down'] })
   rating: 'up' | 'down';
@@ -114,6 +135,13 @@ export class Message {
 
   @ApiProperty({ type: Problem, nullable: true, description: 'Why it failed or was interrupted.' })
   error: Problem | null;
+
+  @ApiProperty({
+    type: MessageContext,
+    nullable: true,
+    description: 'What the model was given to read; null for what users write and when no model was asked.',
+  })
+  context: MessageContext | null;
 
   @ApiProperty({ type: Feedback, nullable: true })
   feedback: Feedback | null;

@@ -8,3 +8,10 @@ export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
 /** What becomes of an answer whose instance died in the middle: `retry` asks again, `keep` settles it with its text. */
 export const CRASH_POLICIES = ['retry', 'keep'] as const;
 export type CrashPolicy = (typeof CRASH_POLICIES)[number];
+
+/**
+ * What becomes of history that does not fit into what the model may read: `drop` leaves out the oldest turns, `summarise`
+ * has a model sum them up, once, which costs a call of its own.
+ */
+export const CONTEXT_OVERFLOWS = ['drop', 'summarise'] as const;
+export type ContextOverflow = (typeof CONTEXT_OVERFLOWS)[number];

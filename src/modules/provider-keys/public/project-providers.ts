@@ -98,6 +98,14 @@ export class ProjectProviders {
   }
 }
 
+/**
+ * Whose list of models may be asked for those of a project: this server's provider, or OpenRouter's, which is the same for
+ * everybody. Null: the list of a user's own server is not ours to read.
+ */
+export function listerOf({ providerKey }: ProjectProvider, provider: LlmProvider): LlmProvider | null {
+  return providerKey === null || providerKey.provider === 'openrouter' ? provider : null;
+}
+
 /** Where the key of that id is sealed for. */
 export function placeOf(id: string): SecretPlace {
   return { table: 'provider_keys', column: 'sealed_key', ids: [id] };

@@ -28,6 +28,6 @@ export interface UsagePlace {
   readonly userId: string;
   readonly projectId: string;
   readonly sessionId: string;
-  /** The answer that the call was for, also when it only named its session. */
+  /** The answer that the call was for, also when it only named its session; a summary has an id of its own. */
   readonly messageId: string;
 }

@@ -1,0 +1,55 @@
+import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
+import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
+import { countTokens as p50k } from 'gpt-tokenizer/encoding/p50k_base';
+import type { ModelWindow } from '../../llm/public/model-windows.js';
+import { contextBudget, UNKNOWN_TOKENIZER_SHARE } from './context-budget.js';
+
+const known: ModelWindow = { contextWindow: 10_000, maxOutputTokens: 2000, encoding: 'o200k_base' };
+const unknown: ModelWindow = { contextWindow: null, maxOutputTokens: null, encoding: null };
+
+describe('contextBudget', () => {
+  it('is what config allows, where the window has room for more', () => {
+    expect(contextBudget(5000, known, undefined)).toBe(5000);
+  });
+
+  it('leaves room in the window for the longest answer: the one that was asked for, else the longest of the model', () => {
+    expect(contextBudget(16_000, known, undefined)).toBe(8000);
+    expect(contextBudget(16_000, known, 500)).toBe(9500);
+    expect(contextBudget(16_000, known, 9000)).toBe(1000);
+  });
+
+  it('leaves half the window to what is read, of models that could fill it all with their answer', () => {
+    expect(contextBudget(16_000, { ...known, contextWindow: 8192, maxOutputTokens: 8192 }, undefined)).toBe(4096);
+    expect(contextBudget(16_000, { ...known, maxOutputTokens: null }, undefined)).toBe(5000);
+  });
+
+  it('is nothing when the answer alone may fill the window', () => {
+    expect(contextBudget(16_000, known, 20_000)).toBe(0);
+  });
+
+  it('keeps a margin for models that count in a way of their own, in what config allows and in their window', () => {
+    expect(contextBudget(16_000, unknown, 500)).toBe(11_200);
+    expect(contextBudget(16_000, { ...unknown, contextWindow: 10_000 }, 500)).toBe(6650);
+  });
+});
+
+describe('the margin for an unknown tokenizer', () => {
+  // Half and a quarter as many words as the vocabulary that sizes are estimated by: as models of others have them.
+  const samples = {
+    English: `The harbour was quiet when the first boats came in, and nobody had thought of telling the old keeper that the
+      light would not be needed any more. "You will want your breakfast," she said, and put the kettle on.`,
+    German: `Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. Danach gab es für alle Beteiligten Kaffee und
+      selbst gebackenen Kuchen, obwohl es an jenem Nachmittag schon ziemlich spät geworden war.`,
+    French: `Le port était calme quand les premiers bateaux sont rentrés, et personne n'avait pensé à prévenir le vieux gardien
+      que la lumière ne serait plus nécessaire.`,
+    code: `export function sum(numbers: readonly number[]): number {\n  return numbers.reduce((a, b) => a + b, 0);\n}`,
+  };
+
+  it.each(Object.entries(samples))('is enough for cl100k_base in %s', (_, text) => {
+    expect(o200k(text)).toBeGreaterThanOrEqual(cl100k(text) * UNKNOWN_TOKENIZER_SHARE);
+  });
+
+  it('is enough for a vocabulary of a quarter of the size in English', () => {
+    expect(o200k(samples.English)).toBeGreaterThanOrEqual(p50k(samples.English) * UNKNOWN_TOKENIZER_SHARE);
+  });
+});

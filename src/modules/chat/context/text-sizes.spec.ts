@@ -1,0 +1,67 @@
+import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
+import { type Encoding, TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { type ContextInput, IMAGE_TOKENS } from './context-builder.js';
+import { TextSizes } from './text-sizes.js';
+
+/** The real one, which also tells what it was asked to count. */
+class WatchedCounter extends TokenCounter {
+  readonly counted: string[] = [];
+
+  override count(text: string, encoding?: Encoding): number | Promise<number> {
+    this.counted.push(text);
+    return super.count(text, encoding);
+  }
+}
+
+const german = 'Donaudampfschifffahrtsgesellschaftskapitänsmütze';
+const texts = ['Wie heißt das?', german, 'Und auf Japanisch?', '船長の帽子'];
+/** Newest first; the stored sizes are wrong on purpose. */
+const history = texts
+  .map((content, i) => ({
+    message: { role: i % 2 === 0 ? 'user' : 'assistant', content } as const,
+    tokens: 1,
+    position: i + 1,
+  }))
+  .reverse();
+const input: ContextInput = {
+  prompts: [{ message: { role: 'system', content: 'Sei höflich.' }, tokens: 1 }],
+  history,
+  pathLength: 4,
+  summary: null,
+  question: { message: { role: 'user', content: 'Noch einmal?' }, tokens: 1 },
+  budget: 1000,
+};
+
+describe('TextSizes', () => {
+  it('gives the sizes that the vocabulary itself gives', async () => {
+    const recounted = await new TextSizes(new TokenCounter()).recount(input, 'cl100k_base');
+    expect(recounted.history.map(({ tokens }) => tokens)).toEqual([...texts].reverse().map((text) => cl100k(text)));
+    expect(recounted.prompts[0]?.tokens).toBe(cl100k('Sei höflich.'));
+    expect(recounted.question.tokens).toBe(cl100k('Noch einmal?'));
+  });
+
+  it('counts each text once, however many turns it is sent with', async () => {
+    const counter = new WatchedCounter();
+    const sizes = new TextSizes(counter);
+    await sizes.recount(input, 'cl100k_base');
+    expect(counter.counted).toHaveLength(6);
+    const next = { message: { role: 'user', content: 'Something new' } as const, tokens: 1 };
+    await sizes.recount({ ...input, question: next }, 'cl100k_base');
+    expect(counter.counted.slice(6)).toEqual(['Something new']);
+  });
+
+  it('counts no more of the history than there can be room for', async () => {
+    const counter = new WatchedCounter();
+    const { history } = await new TextSizes(counter).recount({ ...input, budget: 30 }, 'cl100k_base');
+    expect(history.length).toBeLessThan(4);
+    expect(counter.counted).not.toContain(texts[0]);
+  });
+
+  it('adds texts and pictures of a message', async () => {
+    const image_url = { url: 'https://example.com/a.png' };
+    const content = [{ type: 'text', text: german } as const, { type: 'image_url', image_url } as const];
+    expect(await new TextSizes(new TokenCounter()).sizeOf({ role: 'user', content }, 'cl100k_base')).toBe(
+      cl100k(german) + IMAGE_TOKENS,
+    );
+  });
+});

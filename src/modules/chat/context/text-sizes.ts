@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type Encoding, TokenCounter } from '../../../platform/tokens/token-counter.js';
+import type { LlmMessage } from '../../llm/public/llm-provider.js';
+import { type ContextEntry, type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
+
+/** Sizes of texts that are remembered; some 100 bytes each. */
+const REMEMBERED = 20_000;
+
+/**
+ * Sizes for models that count by another vocabulary than the stored sizes were counted by. Each text is counted once and
+ * its size remembered under its hash, which costs a fiftieth of counting; so a turn counts what is new since the last one.
+ */
+@Injectable()
+export class TextSizes {
+  private readonly sizes = new Map<string, number>();
+
+  constructor(private readonly tokens: TokenCounter) {}
+
+  /** The same with the sizes that `encoding` gives, of as much of the history as can matter. */
+  async recount(input: ContextInput, encoding: Encoding): Promise<ContextInput> {
+    const sized = async <E extends ContextEntry>(entry: E): Promise<E> => ({
+      ...entry,
+      tokens: await this.sizeOf(entry.message, encoding),
+    });
+    const prompts: ContextEntry[] = [];
+    for (const prompt of input.prompts) prompts.push(await sized(prompt));
+    const question = await sized(input.question);
+    const history: ContextInput['history'][number][] = [];
+    let left = roomBeside(prompts, input.budget) - costOf(question);
+    // One more than there is room for shows that there is none.
+    for (const entry of input.history) {
+      if (left < 0) break;
+      const counted = await sized(entry);
+      history.push(counted);
+      left -= costOf(counted);
+    }
+    return { ...input, prompts, question, history };
+  }
+
+  async sizeOf({ content }: LlmMessage, encoding: Encoding): Promise<number> {
+    if (typeof content === 'string') return this.count(content, encoding);
+    let size = 0;
+    for (const part of content) size += part.type === 'text' ? await this.count(part.text, encoding) : IMAGE_TOKENS;
+    return size;
+  }
+
+  private async count(text: string, encoding: Encoding): Promise<number> {
+    const key = `${encoding} ${createHash('sha256').update(text).digest('base64')}`;
+    const known = this.sizes.get(key);
+    const size = known ?? (await this.tokens.count(text, encoding));
+    // What was used last is last to go.
+    this.sizes.delete(key);
+    this.sizes.set(key, size);
+    for (const oldest of this.sizes.keys()) {
+      if (this.sizes.size <= REMEMBERED) break;
+      this.sizes.delete(oldest);
+    }
+    return size;
+  }
+}

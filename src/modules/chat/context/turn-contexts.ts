@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../../../platform/config/app-config.js';
+import type { LlmProvider } from '../../llm/public/llm-provider.js';
+import { ModelWindows } from '../../llm/public/model-windows.js';
+import { listerOf } from '../../provider-keys/public/project-providers.js';
+import type { Message } from '../message.entity.js';
+import type { OpenTurn } from '../open-turn.js';
+import {
+  buildContext,
+  type Context,
+  type ContextInput,
+  costOf,
+  type Fullness,
+  roomBeside,
+  type Summary,
+} from './context-builder.js';
+import { contextBudget } from './context-budget.js';
+import { SessionSummaries, type SummaryTask } from './session-summaries.js';
+import { TextSizes } from './text-sizes.js';
+
+/** How full the context may be before a summary is made ahead of need, as a share of what there is room for. */
+const NEAR_SHARE = 0.8;
+/** Summaries in a row after one turn, where a long session has none yet. */
+const MAX_STEPS = 3;
+
+/** Whom a turn asks. */
+export interface Asked {
+  readonly provider: LlmProvider;
+  readonly model: string;
+  readonly isOwnKey: boolean;
+}
+
+/** What the model of a turn gets to read, within its window; and summaries, where the project wants them. */
+@Injectable()
+export class TurnContexts {
+  constructor(
+    private readonly windows: ModelWindows,
+    private readonly sizes: TextSizes,
+    private readonly summaries: SessionSummaries,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** With what is there. Made once, and then the turn lets go of it: it may be a hundred times as large as the rest. */
+  async build(turn: OpenTurn, asked: Asked): Promise<Context> {
+    return buildContext(await this.inputOf(turn, asked));
+  }
+
+  /**
+   * The same; where something would be left out that can be summed up, it waits for that.
+   * Throws `context_too_large` when prompts and question alone do not fit.
+   */
+  async prepare(turn: OpenTurn, asked: Asked, signal: AbortSignal): Promise<Context> {
+    const input = await this.inputOf(turn, asked);
+    const context = buildContext(input);
+    if (turn.project.contextOverflow !== 'summarise') return context;
+    const room = roomBeside(input.prompts, input.budget);
+    const leafId = turn.question.parentId;
+    let { summary } = input;
+    let better = context;
+    if (context.dropped > 0 && leafId !== null) {
+      const extension = await this.summaries.extend(
+        { ...taskOf(turn, leafId, room), taken: costOf(input.question) },
+        signal,
+        true,
+      );
+      summary = extension?.summary ?? summary;
+      better = extension === null ? context : buildContext({ ...input, summary });
+    }
+    turn.fullness = fullness(input, summary, room, better.dropped > 0);
+    return better;
+  }
+
+  /** After a turn: makes the summary that its next one would have to wait for. Never throws. */
+  async lookAhead(turn: OpenTurn, answer: Message): Promise<void> {
+    const { fullness } = turn;
+    if (fullness === null || answer.content === '') return;
+    const { room, messages, isOver } = fullness;
+    const tokens = fullness.tokens + costOf({ tokens: answer.contentTokens ?? 0 });
+    const isNear = tokens > room * NEAR_SHARE || messages > this.config.historyMessages * NEAR_SHARE;
+    if (!isNear && !isOver) return;
+    for (let step = 0; step < MAX_STEPS; step++) {
+      const extension = await this.summaries.extend(taskOf(turn, answer.id, room), new AbortController().signal, false);
+      if (extension === null || extension.isWhole) return;
+    }
+  }
+
+  private async inputOf(turn: OpenTurn, { provider, model }: Asked): Promise<ContextInput> {
+    const { prompts, history, summary, pathLength, question, project, request } = turn;
+    turn.prompts = turn.history = [];
+    turn.summary = null;
+    const window = this.windows.find(model, listerOf(project, provider));
+    const answerTokens = request.params.max_output_tokens ?? project.params.max_output_tokens;
+    const budget = contextBudget(this.config.contextTokens, window, answerTokens);
+    const message = { role: 'user', content: question.parts ?? question.content } as const;
+    const asked = { message, tokens: question.contentTokens ?? 0 };
+    const input = { prompts, history, summary, pathLength, question: asked, budget };
+    const { encoding } = window;
+    return encoding === null || encoding === 'o200k_base' ? input : this.sizes.recount(input, encoding);
+  }
+}
+
+function fullness(
+  { history, pathLength, question }: ContextInput,
+  summary: Summary | null,
+  room: number,
+  isOver: boolean,
+): Fullness {
+  const summarised = summary?.messageCount ?? 0;
+  const since = history.filter(({ position }) => position > summarised);
+  return {
+    room,
+    tokens: [...since, question, ...(summary === null ? [] : [summary])].reduce((sum, entry) => sum + costOf(entry), 0),
+    // The answer, too.
+    messages: pathLength - summarised + 2,
+    isOver,
+  };
+}
+
+function taskOf({ answer, project, request, contentKey }: OpenTurn, leafId: string, room: number): SummaryTask {
+  const { userId, sessionId } = answer;
+  return { userId, sessionId, leafId, room, taken: 0, project, contentKey, model: request.model };
+}

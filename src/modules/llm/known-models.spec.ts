@@ -1,0 +1,45 @@
+import { modelToEncodingMap } from 'gpt-tokenizer/mapping';
+import * as models from 'gpt-tokenizer/models';
+import { knownModel } from './known-models.js';
+
+interface Spec {
+  readonly name: string;
+  readonly context_window?: number;
+  readonly max_output_tokens?: number;
+  readonly supported_endpoints?: readonly string[];
+}
+
+/** What the tokenizer's authors have read at OpenAI: the models that chat in text. */
+const listed = Object.entries(models as unknown as Record<string, Spec>).filter(
+  ([name, { context_window, supported_endpoints = [] }]) =>
+    context_window !== undefined &&
+    supported_endpoints.includes('chat_completions') &&
+    !/audio|realtime|image|search|transcribe|instruct|vision/.test(name),
+);
+
+describe('knownModel', () => {
+  it.each(listed.filter(([name]) => knownModel(name) !== null))('agrees with what others know of %s', (name, spec) => {
+    expect(knownModel(name)).toEqual({
+      contextWindow: spec.context_window,
+      maxOutputTokens: spec.max_output_tokens,
+      encoding: (modelToEncodingMap as Record<string, string>)[name] ?? 'o200k_base',
+    });
+  });
+
+  it('knows most of them', () => {
+    expect(listed.filter(([name]) => knownModel(name) !== null).length).toBeGreaterThan(50);
+  });
+
+  it('knows a model with a date behind its name, and under the name that OpenRouter gives it', () => {
+    expect(knownModel('gpt-4o-mini-2024-07-18')).toBe(knownModel('gpt-4o-mini'));
+    expect(knownModel('openai/gpt-4:floor')).toBe(knownModel('gpt-4'));
+    expect(knownModel('openai/gpt-4')).toMatchObject({ contextWindow: 8192, encoding: 'cl100k_base' });
+  });
+
+  it.each(['scripted', 'anthropic/claude-sonnet-4', 'mistralai/gpt-4', 'gpt-4o-mine', 'constructor', ''])(
+    'knows nothing of %j',
+    (name) => {
+      expect(knownModel(name)).toBeNull();
+    },
+  );
+});
