@@ -101,7 +101,8 @@ describe('the retention of a project', () => {
     for (const [table, then] of Object.entries(before)) {
       expect({ table, rows: after[table] }).toEqual({
         table,
-        rows: then.filter((row) => !row.includes(doomed.session_id)),
+        // What was paid stays in the ledger: ids and numbers, no word.
+        rows: then.filter((row) => table === 'usage_entries' || !row.includes(doomed.session_id)),
       });
     }
     const [log] = await t.database.query<{ count: number }>(
@@ -246,9 +247,9 @@ describe('the nightly run', () => {
     await doneAt(`now() - interval '2 days'`);
     await Promise.all([t.app, other].map((app) => app.get(RetentionJob).look()));
     expect(await told(id)).toHaveLength(1);
-    await doneAt('now()');
-    const results = await Promise.all([run(), run(other)]);
-    expect(results.filter((result) => result === null)).toHaveLength(1);
+    // However long it takes, the other one asks in vain.
+    const second = await t.app.get(NightlyJobs).run('retention', null, () => run(other));
+    expect(second).toBeNull();
   });
 
   it('is taken over from an instance that is silent, which then does no further step', async () => {
