@@ -1,3 +1,5 @@
+const PLENTY = 1_000_000_000;
+
 /** What the OpenAPI document says of the routes, so that a new route is attacked without a word. */
 export class Contract {
   constructor(document) {
@@ -48,7 +50,8 @@ export class Contract {
     const type = [schema.type].flat()[0];
     if (type === 'object') return this.#sampleObject(schema);
     if (type === 'array') return schema.minItems === 0 ? [] : [this.sample(schema.items, name)];
-    if (type === 'integer' || type === 'number') return Math.max(1, schema.minimum ?? 1);
+    // As much as may be: an attacker that gives himself small budgets gets no further.
+    if (type === 'integer' || type === 'number') return Math.min(schema.maximum ?? PLENTY, PLENTY);
     if (type === 'boolean') return false;
     if (schema.format === 'email') return 'somebody@example.com';
     if (schema.format === 'uuid') return '00000000-0000-7000-8000-000000000000';
