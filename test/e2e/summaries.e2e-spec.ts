@@ -322,6 +322,31 @@ describe('while a summary is made', () => {
   });
 });
 
+it('is in the ledger with every call that it took, also one that failed', async () => {
+  const entries = (sessionId: string): Promise<unknown[]> =>
+    t.database.query(
+      `select status, model, input_tokens is not null as "isCounted" from usage_entries
+       where session_id = $1 and kind = 'summary'`,
+      [sessionId],
+    );
+  /** A session that was long before: three summaries in a row. */
+  const long = async (): Promise<string> => {
+    const { id } = await ada.project();
+    const turns = await talk(id, 30);
+    await ada.patch(`/projects/${id}`, { context_overflow: 'summarise' }).expect(200);
+    return last(await talk(last(turns), 31, 31)).session_id;
+  };
+  const sessionId = await long();
+  await made(sessionId, 3);
+  const completed = { status: 'completed', model: 'summariser', isCounted: true };
+  expect(await entries(sessionId)).toEqual([completed, completed, completed]);
+  script((_, answer) => answer.refuse(500));
+  const failedId = await long();
+  await expectSoon(async () =>
+    expect(await entries(failedId)).toEqual([{ ...completed, status: 'failed', isCounted: false }]),
+  );
+});
+
 it('is stored encrypted where its project encrypts its content, and opens for the next turns and the export', async () => {
   const turns = await talk(await summarising({ encrypt_content: true }), 8);
   const { session_id } = last(turns);

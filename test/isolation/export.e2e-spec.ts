@@ -24,6 +24,7 @@ const HARMLESS: Record<string, string> = {
   'api_keys.tokens_per_minute': 'a number',
   'messages.sealed': 'opened: the row shows content and parts',
   'messages.sealed_comment': 'opened: the row shows the comment',
+  'session_summaries.sealed': 'opened: the row shows the content',
   'turn_chunks.sealed': 'opened: the row shows the text',
   'audit_events.hash': "the user's own log can be checked by it",
   'audit_events.previous_hash': "the user's own log can be checked by it",
