@@ -182,8 +182,8 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   const question = [questionId, message, null, estimateTokens(message)];
   const [, , opened, context] = await transaction(userId, [
     { ...LOCK_SESSION, values: [userId, sessionId] },
-    { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, false, null] },
-    { ...READ_CONTEXT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS] },
+    { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, null, false, null] },
+    { ...READ_CONTEXT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS, null] },
   ]);
   const place = opened.rows[0];
   if (place === undefined) throw new Refusal(404, 'no such project or session');
@@ -192,7 +192,8 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
 
   const rows = context.rows.sort((a, b) => a.place - b.place);
   const isPrompt = ({ role }) => role === 'system';
-  const history = rows.filter((row) => !isPrompt(row) && row.content !== '').reverse();
+  const isSaid = ({ role, content }) => (role === 'user' || role === 'assistant') && content !== '';
+  const history = rows.filter(isSaid).reverse();
   const messages = [...rows.filter(isPrompt), ...history].map(({ role, content, parts }) => ({
     role,
     content: parts ?? content,
@@ -205,8 +206,22 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   const answer = await (isStream ? stream(messages, events.onText) : complete(messages));
 
   const { id, model, content, finishReason, usage } = answer;
-  const counts = [usage.prompt_tokens, usage.completion_tokens, null, false, null];
-  const facts = ['completed', content, estimateTokens(content), finishReason, 'openai', model, id, ...counts, null, 1];
+  const counts = [usage.prompt_tokens, usage.completion_tokens, null, false];
+  const facts = [
+    'completed',
+    content,
+    estimateTokens(content),
+    finishReason,
+    'openai',
+    model,
+    id,
+    ...counts,
+    null,
+    1,
+    null,
+    null,
+    null,
+  ];
   const [, closed] = await transaction(userId, [{ ...CLOSE, values: [userId, answerId, claimId, ...facts] }]);
   const completedAt = closed.rows[0].completedAt.toISOString();
   const assistant_message = present(answerId, place, 'assistant', content, questionId, createdAt, completedAt, answer);
