@@ -82,6 +82,13 @@ describe('a turn', () => {
     expect(t.model.requests.at(-1)?.messages.at(-1)?.content).toEqual(message);
   });
 
+  it('still knows a picture that came without a word', async () => {
+    const picture = [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }];
+    const { session_id } = await ada.turn({ project_id: project.id, message: picture });
+    await ada.turn({ session_id, message: 'What is on it?' });
+    expect(t.model.requests.at(-1)?.messages[0]?.content).toEqual(picture);
+  });
+
   it('has stored the question before the model is asked', async () => {
     let seen: unknown[] = [];
     t.model.next(async (_request, answer) => {

@@ -183,7 +183,7 @@ export function toContext(context: QueryResult | undefined): ReadContext {
     else if (row.role === 'system') prompts.push(toEntry(row));
     else if (row.role !== 'path') {
       // A failed answer has no text: it says nothing to a model.
-      if (row.content !== '') history.push({ ...toEntry(row), position });
+      if (row.content !== '' || row.parts !== null) history.push({ ...toEntry(row), position });
       position -= 1;
     }
   }
