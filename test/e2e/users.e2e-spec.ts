@@ -164,7 +164,9 @@ describe('deleting the account', () => {
     const project = made.body as { id: string };
     await user.prompt(project.id);
     await user.apiKey({ project_id: project.id });
-    const { assistant_message } = await user.turn({ project_id: project.id });
+    await user.patch(`/projects/${project.id}`, { requests_per_minute: 100 }).expect(200);
+    await user.post('/projects', { name: 'Sealed', encrypt_content: true }).expect(201);
+    const { assistant_message, session_id } = await user.turn({ project_id: project.id });
     await user.put(`/chat/messages/${assistant_message.id}/feedback`, { rating: 'up', comment: 'Fine' }).expect(200);
     const gate = t.model.hold('So far');
     const { body } = await user.post('/chat', { project_id: project.id, message: 'Hi', background: true }).expect(202);
@@ -180,6 +182,16 @@ describe('deleting the account', () => {
       [user.id, project.id, newId()],
     );
     await t.database.query(`insert into second_factors (user_id, secret) values ($1, 'x')`, [user.id]);
+    await t.database.query(
+      `insert into session_summaries (user_id, message_id, session_id, claimed_until) values ($1, $2, $3, now())`,
+      [user.id, assistant_message.id, session_id],
+    );
+    await t.database.query(`insert into retention_runs values ($1, $2, 1, 2, 3)`, [user.id, project.id]);
+    await user.put('/users/me/budget', { day_limit_micro_usd: 5_000_000, month_limit_micro_usd: null }).expect(200);
+    await t.database.query(
+      `insert into budget_reservations (user_id, message_id, project_id, micro_usd) values ($1, $2, $3, 9)`,
+      [user.id, running, project.id],
+    );
     return { end: gate.release };
   };
 
