@@ -213,6 +213,27 @@ const moneyOf = ({ query }: TestApp['database'], userId: string): Promise<object
     [userId],
   );
 
+/** The claim is the victim's, which a twin without turns does not have. */
+const close = call('close', async ({ app, database }, { userId }, things) => {
+  const { running_id: id } = things;
+  const [turn] = await database.query<{ claimId: string }>(
+    'select claim_id as "claimId" from turns where message_id = $1',
+    [id],
+  );
+  const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false, attempts: [CALL] };
+  const closed = await app.get(TurnStore).close(
+    {
+      ...turn,
+      answer: { userId, id, sessionId: things.busy_session_id },
+      attempt: 1,
+      contentKey: null,
+      project: { projectId: things.project_id },
+    } as never,
+    settled as never,
+  );
+  return [closed, await moneyOf(database, userId)];
+});
+
 const calls: Probe[] = [
   call('requestStop of a running turn', ({ app }, actor, { running_id }) =>
     app.get(TurnClaims).requestStop(actor, running_id),
@@ -226,25 +247,6 @@ const calls: Probe[] = [
     const { messageId } = (await app.get(TurnClaims).claimNext(actor, busy_session_id)) ?? {};
     await database.query(`update turns set owner = claim_id where user_id = $1`, [actor.userId]);
     return messageId;
-  }),
-  call('close', async ({ app, database }, { userId }, things) => {
-    const { running_id: id } = things;
-    const [turn] = await database.query<{ claimId: string }>(
-      'select claim_id as "claimId" from turns where user_id = $1 and message_id = $2',
-      [userId, id],
-    );
-    const settled = { status: 'completed', content: 'x', contentTokens: 1, isUsageEstimated: false, attempts: [CALL] };
-    const closed = await app.get(TurnStore).close(
-      {
-        ...turn,
-        answer: { userId, id, sessionId: things.busy_session_id },
-        attempt: 1,
-        contentKey: null,
-        project: { projectId: things.project_id },
-      } as never,
-      settled as never,
-    );
-    return [closed, await moneyOf(database, userId)];
   }),
   call('UsageRecorder.recordDeletedTurn', async ({ app, database }, { userId }, things) => {
     const { project_id: projectId, question_id: messageId, session_id: sessionId } = things;
@@ -357,4 +359,5 @@ const calls: Probe[] = [
   ),
 ];
 
-export const PROBES: readonly Probe[] = [...more, ...calls, ...requests];
+// Only the first few that send a statement are tried without some of the rows, and turns settle in most of them.
+export const PROBES: readonly Probe[] = [close, ...more, ...calls, ...requests];
