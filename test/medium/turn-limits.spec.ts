@@ -42,7 +42,14 @@ const open = (store = here, projectId = projects[0] as string, cap?: number): Pr
   return store.open({ userId: ada.id }, { projectId }, question, { model: null, params }, { policy: null, key: null });
 };
 const outcome = (tokens: number) =>
-  ({ status: 'completed', content: 'x', contentTokens: 1, inputTokens: tokens, isUsageEstimated: false }) as never;
+  ({
+    status: 'completed',
+    content: 'x',
+    contentTokens: 1,
+    inputTokens: tokens,
+    isUsageEstimated: false,
+    attempts: [],
+  }) as never;
 const fullAt = async (unit = 'tokens'): Promise<string[]> =>
   (
     await t.database.query<{ at: string }>(

@@ -163,6 +163,7 @@ describe('loadConfig', () => {
         'OPENAI_MODEL',
         'OPENROUTER_MODEL',
         'TITLE_MODEL',
+        'SUMMARY_MODEL',
       ],
       // Checked against others, below.
       ...['OPENAI_API_KEY', 'OPENROUTER_API_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_OWNER_URL'],
