@@ -29,12 +29,13 @@ describe('the memory of open streams', () => {
     model = await ScriptedModel.start();
     const { PATH, HOME } = process.env;
     child = fork(pathOf('../../dist/src/main.js'), [], {
-      execArgv: ['--expose-gc', '--import', pathOf('../../bench/memory-probe.mjs')],
+      execArgv: ['--expose-gc', '--import', pathOf('../../bench/probe.mjs')],
       env: {
         ...{ PATH, HOME, LOG_LEVEL: 'warn', PORT: '0', HOST: '127.0.0.1' },
         DATA_DIR: mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'memory-')),
         ...{ DATABASE_URL: database.url, MIGRATE_ON_START: 'false' },
         ...{ LLM_PROVIDER: 'openai', OPENAI_API_KEY: 'k', OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'scripted' },
+        ...{ DEFAULT_PLAN: 'unlimited', CONTEXT_TOKENS: '32000' },
         JWT_SECRET: 'a test secret that is long enough to be taken',
         PASSWORD_PEPPER: 'a test pepper that is long enough to be taken',
         BCRYPT_COST: '4',

@@ -1,3 +1,4 @@
+import { newId } from '../../src/kernel/ids.js';
 import { ERROR_CATALOGUE } from '../../src/kernel/errors/error-catalogue.js';
 import { FAULTS, KEY } from '../contract/wire-fault-table.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
@@ -44,7 +45,8 @@ describe('a turn whose upstream fails', () => {
   it.each(cases)('settles, plain and streamed alike: %s', async (_, script, outcome) => {
     const isTimeout = !('text' in outcome) && outcome[0] === 'provider_timeout' && script[0] !== undefined;
     const user = isTimeout ? hasty : patient;
-    const request = { project_id: project.id, message: 'Hi' };
+    // One failure after the other would open a circuit; each model has one of its own.
+    const request = { project_id: project.id, message: 'Hi', model: newId() };
 
     upstream.answerWith(script);
     const plain = await user.post('/chat', request);
