@@ -34,7 +34,7 @@ export const MUTANTS = {
   },
   markup: {
     without: 'the headers of security',
-    program: patch('app.factory.js', '...securityHeaders(config),', ''),
+    program: patch('app.factory.js', 'const fixed = securityHeaders(config);', 'const fixed = {};'),
   },
   'mass-assignment': {
     without: 'the refusal of unknown fields',

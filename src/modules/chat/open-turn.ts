@@ -202,13 +202,13 @@ export function toOpened(
   const { isRunning, interrupted, text } = row;
   const [reservation] = (reserved?.rows ?? []) as { warnings: BudgetWarning[] }[];
   return {
-    answer: {
-      ...emptyMessage(userId, answerId, row),
+    // As the question: assigned, not spread.
+    answer: Object.assign(emptyMessage(userId, answerId, row), {
       parentId: row.questionId,
       seq: row.seq,
-      role: 'assistant',
-      status: 'pending',
-    },
+      role: 'assistant' as const,
+      status: 'pending' as const,
+    }),
     project: { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow },
     ...context,
     fullness: null,

@@ -74,8 +74,8 @@ class BoundStream implements AsyncIterableIterator<LlmEvent> {
   private leave: Leave | null = null;
 
   constructor(
-    private readonly enter: () => Promise<Leave>,
-    /** Until it is called: it holds the whole conversation. */
+    private enter: (() => Promise<Leave>) | null,
+    /** Both until they are called: it holds the whole conversation. */
     private open: (() => AsyncIterator<LlmEvent>) | null,
   ) {}
 
@@ -84,7 +84,7 @@ class BoundStream implements AsyncIterableIterator<LlmEvent> {
   }
 
   next(): Promise<IteratorResult<LlmEvent>> {
-    if (this.open !== null) return this.first(this.open);
+    if (this.open !== null && this.enter !== null) return this.first(this.enter, this.open);
     // No async function: it would cost each token another turn through the queue.
     return this.events?.next().then(this.onResult, this.onError) ?? Promise.resolve(END);
   }
@@ -106,9 +106,12 @@ class BoundStream implements AsyncIterableIterator<LlmEvent> {
     throw error;
   };
 
-  private async first(open: () => AsyncIterator<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
-    this.open = null;
-    this.leave = await this.enter();
+  private async first(
+    enter: () => Promise<Leave>,
+    open: () => AsyncIterator<LlmEvent>,
+  ): Promise<IteratorResult<LlmEvent>> {
+    this.enter = this.open = null;
+    this.leave = await enter();
     this.events = open();
     return this.next();
   }

@@ -147,9 +147,11 @@ class JudgedStream implements AsyncIterableIterator<LlmEvent> {
       if (result.done !== true && isNotice(result.value)) return result;
       this.call = null;
       this.verdict.answered();
+      // Told; it may be let go of for as long as the answer takes.
+      this.verdict = null;
       return result;
     } catch (error) {
-      this.verdict.ended(error, signal);
+      this.verdict?.ended(error, signal);
       throw error;
     }
   }
