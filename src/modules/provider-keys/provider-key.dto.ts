@@ -3,7 +3,7 @@ import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { KEY_PROVIDERS, type KeyProvider } from './public/project-providers.js';
 
-const PROVIDER = 'custom: any server that speaks the OpenAI wire, by its base_url. Its answers say `openai`.';
+const PROVIDER = 'custom: any server that speaks the OpenAI wire, by its base_url. Its answers say `custom`.';
 
 export class SetProviderKeyRequest {
   @ApiProperty({ enum: KEY_PROVIDERS, description: PROVIDER })
