@@ -12,9 +12,10 @@ import { Pool } from 'undici';
 
 const env = process.env;
 const dist = pathToFileURL(`${env.PARLEY_DIST}/`);
-const { LOCK_SESSION, OPEN_IN_SESSION, READ_CONTEXT, CLOSE } = await import(
+const { LOCK_SESSION, OPEN_IN_SESSION, CLOSE } = await import(
   new URL('src/modules/chat/turn-statements.js', dist).href
 );
+const { ADMIT } = await import(new URL('src/modules/chat/context/context-statements.js', dist).href);
 const { isId, newId } = await import(new URL('src/kernel/ids.js', dist).href);
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -22,6 +23,7 @@ const MAX_MESSAGE_CHARS = 100_000;
 const LEASE_MS = 30_000;
 const HISTORY = Number(env.HISTORY_MESSAGES);
 const CONTEXT_TOKENS = 16_000;
+const PLAN = 'unlimited';
 const OWNER = newId();
 
 class Refusal extends Error {
@@ -183,7 +185,7 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   const [, , opened, context] = await transaction(userId, [
     { ...LOCK_SESSION, values: [userId, sessionId] },
     { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, null, false, null] },
-    { ...READ_CONTEXT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS, null] },
+    { ...ADMIT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS, null, answerId, '{}', null, PLAN, null, 1000] },
   ]);
   const place = opened.rows[0];
   if (place === undefined) throw new Refusal(404, 'no such project or session');
@@ -206,21 +208,22 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   const answer = await (isStream ? stream(messages, events.onText) : complete(messages));
 
   const { id, model, content, finishReason, usage } = answer;
-  const counts = [usage.prompt_tokens, usage.completion_tokens, null, false];
-  const facts = [
-    'completed',
-    content,
-    estimateTokens(content),
-    finishReason,
-    'openai',
+  const tokens = [usage.prompt_tokens, usage.completion_tokens];
+  const call = {
+    attempt: 1,
+    provider: 'openai',
     model,
-    id,
-    ...counts,
-    null,
-    1,
-    null,
-    null,
-    null,
+    isOwnKey: false,
+    status: 'completed',
+    inputTokens: tokens[0],
+    outputTokens: tokens[1],
+    isEstimated: false,
+    generationId: id,
+  };
+  const facts = [
+    ...['completed', content, estimateTokens(content), finishReason, 'openai', model, id],
+    ...[...tokens, null, false, null, 1, null, null, null],
+    ...[projectId, JSON.stringify([call]), null],
   ];
   const [, closed] = await transaction(userId, [{ ...CLOSE, values: [userId, answerId, claimId, ...facts] }]);
   const completedAt = closed.rows[0].completedAt.toISOString();

@@ -476,8 +476,8 @@ const RECIPES: [
 
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = [
-  ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'charge', 'claim', 'readContext', 'opened', 'hash'],
-  ...['removeMessages', 'removeKeys', 'ensure', 'ofTurn'],
+  ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'admit', 'claim', 'valuesOfContext', 'opened', 'hash'],
+  ...['removeMessages', 'removeKeys', 'ensure'],
 ];
 
 /** Methods of these that need none. */

@@ -5,11 +5,12 @@ import type { ContentKey } from '../../platform/crypto/content-keys.js';
 import type { ContentPart, LlmParams } from '../llm/public/llm-provider.js';
 import type { ProviderAttempt } from '../llm/public/provider-attempt.js';
 import type { ProjectProvider } from '../provider-keys/public/project-providers.js';
-import type { Charged } from '../limits/public/turn-limits.js';
+import { type Charge, type Charged, toCharged } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy, ContextOverflow, CrashPolicy } from '../projects/public/turn-policy.js';
 import type { ContextEntry, Fullness, PathEntry, Summary } from './context/context-builder.js';
 import type { PromptSet } from './context/known-prompts.js';
 import type { BudgetWarning } from '../usage/public/budgets.js';
+import { toEntries } from '../usage/public/usage-recorder.js';
 import type { UsagePlace } from '../usage/public/used-call.js';
 import type { Message } from './message.entity.js';
 import { sealContent } from './sealed-content.js';
@@ -134,11 +135,13 @@ export interface OpenedRow extends ProjectFacts {
   isBudgeted?: boolean;
 }
 
-/** The stamp of the prompts, how long the path is, a summary of its beginning, or what may go to the model. */
+/** The stamp of the prompts, how long the path is, a summary of its beginning, what was charged, or what may go to the model. */
 type ContextRow =
   | { readonly role: 'stamp'; readonly content: string; readonly place: null }
   | { readonly role: 'path'; readonly place: number }
   | { readonly role: 'summary'; readonly content: string; readonly tokens: number; readonly place: number }
+  | { readonly role: 'charged'; readonly parts: Charge[] | null; readonly place: null }
+  | { readonly role: 'reserved'; readonly parts: BudgetWarning[]; readonly place: null }
   | EntryRow;
 
 interface EntryRow {
@@ -152,8 +155,11 @@ interface EntryRow {
 /** What was said before the question, as far as it was read. */
 type Said = Pick<OpenTurn, 'history' | 'summary' | 'pathLength'>;
 
-/** What was read for the model. */
+/** What was read for the model, and what the turn was charged with it. */
 export interface ReadContext extends Said {
+  readonly charges: Charge[] | null;
+  /** Null when no budget applies. */
+  readonly warnings: BudgetWarning[] | null;
   /** Null when they are those that the instance knows. */
   readonly prompts: PromptSet | null;
 }
@@ -166,7 +172,7 @@ export function single<T>(result: QueryResult | undefined): T {
 }
 
 /** What the rows of OPEN and of the context say of a turn. */
-export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | 'contentKey' | keyof Charged>;
+export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | 'contentKey'>;
 
 export function toContext(context: QueryResult | undefined): ReadContext {
   // UNION ALL promises no order.
@@ -174,12 +180,16 @@ export function toContext(context: QueryResult | undefined): ReadContext {
   const pathLength = rows.find(({ role }) => role === 'path')?.place ?? 0;
   let stamp: string | null = null;
   let summary: Summary | null = null;
+  let charges: Charge[] | null = null;
+  let warnings: BudgetWarning[] | null = null;
   const prompts: ContextEntry[] = [];
   const history: PathEntry[] = [];
   let position = pathLength;
   for (const row of rows) {
     if (row.role === 'stamp') stamp = row.content;
     else if (row.role === 'summary') summary = { content: row.content, tokens: row.tokens, messageCount: row.place };
+    else if (row.role === 'charged') charges = row.parts;
+    else if (row.role === 'reserved') warnings = row.parts;
     else if (row.role === 'system') prompts.push(toEntry(row));
     else if (row.role !== 'path') {
       // A failed answer has no text: it says nothing to a model.
@@ -187,20 +197,18 @@ export function toContext(context: QueryResult | undefined): ReadContext {
       position -= 1;
     }
   }
-  return { prompts: stamp === null ? null : { stamp, prompts }, history, summary, pathLength };
+  return { prompts: stamp === null ? null : { stamp, prompts }, history, summary, pathLength, charges, warnings };
 }
 
-/** @param reserved what the budgets said; null when they were not asked */
 export function toOpened(
   userId: string,
   answerId: string,
   row: OpenedRow,
-  context: Pick<Opened, 'prompts'> & Said,
-  reserved: QueryResult | null,
+  prompts: readonly ContextEntry[],
+  { history, summary, pathLength, charges, warnings }: ReadContext,
 ): Opened {
   const { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow } = row;
   const { isRunning, interrupted, text } = row;
-  const [reservation] = (reserved?.rows ?? []) as { warnings: BudgetWarning[] }[];
   return {
     // As the question: assigned, not spread.
     answer: Object.assign(emptyMessage(userId, answerId, row), {
@@ -210,13 +218,17 @@ export function toOpened(
       status: 'pending' as const,
     }),
     project: { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow },
-    ...context,
+    prompts,
+    history,
+    summary,
+    pathLength,
     fullness: null,
     isRunning,
     interrupted: interrupted ?? [],
     savedText: text ?? null,
-    isBudgeted: row.isBudgeted ?? reservation !== undefined,
-    budgetWarnings: reservation?.warnings ?? [],
+    isBudgeted: row.isBudgeted ?? warnings !== null,
+    budgetWarnings: warnings ?? [],
+    ...toCharged(charges),
   };
 }
 
@@ -259,13 +271,15 @@ export function emptyMessage(userId: string, id: string, { sessionId, createdAt 
   };
 }
 
-/** The values of CLOSE: what has become of an answer, as it is stored. */
-export function valuesOfClose({ claimId, answer, attempt, contentKey }: OpenTurn, o: Outcome): unknown[] {
+/** The values of CLOSE: what has become of an answer, as it is stored, with what it has used. */
+export function valuesOfClose(turn: OpenTurn, o: Outcome): unknown[] {
+  const { claimId, answer, project, attempt, contentKey, isMetered } = turn;
   const { content, sealed } = sealContent(contentKey, answer.id, { content: o.content, parts: null });
   return [
     ...[answer.userId, answer.id, claimId, o.status, content, o.contentTokens, o.finishReason],
     ...[o.provider, o.model, o.generationId, o.inputTokens, o.outputTokens, o.cachedInputTokens, o.isUsageEstimated],
     ...[o.errorCode, attempt, sealed, o.context === null ? null : JSON.stringify(o.context), o.errorDetail],
+    ...[project.projectId, toEntries(o.attempts), isMetered ? (o.inputTokens ?? 0) + (o.outputTokens ?? 0) : null],
   ];
 }
 

@@ -1,4 +1,6 @@
-import { PER_ANSWER, PER_MESSAGE } from './context/context-builder.js';
+import { settleTurn } from '../limits/public/turn-limits.js';
+import { insertEntries } from '../usage/public/usage-recorder.js';
+import { counted } from './context/context-statements.js';
 import { TURN_CHANNEL } from './turn-notices.js';
 
 /**
@@ -34,16 +36,6 @@ const INTERRUPTED = `
     returning t.message_id, pg_notify('${TURN_CHANNEL}', 'stop ' || t.owner)
   )`;
 
-// How many messages the path to a message has. Those of before the column was there have to be counted, up to one that knows.
-const counted = (id: string): string => `(
-    with recursive up as (
-      select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = ${id}
-      union all
-      select m.parent_id, m.path_length, u.steps + 1 from up u join messages m on m.user_id = $1 and m.id = u.parent_id
-      where u.path_length is null
-    )
-    select max(steps) + coalesce(max(path_length) - 1, 0) from up
-  )`;
 const pathLengthOf = (id: string): string =>
   `coalesce((select m.path_length from messages m where m.user_id = $1 and m.id = ${id}), ${counted(id)}, 0)`;
 
@@ -158,101 +150,35 @@ select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interru
 from session s join projects p on p.user_id = $1 and p.id = s.project_id`,
 };
 
-const CONTEXT = `
-with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
-    coalesce(q.path_length, ${counted('q.id')}) - 1 as path_length
-  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
-  where q.user_id = $1 and q.id = QUESTION_ID
-), path as (
-  select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
-  where s.is_branched and $3 > 0
-  union all
-  select m.*, p.depth + 1 from path p join messages m on m.user_id = $1 and m.id = p.parent_id where p.depth < $3
-), history as (
-  select id, role, content, parts, sealed, content_tokens, depth as place from path
-  union all
-  select h.* from session s cross join lateral (
-    select m.id, m.role, m.content, m.parts, m.sealed, m.content_tokens, -m.seq from messages m
-    where m.user_id = $1 and m.session_id = s.id and m.seq < s.seq
-    order by m.seq desc limit $3
-  ) h where not s.is_branched
-), counted as (
-  select h.*, sum(coalesce(h.content_tokens, 0)) over (order by h.place) as total from history h
-), stamp as (
-  select coalesce(encode(sha256(convert_to(
-    string_agg(concat_ws(' ', p.id, p.version, p.xmin), ',' order by p.position), 'UTF8')), 'base64'), '') as value
-  from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
-), summary as (
-  select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
-  from session s
-  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
-  join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
-  join history h on h.id = y.message_id
-  order by h.place limit 1
-)
-select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
-  null::int as place
-from stamp where value is distinct from $5
-union all
-select null, 'system', p.content, null, null, p.content_tokens, p.position
-from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
-where (select value from stamp) is distinct from $5
-union all
-select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
-union all
-select id, 'summary', content, null, sealed, content_tokens, message_count from summary
-union all
-select null, 'path', '', null, null, null, path_length from session`;
-
-// The size of what was said also goes, as the context builder counts it, to the statement that reserves the worst case of the
-// turn; the last branch gives no row, and makes sure that it does so for an empty history as well.
-const measured = (messageId: string): string => `
-with context as materialized (${CONTEXT.replace('QUESTION_ID', messageId)}
-), measured as (
-  select set_config('app.context_tokens',
-    (coalesce(sum(tokens), 0) + ${PER_MESSAGE} * (count(*) + 1) + ${PER_ANSWER})::text, true) as tokens
-  from context where role in ('user', 'assistant', 'summary')
-)
-select * from context
-union all
-select c.* from measured m left join context c on false where m.tokens is null`;
-
-// $2 question, $3 most messages of history, $4 most tokens of them: the prompts, and what was said before the question. It
-// runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn that came before. Only a
-// branched session is walked from child to parent; otherwise the path is a range of the index. Long messages lie outside
-// the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest first. Where the
-// project wants one, the newest summary of a message that was read comes along, with how many messages it stands for; and how
-// many there are before the question, read or not.
-// $5 the stamp of the prompts that the instance knows, or null: unless it is the stamp of those that hold now, both come. A
-// stamp names each prompt's row as the database has it, by its version and by the transaction that wrote it.
-export const READ_CONTEXT = { name: 'turn_read_context', text: measured('$2') };
-
-// The same for $2 an answer.
-export const READ_CONTEXT_OF_ANSWER = {
-  name: 'turn_read_context_of_answer',
-  text: measured('(select a.parent_id from messages a where a.user_id = $1 and a.id = $2)'),
-};
-
-// What the ledger says of the calls for an answer; null when one is not known. A call that was refused at once, of which no
-// tokens are known either, leaves the others' sum as it is.
-const COST = `
-      select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
-        then sum(e.cost_micro_usd) end
-      from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer'`;
-
-// $2 answer, $3 claim, then what it has become. Whoever lost the claim changes nothing. Also tells whether another turn of
-// the session waits for this end.
+// $2 answer, $3 claim, then what it has become; $20 project, $21 its calls of providers as JSON, $22 how many tokens it has used,
+// or null when none were charged. Whoever lost the claim changes nothing. What the answer costs is what its calls do, if that is
+// known of each; a call that was refused at once, of which no tokens are known either, leaves the others' sum as it is. Also
+// tells whether another turn of the session waits for this end.
 export const CLOSE = {
   name: 'turn_close',
   text: `
-with turn as (
-  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
+with settled as materialized (
+  select ${settleTurn({ answer: '$2', claim: '$3', tokens: '$22' })} where $22 is not null
+), turn as (
+  delete from turns t using (select count(*) from settled) s
+  where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3
+  returning t.message_id, t.session_id, t.created_at as at
+), entries as (${insertEntries({
+    kind: "'answer'",
+    revision: '0',
+    project: '$20',
+    session: 'b.session_id',
+    calls: '$21',
+    begun: 'turn',
+  })}
+  returning cost_micro_usd, status, input_tokens
 )
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
-    sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (${COST})
+    sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (
+      select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
+        then sum(e.cost_micro_usd) end from entries e)
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicroUsd", exists (

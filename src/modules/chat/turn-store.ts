@@ -6,11 +6,11 @@ import { AppConfig } from '../../platform/config/app-config.js';
 import { type ContentKey, ContentKeys } from '../../platform/crypto/content-keys.js';
 import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
 import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
-import { explainRefusal, toCharged, TurnLimits } from '../limits/public/turn-limits.js';
+import { explainRefusal } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy } from '../projects/public/turn-policy.js';
 import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
 import { Budgets } from '../usage/public/budgets.js';
-import { UsageRecorder } from '../usage/public/usage-recorder.js';
+import { ADMIT, ADMIT_ANSWER, READ_CONTEXT } from './context/context-statements.js';
 import { KnownPrompts, type PromptSet } from './context/known-prompts.js';
 import type { Message } from './message.entity.js';
 import {
@@ -20,7 +20,6 @@ import {
   type Opened,
   type OpenTurn,
   type Outcome,
-  placeOf,
   type Progress,
   type Settled,
   single,
@@ -46,8 +45,6 @@ export class TurnStore {
     private readonly claims: TurnClaims,
     private readonly prompts: KnownPrompts,
     private readonly budgets: Budgets,
-    private readonly limits: TurnLimits,
-    private readonly usage: UsageRecorder,
     private readonly contentKeys: ContentKeys,
     private readonly contents: SealedContent,
     private readonly places: SealedPlaces,
@@ -57,7 +54,7 @@ export class TurnStore {
   /**
    * Stores a question and the place of its answer, and claims the turn.
    * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, `idempotency_key_in_use`,
-   * `rate_limited`, or what `Budgets.reserve` does. Whatever is thrown, nothing is stored and nothing is charged.
+   * `rate_limited`, or what `reserveBudgets` does. Whatever is thrown, nothing is stored and nothing is charged.
    */
   async open(
     actor: Tenant,
@@ -84,11 +81,9 @@ export class TurnStore {
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
     const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
     const prompts = this.prompts.find(actor, place);
-    const [opened, context, reserved, charged] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
+    const [opened, context] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
       openStatement(place, claim, questionId, given, contentKey),
-      this.readContext(sql.READ_CONTEXT, userId, questionId, prompts),
-      this.budgets.reserve(userId, answerId),
-      this.charge(actor, answerId, request),
+      this.admit(ADMIT, actor, questionId, prompts, answerId, request),
     ]);
     const row = single<OpenedRow>(opened);
     return {
@@ -97,8 +92,7 @@ export class TurnStore {
       request,
       question: toQuestion(userId, questionId, row, given),
       contentKey,
-      ...this.opened(actor, answerId, row, context, prompts, reserved),
-      ...toCharged(charged),
+      ...this.opened(actor, answerId, row, context, prompts),
     };
   }
 
@@ -113,12 +107,10 @@ export class TurnStore {
     const [answerId, claimId] = [newId(), newId()];
     const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
     const known = this.prompts.find(actor, {});
-    const [opened, asked, context, reserved, charged] = await this.runGuarded(actor, key, answerId, lock, [
+    const [opened, asked, context] = await this.runGuarded(actor, key, answerId, lock, [
       { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
       { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
-      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, answerId, known),
-      this.budgets.reserve(userId, answerId),
-      this.charge(actor, answerId, request),
+      this.admit(ADMIT_ANSWER, actor, answerId, known, answerId, request),
     ]);
     const row = single<OpenedRow>(opened);
     return {
@@ -127,8 +119,7 @@ export class TurnStore {
       request,
       question: single<Message>(asked),
       contentKey: await this.contentKeyOf(userId, row),
-      ...this.opened(actor, answerId, row, context, known, reserved),
-      ...toCharged(charged),
+      ...this.opened(actor, answerId, row, context, known),
     };
   }
 
@@ -137,26 +128,21 @@ export class TurnStore {
     const [opened, asked, context] = await this.run({ userId }, [
       { ...READ_TURN, values: [userId, messageId] },
       { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
-      this.readContext(sql.READ_CONTEXT_OF_ANSWER, userId, messageId, null),
+      { ...READ_CONTEXT, values: this.valuesOfContext(userId, messageId, null) },
     ]);
     const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
     if (row === undefined || question === undefined) return null;
     const contentKey = await this.contentKeyOf(userId, row);
     // Whether it was charged stands with its claim.
-    const found = { ...this.opened({ userId }, messageId, row, context, null), allowances: [], isMetered: true };
-    return { claimId, attempt, request, question, contentKey, ...found };
+    const found = this.opened({ userId }, messageId, row, context, null);
+    return { claimId, attempt, request, question, contentKey, ...found, isMetered: true };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
   async close(turn: OpenTurn, outcome: Outcome): Promise<Settled | null> {
-    const { claimId, answer, attempt, isMetered } = turn;
-    // The ledger comes first: it holds the claim, and the cost of the answer is read from it. The limits are the last lock.
-    const charges = this.usage.ofTurn(placeOf(turn), claimId, outcome.attempts);
-    const used = (outcome.inputTokens ?? 0) + (outcome.outputTokens ?? 0);
-    const settle = isMetered ? [this.limits.settle(answer.userId, answer.id, claimId, used)] : [];
-    const close = { ...sql.CLOSE, values: valuesOfClose(turn, outcome) };
-    const results = await this.run(answer, [...charges, ...settle, close]);
-    const row = results.at(-1)?.rows[0] as (Pick<Message, 'completedAt' | 'costMicroUsd'> & Settled) | undefined;
+    const { answer, attempt } = turn;
+    const [closed] = await this.run(answer, [{ ...sql.CLOSE, values: valuesOfClose(turn, outcome) }]);
+    const row = closed?.rows[0] as (Pick<Message, 'completedAt' | 'costMicroUsd'> & Settled) | undefined;
     if (row === undefined) return null;
     const { attempts: _, ...columns } = outcome;
     const { completedAt, costMicroUsd, hasNext } = row;
@@ -248,10 +234,6 @@ export class TurnStore {
     }
   }
 
-  private charge(actor: Tenant, answerId: string, { params }: TurnRequest): Statement {
-    return this.limits.charge(actor, answerId, params.max_output_tokens ?? null);
-  }
-
   private claim(
     userId: string,
     place: string | null,
@@ -272,14 +254,23 @@ export class TurnStore {
     ];
   }
 
-  private readContext(
+  private admit(
     statement: { name: string; text: string },
-    userId: string,
+    { userId, apiKeyId = null }: Tenant,
     messageId: string,
     known: PromptSet | null,
+    answerId: string,
+    { params }: TurnRequest,
   ): Statement {
+    const { defaultPlan, usualOutputTokens } = this.config;
+    const limits = [apiKeyId, defaultPlan, params.max_output_tokens ?? null, usualOutputTokens];
+    const values = [...this.valuesOfContext(userId, messageId, known), answerId, this.budgets.rules, ...limits];
+    return { ...statement, values };
+  }
+
+  private valuesOfContext(userId: string, messageId: string, known: PromptSet | null): unknown[] {
     const { historyMessages, contextTokens } = this.config;
-    return { ...statement, values: [userId, messageId, historyMessages, contextTokens, known?.stamp ?? null] };
+    return [userId, messageId, historyMessages, contextTokens, known?.stamp ?? null];
   }
 
   private opened(
@@ -288,10 +279,8 @@ export class TurnStore {
     row: OpenedRow,
     context: QueryResult | undefined,
     known: PromptSet | null,
-    reserved: QueryResult | null = null,
   ): Opened {
-    const { prompts, ...said } = toContext(context);
-    const read = { prompts: this.prompts.settle(tenant, row, known, prompts), ...said };
-    return toOpened(tenant.userId, answerId, row, read, reserved);
+    const read = toContext(context);
+    return toOpened(tenant.userId, answerId, row, this.prompts.settle(tenant, row, known, read.prompts), read);
   }
 }

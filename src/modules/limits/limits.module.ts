@@ -2,14 +2,13 @@ import { Module } from '@nestjs/common';
 import { Sweeps } from '../../platform/jobs/sweeps.js';
 import { PlansRepository } from './plans.repository.js';
 import { Plans } from './public/plans.js';
-import { TurnLimits } from './public/turn-limits.js';
 import { TurnBucketsRepository } from './turn-buckets.repository.js';
 
 const SWEEP_MS = 600_000;
 
 @Module({
-  providers: [PlansRepository, TurnBucketsRepository, Plans, TurnLimits],
-  exports: [Plans, TurnLimits],
+  providers: [PlansRepository, TurnBucketsRepository, Plans],
+  exports: [Plans],
 })
 export class LimitsModule {
   constructor(sweeps: Sweeps, buckets: TurnBucketsRepository) {

@@ -23,6 +23,7 @@ import { UsageLedger1765000000000 } from '../../../migrations/1765000000000-usag
 import { Budgets1765010000000 } from '../../../migrations/1765010000000-budgets.js';
 import { ContextFacts1765100000000 } from '../../../migrations/1765100000000-context-facts.js';
 import { SessionSummaries1765110000000 } from '../../../migrations/1765110000000-session-summaries.js';
+import { TurnStatements1765200000000 } from '../../../migrations/1765200000000-turn-statements.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -54,6 +55,7 @@ export const MIGRATIONS = [
   Budgets1765010000000,
   ContextFacts1765100000000,
   SessionSummaries1765110000000,
+  TurnStatements1765200000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 

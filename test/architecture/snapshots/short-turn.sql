@@ -38,9 +38,8 @@ select
     from provider_keys k where k.user_id = $1 and k.project_id = p.id
   ) as "providerKey", null as interrupted from session s, project p;
 
-with context as materialized (
 with recursive session as (
-  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id,
+  select s.id, s.project_id, s.is_branched, q.seq, q.parent_id, q.content_tokens,
     coalesce(q.path_length, (
     with recursive up as (
       select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = $1 and m.id = q.id
@@ -49,8 +48,11 @@ with recursive session as (
       where u.path_length is null
     )
     select max(steps) + coalesce(max(path_length) - 1, 0) from up
-  )) - 1 as path_length
-  from messages q join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  )) - 1 as path_length,
+    p.context_overflow, p.requests_per_minute, p.tokens_per_minute, (p.params ->> 'max_output_tokens')::int as output_tokens
+  from messages q
+  join chat_sessions s on s.user_id = $1 and s.id = q.session_id
+  join projects p on p.user_id = $1 and p.id = s.project_id
   where q.user_id = $1 and q.id = $2
 ), path as (
   select m.*, 1 as depth from session s join messages m on m.user_id = $1 and m.id = s.parent_id
@@ -74,91 +76,73 @@ with recursive session as (
 ), summary as (
   select y.message_id as id, y.content, y.sealed, y.content_tokens, y.message_count
   from session s
-  join projects p on p.user_id = $1 and p.id = s.project_id and p.context_overflow = 'summarise'
   join session_summaries y on y.user_id = $1 and y.session_id = s.id and y.content is not null
   join history h on h.id = y.message_id
+  where s.context_overflow = 'summarise'
   order by h.place limit 1
-)
-select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed, null::int as tokens,
-  null::int as place
-from stamp where value is distinct from $5
-union all
-select null, 'system', p.content, null, null, p.content_tokens, p.position
-from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
-where (select value from stamp) is distinct from $5
-union all
-select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
-union all
-select id, 'summary', content, null, sealed, content_tokens, message_count from summary
-union all
-select null, 'path', '', null, null, null, path_length from session
+), context as (
+  select null::uuid as id, 'stamp' as role, value as content, null::jsonb as parts, null::bytea as sealed,
+    null::int as tokens, null::int as place
+  from stamp where value is distinct from $5
+  union all
+  select null, 'system', p.content, null, null, p.content_tokens, p.position
+  from session s join prompts p on p.user_id = $1 and p.project_id = s.project_id
+  where (select value from stamp) is distinct from $5
+  union all
+  select id, role, content, parts, sealed, content_tokens, place from counted where total <= $4
+  union all
+  select id, 'summary', content, null, sealed, content_tokens, message_count from summary
+  union all
+  select null, 'path', '', null, null, null, path_length from session
 ), measured as (
-  select set_config('app.context_tokens',
-    (coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3)::text, true) as tokens
+  select coalesce(sum(tokens), 0) + 4 * (count(*) + 1) + 3 as tokens
   from context where role in ('user', 'assistant', 'summary')
 )
 select * from context
 union all
-select c.* from measured m left join context c on false where m.tokens is null;
-
-select warnings from reserve_budgets($1, $2, $3);
-
-select charge_turn($1, $2, $3, $4, $5, $6) as charges;
+select null, 'charged', '', charge_turn($1, $6, s.project_id, $8, $9, s.requests_per_minute, s.tokens_per_minute, coalesce(s.content_tokens, 0) + coalesce($10, s.output_tokens, $11)), null, null, null
+from session s
+union all
+select null, 'reserved', '', r.warnings, null, null, null
+from session s cross join measured m cross join lateral reserve_budgets($1, $6, $7, m.tokens) r;
 
 commit;
 
 begin; set local app.user_id = '<tenant>';
 
-with began as materialized (
-  select t.created_at as at from turns t where t.user_id = $1 and t.message_id = $2 and t.claim_id = $8 for update
-)
-insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
-  status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
-  raw_usage)
-select $1, $2, $5, c.attempt, $6, $3, $4, c.provider, c.model, c."isOwnKey", c.status, c."inputTokens", c."outputTokens",
-  c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
-    greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
-    + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
-    + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
-from began b, jsonb_to_recordset($7) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
-  "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
-  "generationId" text, "rawUsage" jsonb)
-left join lateral (
-  select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
-  where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
-    and l.model in (c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''))
-  order by l.model = c.model desc, l.valid_from desc limit 1
-) p on true
-on conflict do nothing;
-
-with budget as materialized (
-  select b.id from budgets b where b.user_id = $1 and (b.project_id is null or b.project_id = $3)
-  order by b.project_id nulls first for no key update
-), spent as (
-  select coalesce(sum(e.cost_micro_usd), 0) as cost from usage_entries e
-  where exists (select 1 from budget) and e.user_id = $1 and e.message_id = $2 and e.xmin = pg_current_xact_id()::xid
-), today as (
-  select (now() at time zone 'UTC')::date as day, date_trunc('month', now() at time zone 'UTC')::date as month
-)
-update budgets b
-set day = greatest(b.day, t.day), month = greatest(b.month, t.month),
-  day_spent_micro_usd = case when b.day >= t.day then b.day_spent_micro_usd else 0 end
-    + case when b.day <= t.day then s.cost else 0 end,
-  month_spent_micro_usd = case when b.month >= t.month then b.month_spent_micro_usd else 0 end
-    + case when b.month <= t.month then s.cost else 0 end
-from budget, spent s, today t
-where b.user_id = $1 and b.id = budget.id and s.cost <> 0;
-
-with turn as (
-  delete from turns where user_id = $1 and message_id = $2 and claim_id = $3 returning message_id, session_id
+with settled as materialized (
+  select settle_turn($1, $2, $3, $22) where $22 is not null
+), turn as (
+  delete from turns t using (select count(*) from settled) s
+  where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3
+  returning t.message_id, t.session_id, t.created_at as at
+), entries as (
+  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
+    status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
+    raw_usage)
+  select $1, $2, 'answer', c.attempt, 0, $20, b.session_id, c.provider, c.model, c."isOwnKey", c.status,
+    c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
+      greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
+      + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
+      + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
+  from turn b, jsonb_to_recordset($21) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
+    "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
+    "generationId" text, "rawUsage" jsonb)
+  left join lateral (
+    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
+    where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
+      and l.model in (c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''))
+    order by l.model = c.model desc, l.valid_from desc limit 1
+  ) p on true
+  on conflict do nothing
+  returning cost_micro_usd, status, input_tokens
 )
 update messages m
 set status = $4, content = $5, content_tokens = $6, finish_reason = $7, provider = $8, model = $9, generation_id = $10,
     input_tokens = $11, output_tokens = $12, cached_input_tokens = $13, is_usage_estimated = $14, error_code = $15, attempt = $16,
     sealed = $17, context = $18, error_detail = $19, completed_at = now(), cost_micro_usd = (
       select case when bool_and(e.cost_micro_usd is not null or e.status = 'failed' and e.input_tokens is null)
- then sum(e.cost_micro_usd) end
-      from usage_entries e where e.user_id = $1 and e.message_id = $2 and e.kind = 'answer')
+ then sum(e.cost_micro_usd) end from entries e)
 from turn t
 where m.user_id = $1 and m.id = t.message_id
 returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicroUsd", exists (

@@ -1,14 +1,10 @@
-import { Injectable } from '@nestjs/common';
-import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
-import type { Statement } from '../../../platform/database/pipeline.js';
 import { type Allowance, rateLimitHeaders, toAllowance } from '../../../platform/rate-limit/rate-limiter.js';
 
 const WINDOW_SECONDS = 60;
 
 /** One limit that a turn was charged to, as charge_turn in the migrations says it. */
-interface Charge {
+export interface Charge {
   readonly name: string;
   readonly limit: number;
   /** Seconds until the bucket is full, with this turn taken from it. */
@@ -26,44 +22,32 @@ export interface Charged {
 }
 
 /**
- * The limits of a user, a project and an API key on turns and tokens of models, as statements that ride in the transactions
- * which open and settle a turn. What is allowed and what is left is read and taken in the database at once, so all
- * instances count together; no bucket gives more than it has.
+ * The limits of a user, a project and an API key on turns and tokens of models, as calls, in SQL, that ride in the
+ * transactions which open and settle a turn. What is allowed and what is left is read and taken in the database at once, so
+ * all instances count together; no bucket gives more than it has. `$1` is the tenant, the parameters are expressions.
+ *
+ * This one charges the turn that its transaction has opened; when a bucket has not enough it fails, and with it the
+ * transaction. It locks what all turns of a user share, so it comes late.
  */
-@Injectable()
-export class TurnLimits {
-  constructor(private readonly config: AppConfig) {}
+export const chargeTurn = (turn: {
+  answer: string;
+  apiKey: string;
+  defaultPlan: string;
+  projectId: string;
+  /** Requests and tokens a minute. */
+  projectLimits: string;
+  /** What it is likely to use. */
+  tokens: string;
+}): string =>
+  `charge_turn($1, ${turn.answer}, ${turn.projectId}, ${turn.apiKey}, ${turn.defaultPlan}, ${turn.projectLimits}, ${turn.tokens})`;
 
-  /**
-   * Charges the turn that this transaction has opened; when a bucket has not enough it fails, and with it the transaction.
-   * The last statement of it, as its locks are on what all turns of a user share.
-   * @param outputCap the most tokens of answer that the request asks for; null leaves it to the project
-   */
-  charge(
-    { userId, apiKeyId = null }: Pick<Actor, 'userId'> & Partial<Pick<Actor, 'apiKeyId'>>,
-    answerId: string,
-    outputCap: number | null,
-  ): Statement {
-    return {
-      name: 'turn_charge',
-      text: 'select charge_turn($1, $2, $3, $4, $5, $6) as charges',
-      values: [userId, answerId, apiKeyId, this.config.defaultPlan, outputCap, this.config.usualOutputTokens],
-    };
-  }
+/** Puts right what the charge has taken in advance, as long as the claim holds; ahead of what ends it. */
+export const settleTurn = (turn: { answer: string; claim: string; tokens: string }): string =>
+  `settle_turn($1, ${turn.answer}, ${turn.claim}, ${turn.tokens})`;
 
-  /** Puts right what the charge has taken in advance, as long as the claim holds; ahead of what ends it. */
-  settle(userId: string, answerId: string, claimId: string, usedTokens: number): Statement {
-    return {
-      name: 'turn_settle_charge',
-      text: 'select settle_turn($1, $2, $3, $4)',
-      values: [userId, answerId, claimId, usedTokens],
-    };
-  }
-}
-
-/** What the charge has answered. */
-export function toCharged(result: { readonly rows: unknown[] } | undefined): Charged {
-  const charges = (result?.rows[0] as { charges: Charge[] | null } | undefined)?.charges ?? [];
+/** What the charge has answered; null when there is no limit. */
+export function toCharged(answered: readonly Charge[] | null): Charged {
+  const charges = answered ?? [];
   return {
     allowances: charges.map((charge) => toAllowance(limitOf(charge), charge.fullIn)),
     isMetered: charges.some(({ name }) => name.endsWith('-tokens')),

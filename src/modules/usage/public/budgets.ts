@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../../platform/config/app-config.js';
-import type { Statement } from '../../../platform/database/pipeline.js';
 import type { BudgetState, Limits } from '../budget-state.js';
 import { BudgetsRepository } from '../budgets.repository.js';
-import * as sql from '../usage-statements.js';
 
 export type { BudgetState, Limits };
 
@@ -19,10 +17,20 @@ export interface BudgetWarning {
 /** What a chat template wraps a prompt in. */
 const TOKENS_PER_PROMPT = 4;
 
+/**
+ * The call, as SQL, that reserves the worst case of the turn that its transaction has opened in all budgets that apply, until
+ * the turn is gone. It refuses the transaction with `quota_exceeded` or `price_unknown`, and gives a row with warnings when a
+ * budget applies.
+ * @param turn expressions; `contextTokens` of what the model will be sent beside the prompts and the text of the question
+ */
+export const reserveBudgets = (turn: { answer: string; rules: string; contextTokens: string }): string =>
+  `reserve_budgets($1, ${turn.answer}, ${turn.rules}, ${turn.contextTokens})`;
+
 /** Whether there is money left for a turn, and how much an account may have. */
 @Injectable()
 export class Budgets {
-  private readonly rules: string;
+  /** For `reserveBudgets`, as JSON. */
+  readonly rules: string;
 
   constructor(
     private readonly budgets: BudgetsRepository,
@@ -36,16 +44,6 @@ export class Budgets {
       contextTokens: config.contextTokens,
       takesUnpriced: config.budgetUnpricedModels === 'allow',
     });
-  }
-
-  /**
-   * The last statement of the transaction that opens a turn: reserves its worst case in all budgets that apply, until the
-   * turn is gone. Refuses the transaction with `quota_exceeded` or `price_unknown`. It takes `app.context_tokens`, which a
-   * statement before it sets, for the tokens of what the model will be sent beside the prompts and the text
-   * of the question.
-   */
-  reserve(userId: string, answerId: string): Statement {
-    return { ...sql.RESERVE, values: [userId, answerId, this.rules] };
   }
 
   /** The budget of an account, in a unit of work of its user. */
