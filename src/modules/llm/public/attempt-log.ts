@@ -5,9 +5,7 @@ import type { AttemptStatus, ProviderAttempt } from './provider-attempt.js';
 const MAX_NAME = 200;
 
 type Begun = Extract<LlmEvent, { type: 'attempt' }>;
-type Open = {
-  -readonly [K in keyof Omit<ProviderAttempt, 'status' | 'errorCode' | 'isEstimated'>]: ProviderAttempt[K];
-};
+type Open = { -readonly [K in keyof ProviderAttempt]: ProviderAttempt[K] };
 
 /** Collects from the events of an answer what its calls of providers were, in their order. Text is no concern of it. */
 export class AttemptLog {
@@ -59,7 +57,10 @@ export class AttemptLog {
       open.inputTokens ??= inputTokens;
       open.outputTokens ??= outputTokens;
     }
-    this.over.push({ ...open, status, errorCode, isEstimated });
+    open.status = status;
+    open.errorCode = errorCode;
+    open.isEstimated = isEstimated;
+    this.over.push(open);
   }
 }
 
@@ -68,6 +69,9 @@ function begin({ provider, model, isOwnKey }: Omit<Begun, 'type'>): Open {
     provider,
     model,
     isOwnKey,
+    status: 'interrupted',
+    errorCode: null,
+    isEstimated: false,
     generationId: null,
     inputTokens: null,
     outputTokens: null,
