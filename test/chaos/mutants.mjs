@@ -10,8 +10,8 @@ export const MUTANTS = {
   'settle-without-claim': {
     program: patch(
       `${CHAT}turn-statements.js`,
-      /and message_id = \$2 and claim_id = \$3/g,
-      'and message_id = $2 and $3::uuid is not null',
+      /and t\.message_id = \$2 and t\.claim_id = \$3/g,
+      'and t.message_id = $2 and $3::uuid is not null',
     ),
     red: ['theLastAttemptSettles', 'everyTurnEndsOnce', 'clientsSawWhatIsStored', 'oneModelAnswerPerAttempt'],
     plan: { freeze: 12, kill: 2 },
@@ -95,10 +95,9 @@ export const MUTANTS = {
     red: ['noQuestionIsLost', 'everyTurnEndsOnce'],
     plan: { restart: 4, kill: 0, roll: 0, freeze: 0, cut: 0 },
   },
-  'spend-what-others-wrote': {
-    program: patch('modules/usage/usage-statements.js', ' and e.xmin = pg_current_xact_id()::xid', ''),
+  'budgets-without-ledger': {
+    database: 'drop trigger spend on usage_entries',
     red: ['theLedgerAddsUp'],
-    plan: { freeze: 12, kill: 2 },
   },
   'forgetful-takeover': {
     program: patch(`${CHAT}model-call.js`, 'addLost(turn.attempt - 1,', 'addLost(0,'),

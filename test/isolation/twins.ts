@@ -190,6 +190,10 @@ export class Twins {
     for (const path of ['/users/me/budget', `/projects/${project_id}/budget`])
       await ada.put(path, { day_limit_micro_usd: 5_000_000, month_limit_micro_usd: 6_000_000 }).expect(200);
     await this.t.database.query(
+      `insert into retention_runs (user_id, project_id, sessions, messages, idempotency_keys) values ($1, $2, 9, 9, 9)`,
+      [ada.id, project_id],
+    );
+    await this.t.database.query(
       `insert into budget_reservations (user_id, message_id, project_id, micro_usd) values ($1, $2, $3, 9)`,
       [ada.id, running_id, project_id],
     );
