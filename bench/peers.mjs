@@ -1,5 +1,6 @@
 /** Who takes part: how each prepares its database and how its server is started. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
@@ -170,13 +171,17 @@ export const liteLlm = {
       'needs litellm[proxy] of PyPI (--install gets it)',
     );
     const config = join(harness.dir, 'litellm.yaml');
+    // It does not start without a key of its own.
+    const key = `sk-${randomBytes(32).toString('hex')}`;
     const params = `{ model: openai/mock-1, api_base: "${modelUrl}/v1", api_key: bench }`;
     writeFileSync(
       config,
-      `model_list:\n  - model_name: mock-1\n    litellm_params: ${params}\nlitellm_settings: { telemetry: false }\n`,
+      `model_list:\n  - model_name: mock-1\n    litellm_params: ${params}\nlitellm_settings: { telemetry: false }\ngeneral_settings: { master_key: ${key} }\n`,
     );
     const commandFor = (port) => [program, '--config', config, '--host', '127.0.0.1', '--port', String(port)];
-    return harness.startProgram('litellm', commandFor, { env: { LITELLM_LOG: 'ERROR' }, timeoutMs: 180_000 });
+    const env = { LITELLM_LOG: 'ERROR' };
+    const server = await harness.startProgram('litellm', commandFor, { env, timeoutMs: 180_000 });
+    return { ...server, headers: { authorization: `Bearer ${key}` } };
   },
 };
 
