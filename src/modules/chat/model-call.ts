@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Cancellation } from '../../kernel/cancellation.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../kernel/provider-name.js';
@@ -37,10 +38,10 @@ export class ModelCall {
       const asked = await this.address(turn, draft);
       if (asked === null) throw new AppError('provider_not_configured');
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
-      await this.read(await this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
+      await this.read(await this.ask(asked, turn, live.abort, draft, lostTokens), live, draft);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
-      const reason: unknown = live.abort.signal.reason;
+      const reason: unknown = live.abort.reason;
       if (reason instanceof TurnAbort) {
         if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
@@ -81,7 +82,7 @@ export class ModelCall {
   private async ask(
     asked: Asked,
     turn: OpenTurn,
-    signal: AbortSignal,
+    signal: Cancellation,
     draft: AnswerDraft,
     lostTokens: number,
   ): Promise<AsyncIterable<LlmEvent>> {
@@ -117,7 +118,7 @@ export class ModelCall {
   private async read(events: AsyncIterable<LlmEvent>, live: LiveTurn, draft: AnswerDraft): Promise<void> {
     for await (const event of events) {
       // An abort that comes between two events must not let the next one through.
-      live.abort.signal.throwIfAborted();
+      live.abort.throwIfAborted();
       live.append(draft.take(event));
     }
     live.append(draft.flush());
