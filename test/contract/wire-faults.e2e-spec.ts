@@ -217,6 +217,17 @@ describe('the socket', () => {
     await upstream.untilIdle(200);
   });
 
+  it('is closed by a deadline also in a chain of fallbacks, each call of which finds its place again', async () => {
+    const single = providersFor(upstream.url, { ...HASTY, llmCallsPerProvider: 1, turnWaitMs: 0 });
+    const chain = single.withFallbacks(single.default, [{ provider: single.default, model: 'second' }]);
+    upstream.answerWith([SSE_HEAD, chunk(hello), 'hang']);
+    await expectFailure(collect(stream(chain)), ['provider_timeout', false]);
+    upstream.answerWith(sse(hello + stop));
+    await collect(stream(chain));
+    await collect(stream(chain));
+    await single.close();
+  });
+
   it('serves the next call after an answer that ended well', async () => {
     await providers.close();
     providers = providersFor(upstream.url);

@@ -1,3 +1,4 @@
+import { type Cancellation, Canceller } from '../../kernel/cancellation.js';
 import type { Message } from './message.entity.js';
 import type { OpenTurn } from './open-turn.js';
 
@@ -15,7 +16,7 @@ function cutText(text: string, length: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
 }
 
-/** Why a running turn is aborted, as the reason of its signal. */
+/** Why a running turn is aborted, as the reason of its `abort`. */
 export class TurnAbort extends Error {
   /** `stop`: a user asked. `release`: the instance goes down and hands the turn over. `lost`: another instance has it. */
   constructor(readonly why: 'stop' | 'release' | 'lost') {
@@ -23,7 +24,7 @@ export class TurnAbort extends Error {
     this.name = 'TurnAbort';
   }
 
-  static isLost({ reason }: AbortSignal): boolean {
+  static isLost({ reason }: Cancellation): boolean {
     return reason instanceof TurnAbort && reason.why === 'lost';
   }
 }
@@ -38,7 +39,7 @@ export class LiveTurn {
   attempt: number;
   /** The settled answer, once there is one; null when this instance does not know the end and never will. */
   readonly ended: Promise<Message | null>;
-  readonly abort = new AbortController();
+  readonly abort = new Canceller();
   length = 0;
   settled: Message | null | undefined;
   /** When it began here, and when its first text came, on the clock of `performance.now()`. */
@@ -73,7 +74,8 @@ export class LiveTurn {
     this.firstTextAt ??= performance.now();
     const last = this.blocks.length - 1;
     const block = this.blocks[last];
-    if (block === undefined || block.length + text.length > BLOCK_LENGTH) this.blocks.push(text);
+    // `push` would make room for sixteen more, and so would a spread; most answers have a few.
+    if (block === undefined || block.length + text.length > BLOCK_LENGTH) this.blocks = this.blocks.concat(text);
     else this.blocks[last] = block + text;
     this.length += text.length;
     this.wake();

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Cancellation } from '../../kernel/cancellation.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../kernel/provider-name.js';
@@ -37,10 +38,16 @@ export class ModelCall {
       const asked = await this.address(turn, draft);
       if (asked === null) throw new AppError('provider_not_configured');
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
-      await this.read(await this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
+      // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
+      for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
+        // An abort that comes between two events must not let the next one through.
+        live.abort.throwIfAborted();
+        live.append(draft.take(event));
+      }
+      live.append(draft.flush());
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
-      const reason: unknown = live.abort.signal.reason;
+      const reason: unknown = live.abort.reason;
       if (reason instanceof TurnAbort) {
         if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
@@ -81,7 +88,7 @@ export class ModelCall {
   private async ask(
     asked: Asked,
     turn: OpenTurn,
-    signal: AbortSignal,
+    signal: Cancellation,
     draft: AnswerDraft,
     lostTokens: number,
   ): Promise<AsyncIterable<LlmEvent>> {
@@ -112,15 +119,6 @@ export class ModelCall {
   /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
   private contextOrNull(turn: OpenTurn, asked: Asked): Promise<Context | null> {
     return this.contexts.build(turn, asked).catch(() => null);
-  }
-
-  private async read(events: AsyncIterable<LlmEvent>, live: LiveTurn, draft: AnswerDraft): Promise<void> {
-    for await (const event of events) {
-      // An abort that comes between two events must not let the next one through.
-      live.abort.signal.throwIfAborted();
-      live.append(draft.take(event));
-    }
-    live.append(draft.flush());
   }
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {

@@ -139,7 +139,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private lose({ abort }: LiveTurn): void {
-    if (abort.signal.aborted) return;
+    if (abort.aborted) return;
     abort.abort(new TurnAbort('lost'));
     this.metrics.leaseLost();
   }

@@ -57,6 +57,13 @@ export class SseStreams implements OnApplicationShutdown {
 
 const ignore = (): void => undefined;
 
+/** What was asked is answered by now, and may be large; the stream may be long. Logs and metrics look at no header. */
+function forgetRequest({ request }: FastifyReply): void {
+  request.body = undefined;
+  request.raw.headers = {};
+  request.raw.rawHeaders = [];
+}
+
 /**
  * One response. The writer learns whether the client keeps up, and writes on by `onDrain` alone. While anything waits for
  * the client, the client has `stallMs` to take some of it; then it is disconnected and what waited for it is gone.
@@ -73,8 +80,7 @@ export class SseStream {
     this.raw = reply.raw;
     // The client left before the first byte: `close` has been, and would never come again.
     if (this.isClosed) return;
-    // What was asked is answered by now, and may be large; the stream may be long.
-    reply.request.body = undefined;
+    forgetRequest(reply);
     const headers = {
       ...reply.getHeaders(),
       'content-type': 'text/event-stream; charset=utf-8',
@@ -82,7 +88,8 @@ export class SseStream {
     };
     this.raw.writeHead(200, headers as Record<string, string>);
     this.raw.flushHeaders();
-    this.raw.once('close', onClose);
+    // It comes once; `once` would keep three objects more for that.
+    this.raw.on('close', onClose);
     // A client that resets the connection is no error of ours; `close` follows.
     this.raw.on('error', ignore);
   }

@@ -52,7 +52,8 @@ export class AnswerDecoder {
 
   private readonly parser: EventSourceParser;
   private readonly template = new FrameTemplate();
-  private readonly toolCalls = new Map<number, ToolCall>();
+  /** None in most answers. */
+  private toolCalls: Map<number, ToolCall> | null = null;
   private text = '';
   private chars = 0;
   private isFirst = true;
@@ -113,13 +114,13 @@ export class AnswerDecoder {
 
   /** Whether the answer may count as whole: it said why it ended, or that it ended after it had said something. */
   get isComplete(): boolean {
-    return this.hasFinishReason || (this.isDone && (this.chars > 0 || this.toolCalls.size > 0));
+    return this.hasFinishReason || (this.isDone && (this.chars > 0 || this.toolCalls !== null));
   }
 
   /** The events after the last text: tool calls, usage when told, and the finish. */
   closing(): LlmEvent[] {
     const events: LlmEvent[] = [];
-    for (const call of this.toolCalls.values()) events.push({ type: 'tool-call', ...call });
+    for (const call of this.toolCalls?.values() ?? []) events.push({ type: 'tool-call', ...call });
     const usage = this.usage === null ? null : this.dialect.usageOf(this.usage);
     if (this.usage !== null && usage !== null) {
       events.push({ type: 'usage', usage, rawUsage: rawUsage(this.usage) });
@@ -228,6 +229,7 @@ export class AnswerDecoder {
   private addToolCall(delta: unknown, place: number): void {
     if (!isJsonObject(delta)) return;
     const index = typeof delta.index === 'number' ? delta.index : place;
+    this.toolCalls ??= new Map();
     let call = this.toolCalls.get(index);
     if (call === undefined) {
       if (this.toolCalls.size === MAX_TOOL_CALLS) return;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import type { Dispatcher } from 'undici';
+import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { LlmEvent } from '../public/llm-provider.js';
 import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
 import { badResponse, disconnected, networkError, statusError } from './openai-errors.js';
@@ -50,7 +51,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     private readonly dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
-    private readonly signal: AbortSignal,
+    private readonly signal: Cancellation,
   ) {
     this.request = request;
     this.decoder = new AnswerDecoder(dialect);

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   FinishReason,
@@ -35,7 +36,7 @@ export class OfflineProvider implements LlmProvider {
     };
   }
 
-  async *stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncGenerator<LlmEvent> {
+  async *stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncGenerator<LlmEvent> {
     signal.throwIfAborted();
     const { words, reason } = answer(messages, options);
     for (const [place, text] of words.entries()) {
@@ -119,7 +120,7 @@ function usageOf(messages: readonly LlmMessage[], words: readonly string[]) {
   return { inputTokens, outputTokens: words.length, cachedInputTokens: 0, costMicroUsd: 0 };
 }
 
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+function pause(delayMs: number, signal: Cancellation): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       clearTimeout(timer);

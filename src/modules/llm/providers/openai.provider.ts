@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   Generation,
@@ -49,7 +50,7 @@ export class OpenAiProvider implements LlmProvider {
     return this.wire.generate({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
     return this.wire.stream({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
   }
 

@@ -91,8 +91,8 @@ export class LlmProviders {
 
   /** The first provider, with others behind it that are asked in order when it can not answer. All together have one deadline. */
   withFallbacks(first: LlmProvider, fallbacks: readonly FallbackTarget[]): LlmProvider {
-    const chain = new WithFailover(first, fallbacks, (notice) => this.onFailover(notice));
-    return new WithDeadlines(chain, { firstTokenMs: null, idleMs: null, totalMs: this.config.llmTotalTimeoutMs });
+    const behind = fallbacks.map(({ provider, model }) => ({ provider: unbounded(provider), model }));
+    return this.bounded(new WithFailover(unbounded(first), behind, (notice) => this.onFailover(notice)));
   }
 
   /**
@@ -132,17 +132,25 @@ export class LlmProviders {
 
   /** With deadlines, retries, a circuit breaker and a bound; `keyId` is null for this server's own key. */
   private patient(provider: LlmProvider, keyId: string | null = null): LlmProvider {
-    const { llmFirstTokenTimeoutMs, llmIdleTimeoutMs, llmTotalTimeoutMs, llmRetries, turnWaitMs } = this.config;
+    const { llmFirstTokenTimeoutMs, llmRetries, turnWaitMs } = this.config;
     const attempt = new WithDeadlines(provider, {
       firstTokenMs: llmFirstTokenTimeoutMs,
-      idleMs: llmIdleTimeoutMs,
+      idleMs: null,
       totalMs: null,
     });
     const onRetry = (notice: RetryNotice): void => this.onRetry(notice);
     const retried = new WithRetry(attempt, { isOwnKey: keyId !== null, retries: llmRetries, onRetry });
     const judged = new WithCircuit(retried, this.circuits, keyId ?? '');
-    const bound = new WithBulkhead(judged, this.bulkhead(keyId), turnWaitMs);
-    return new WithDeadlines(bound, { firstTokenMs: null, idleMs: null, totalMs: llmTotalTimeoutMs });
+    return this.bounded(new WithBulkhead(judged, this.bulkhead(keyId), turnWaitMs));
+  }
+
+  /**
+   * The outermost layer, the only one that looks at each token. What falls silent in the middle of an answer is not asked again, so
+   * silence can be noticed here as well as beneath the retries.
+   */
+  private bounded(provider: LlmProvider): LlmProvider {
+    const { llmIdleTimeoutMs, llmTotalTimeoutMs } = this.config;
+    return new WithDeadlines(provider, { firstTokenMs: null, idleMs: llmIdleTimeoutMs, totalMs: llmTotalTimeoutMs });
   }
 
   private bulkhead(keyId: string | null): Bulkhead {
@@ -163,4 +171,9 @@ export class LlmProviders {
   private onRetry({ provider, attempt, code }: RetryNotice): void {
     this.logger.warn(`${provider}: attempt ${attempt} failed with ${code}, trying again`);
   }
+}
+
+/** Without its own bounds, where others hold for it that begin no later and are as long. */
+function unbounded(provider: LlmProvider): LlmProvider {
+  return provider instanceof WithDeadlines ? provider.inner : provider;
 }

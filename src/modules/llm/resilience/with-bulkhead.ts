@@ -1,19 +1,24 @@
+import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { Bulkhead, Leave } from '../../../platform/load/bulkhead.js';
 import { LlmError } from '../public/llm-error.js';
-import type {
-  ConnectionCheck,
-  Generation,
-  LlmEvent,
-  LlmMessage,
-  LlmModel,
-  LlmOptions,
-  LlmProvider,
+import {
+  type ConnectionCheck,
+  type Generation,
+  isNotice,
+  type LlmEvent,
+  type LlmMessage,
+  type LlmModel,
+  type LlmOptions,
+  type LlmProvider,
 } from '../public/llm-provider.js';
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 const RETRY_AFTER_MS = 1000;
 
-/** Bounds how many calls there are at a time, so that one slow provider leaves room for the others: `provider_busy`. */
+/**
+ * Bounds how many calls there are at a time, so that one slow provider leaves room for the others: `provider_busy`. The place
+ * of a stream is given back by its `return`, which its reader owes also after the end; `WithDeadlines`, around it, pays.
+ */
 export class WithBulkhead implements LlmProvider {
   constructor(
     private readonly inner: LlmProvider,
@@ -38,11 +43,11 @@ export class WithBulkhead implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
-    return new BoundStream(
-      () => this.enter(signal),
-      () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
-    );
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+    return new BoundStream({
+      enter: () => this.enter(signal),
+      open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
+    });
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -57,7 +62,7 @@ export class WithBulkhead implements LlmProvider {
     return this.inner.close();
   }
 
-  private async enter(signal: AbortSignal | undefined): Promise<Leave> {
+  private async enter(signal: Cancellation | undefined): Promise<Leave> {
     const leave = await this.bulkhead.enter(this.waitMs, signal);
     if (signal?.aborted === true) {
       leave?.();
@@ -68,51 +73,50 @@ export class WithBulkhead implements LlmProvider {
   }
 }
 
-/** One reader, who has a place from the first `next` to the end. */
+interface Bound {
+  readonly enter: () => Promise<Leave>;
+  readonly open: () => AsyncIterator<LlmEvent>;
+}
+
+/**
+ * One reader, who has a place from the first `next` to the end. Once there is an answer, events come straight from the
+ * provider, so its end is not seen here.
+ */
 class BoundStream implements AsyncIterableIterator<LlmEvent> {
   private events: AsyncIterator<LlmEvent> | null = null;
   private leave: Leave | null = null;
 
-  constructor(
-    private enter: (() => Promise<Leave>) | null,
-    /** Both until they are called: it holds the whole conversation. */
-    private open: (() => AsyncIterator<LlmEvent>) | null,
-  ) {}
+  /** @param call until it is answered: it holds the whole conversation */
+  constructor(private call: Bound | null) {}
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
   next(): Promise<IteratorResult<LlmEvent>> {
-    if (this.open !== null && this.enter !== null) return this.first(this.enter, this.open);
-    // No async function: it would cost each token another turn through the queue.
-    return this.events?.next().then(this.onResult, this.onError) ?? Promise.resolve(END);
+    if (this.call !== null) return this.first(this.call);
+    return this.events?.next() ?? Promise.resolve(END);
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
-    this.open = null;
+    this.call = null;
     this.leave?.();
     await this.events?.return?.();
     return END;
   }
 
-  private readonly onResult = (result: IteratorResult<LlmEvent>): IteratorResult<LlmEvent> => {
-    if (result.done === true) this.leave?.();
-    return result;
-  };
-
-  private readonly onError = (error: unknown): never => {
-    this.leave?.();
-    throw error;
-  };
-
-  private async first(
-    enter: () => Promise<Leave>,
-    open: () => AsyncIterator<LlmEvent>,
-  ): Promise<IteratorResult<LlmEvent>> {
-    this.enter = this.open = null;
-    this.leave = await enter();
-    this.events = open();
-    return this.next();
+  private async first({ enter, open }: Bound): Promise<IteratorResult<LlmEvent>> {
+    try {
+      this.leave ??= await enter();
+      this.events ??= open();
+      const result = await this.events.next();
+      if (result.done === true) this.leave();
+      if (result.done === true || !isNotice(result.value)) this.call = null;
+      return result;
+    } catch (error) {
+      this.call = null;
+      this.leave?.();
+      throw error;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { Circuits, Pass } from '../../../platform/circuits/circuits.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import {
@@ -57,7 +58,7 @@ export class WithCircuit implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
     return new JudgedStream({
       enter: () => this.enter(options),
       open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
@@ -95,7 +96,7 @@ class Verdict {
     this.isTold = true;
   }
 
-  ended(error: unknown, signal: AbortSignal | undefined): void {
+  ended(error: unknown, signal: Cancellation | undefined): void {
     if (this.isTold) return;
     this.isTold = true;
     if (signal?.aborted === true || !(error instanceof LlmError)) this.pass.abandoned();
@@ -112,7 +113,7 @@ class Verdict {
 interface Judged {
   readonly enter: () => Pass;
   readonly open: () => AsyncIterator<LlmEvent>;
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
 }
 
 /** One reader. Once there is an answer, events come straight from the provider. */

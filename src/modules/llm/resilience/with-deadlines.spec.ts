@@ -112,6 +112,49 @@ describe('WithDeadlines', () => {
     expect(inner.isClosed).toBe(true);
   });
 
+  it('is out of the way from the first token on when it has no other deadline, and still hands on an abort', async () => {
+    const { provider, inner, abort } = setUp([0, 5, 5000], { firstTokenMs: 50 });
+    const pending: unknown[] = [];
+    const open = inner.stream.bind(inner);
+    inner.stream = (...args) => {
+      const events = open(...args);
+      const next = events.next.bind(events);
+      events.next = () => {
+        const promise = next();
+        pending.push(promise);
+        return promise;
+      };
+      return events;
+    };
+    const events = provider.stream([], options, abort.signal)[Symbol.asyncIterator]();
+    await events.next();
+    const second = events.next();
+    expect(second).toBe(pending[1]);
+    await sleep(80);
+    await expect(second).resolves.toMatchObject({ value: { text: '1' } });
+    const reason = new Error('stopped');
+    const third = events.next();
+    abort.abort(reason);
+    await expect(third).rejects.toBe(reason);
+  });
+
+  it('closes the call also when it has come to its end', async () => {
+    const { provider, inner, abort } = setUp([0], { firstTokenMs: 5000, idleMs: 5000 });
+    let closed = 0;
+    const open = inner.stream.bind(inner);
+    inner.stream = (...args) => {
+      const events = open(...args);
+      const leave = events.return.bind(events);
+      events.return = (value) => {
+        closed += 1;
+        return leave(value);
+      };
+      return events;
+    };
+    for await (const _event of provider.stream([], options, abort.signal));
+    expect(closed).toBe(1);
+  });
+
   it('leaves no listener on the signal of a call that is over', async () => {
     const { run, provider, abort } = setUp([0], { firstTokenMs: 5000, idleMs: 5000, totalMs: 5000 });
     let listeners = 0;

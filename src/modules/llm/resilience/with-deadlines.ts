@@ -1,3 +1,4 @@
+import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import { LlmError } from '../public/llm-error.js';
 import {
   type ConnectionCheck,
@@ -20,14 +21,19 @@ export interface Deadlines {
   readonly totalMs: number | null;
 }
 
+const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
 /**
  * Ends calls that take too long with `provider_timeout`, retryable as long as nothing had come. The inner call is
  * aborted, which closes its socket. A whole answer (`generate`) has the total deadline only: it comes in one piece.
  * Connecting has its own deadline in the connection pool; checks and lists have theirs in the provider.
+ * With a first token's deadline alone it is out of the way from that token on: then it only hands on an abort, and listens
+ * to the signal for as long as that lives.
  */
 export class WithDeadlines implements LlmProvider {
   constructor(
-    private readonly inner: LlmProvider,
+    /** Whose calls they are; it has no deadline of this. */
+    readonly inner: LlmProvider,
     private readonly deadlines: Deadlines,
   ) {}
 
@@ -40,17 +46,22 @@ export class WithDeadlines implements LlmProvider {
   }
 
   async generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation> {
-    if (this.deadlines.totalMs === null) return this.inner.generate(messages, options, signal);
-    const call = new BoundedCall(signal);
-    call.limit(this.deadlines.totalMs, true);
+    const { totalMs } = this.deadlines;
+    if (totalMs === null) return this.inner.generate(messages, options, signal);
+    const call = new AbortController();
+    const follow = (): void => call.abort(signal?.reason);
+    if (signal?.aborted === true) follow();
+    else signal?.addEventListener('abort', follow, { once: true });
+    const timer = setTimeout(() => call.abort(timeout(true)), totalMs);
     try {
       return await this.inner.generate(messages, options, call.signal);
     } finally {
-      call.end();
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', follow);
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
     return new BoundedStream((bounded) => this.inner.stream(messages, options, bounded), this.deadlines, signal);
   }
 
@@ -67,38 +78,12 @@ export class WithDeadlines implements LlmProvider {
   }
 }
 
-/** A signal that follows the caller's and can also run out of time. */
-class BoundedCall {
-  private readonly controller = new AbortController();
-  private readonly timers: NodeJS.Timeout[] = [];
-  private readonly follow = (): void => this.controller.abort(this.outer?.reason);
-
-  constructor(private readonly outer: AbortSignal | undefined) {
-    if (outer?.aborted === true) this.follow();
-    else outer?.addEventListener('abort', this.follow, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  limit(limitMs: number, isBeforeFirst: boolean): void {
-    this.timers.push(setTimeout(() => this.runOut(isBeforeFirst), limitMs));
-  }
-
-  runOut(isBeforeFirst: boolean): void {
-    this.controller.abort(new LlmError('provider_timeout', { retryable: isBeforeFirst }));
-  }
-
-  end(): void {
-    for (const timer of this.timers) clearTimeout(timer);
-    this.outer?.removeEventListener('abort', this.follow);
-  }
-}
-
-/** One reader; the inner call is made by its first `next`. */
+/**
+ * One reader; the inner call is made by its first `next`. It closes the inner stream also when that has come to its end, so
+ * that layers in between need not watch for it: they would cost another promise for each token.
+ */
 class BoundedStream implements AsyncIterableIterator<LlmEvent> {
-  private call: BoundedCall | null = null;
+  private readonly call = new Canceller();
   private events: AsyncIterator<LlmEvent> | null = null;
   private totalTimer: NodeJS.Timeout | null = null;
   private gapTimer: NodeJS.Timeout | null = null;
@@ -107,49 +92,69 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
 
   constructor(
     /** Until it is called: it holds the whole conversation. */
-    private open: ((signal: AbortSignal) => AsyncIterable<LlmEvent>) | null,
+    private open: ((signal: Cancellation) => AsyncIterable<LlmEvent>) | null,
     private readonly deadlines: Deadlines,
-    private readonly signal: AbortSignal,
+    private readonly signal: Cancellation,
   ) {}
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  async next(): Promise<IteratorResult<LlmEvent>> {
-    if (this.open !== null) this.begin(this.open);
-    if (this.events === null) return { done: true, value: undefined };
+  next(): Promise<IteratorResult<LlmEvent>> {
+    if (this.open !== null) return this.first(this.open);
+    if (this.events === null) return Promise.resolve(END);
+    if (!this.isBeforeFirst && this.totalTimer === null && this.gapTimer === null) return this.events.next();
     this.isWaiting = true;
     // Re-armed rather than made anew: it would be one timer for every token.
     this.gapTimer?.refresh();
-    try {
-      const result = await this.events.next();
-      if (result.done === true) this.end();
-      else if (this.isBeforeFirst && !isNotice(result.value)) this.onFirst();
-      return result;
-    } catch (error) {
-      this.end();
-      throw error;
-    } finally {
-      this.isWaiting = false;
-    }
+    // No async function: it would cost each token another turn through the queue, and its frame while it waits.
+    return this.events.next().then(this.onResult, this.onError);
   }
 
   async return(): Promise<IteratorResult<LlmEvent>> {
     this.open = null;
-    this.end();
+    this.stopWatching();
     await this.events?.return?.();
-    return { done: true, value: undefined };
+    return END;
   }
 
-  private begin(open: (signal: AbortSignal) => AsyncIterable<LlmEvent>): void {
+  private readonly onResult = (result: IteratorResult<LlmEvent>): IteratorResult<LlmEvent> => {
+    this.isWaiting = false;
+    if (result.done === true) this.end();
+    else if (this.isBeforeFirst && !isNotice(result.value)) this.onFirst();
+    return result;
+  };
+
+  private readonly onError = (error: unknown): never => {
+    this.end();
+    throw error;
+  };
+
+  private async first(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
     this.open = null;
+    this.isWaiting = true;
+    try {
+      this.events = this.begin(open);
+      return this.onResult(await this.events.next());
+    } catch (error) {
+      return this.onError(error);
+    }
+  }
+
+  private begin(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): AsyncIterator<LlmEvent> {
     const { firstTokenMs, totalMs } = this.deadlines;
-    const call = new BoundedCall(this.signal);
-    this.call = call;
-    if (totalMs !== null) this.totalTimer = setTimeout(() => call.runOut(this.isBeforeFirst), totalMs);
-    if (firstTokenMs !== null) this.gapTimer = setTimeout(() => call.runOut(true), firstTokenMs);
-    this.events = open(call.signal)[Symbol.asyncIterator]();
+    if (this.signal.aborted) this.follow();
+    else this.signal.addEventListener('abort', this.follow, { once: true });
+    if (totalMs !== null) this.totalTimer = setTimeout(() => this.runOut(this.isBeforeFirst), totalMs);
+    if (firstTokenMs !== null) this.gapTimer = setTimeout(() => this.runOut(true), firstTokenMs);
+    return open(this.call)[Symbol.asyncIterator]();
+  }
+
+  private readonly follow = (): void => this.call.abort(this.signal.reason);
+
+  private runOut(isBeforeFirst: boolean): void {
+    this.call.abort(timeout(isBeforeFirst));
   }
 
   private onFirst(): void {
@@ -161,13 +166,24 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
 
   /** A reader that takes its time is no fault of the provider's. */
   private onGap(): void {
-    if (this.isWaiting) this.call?.runOut(false);
+    if (this.isWaiting) this.runOut(false);
   }
 
   private end(): void {
+    this.stopWatching();
+    // How it ended is told already.
+    this.events?.return?.().catch(() => undefined);
+  }
+
+  private stopWatching(): void {
+    this.isWaiting = false;
     if (this.totalTimer !== null) clearTimeout(this.totalTimer);
     if (this.gapTimer !== null) clearTimeout(this.gapTimer);
-    this.gapTimer = null;
-    this.call?.end();
+    this.totalTimer = this.gapTimer = null;
+    this.signal.removeEventListener('abort', this.follow);
   }
+}
+
+function timeout(isBeforeFirst: boolean): LlmError {
+  return new LlmError('provider_timeout', { retryable: isBeforeFirst });
 }
