@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
-import { LlmError } from '../llm/public/llm-error.js';
+import { LlmError, type LlmErrorCode } from '../llm/public/llm-error.js';
 import { toAppError } from '../llm/public/to-app-error.js';
 import type { LlmEvent, LlmParams } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
@@ -38,6 +38,7 @@ export class ModelCall {
       if (asked === null) throw new AppError('provider_not_configured');
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
       await this.read(await this.ask(asked, turn, live.abort.signal, draft, lostTokens), live, draft);
+      this.tellEnd(turn, draft, null);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.signal.reason;
@@ -45,7 +46,10 @@ export class ModelCall {
         if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
       }
-      if (error instanceof LlmError) live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
+      if (error instanceof LlmError) {
+        live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
+        if (live.length > 0) this.tellEnd(turn, draft, error.code);
+      }
       return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
     }
   }
@@ -121,6 +125,12 @@ export class ModelCall {
       live.append(draft.take(event));
     }
     live.append(draft.flush());
+  }
+
+  /** What fails before its first word, the provider's circuit has noticed itself. */
+  private tellEnd({ project }: OpenTurn, { provider, model, attempts }: AnswerDraft, code: LlmErrorCode | null): void {
+    if (provider === null || model === null) return;
+    this.providers.tellEnd(project, { provider, model, isOwnKey: attempts.isOwnKey }, code);
   }
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {

@@ -4,10 +4,10 @@ import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { ProviderName } from '../../../kernel/provider-name.js';
 import { Envelope, type SecretPlace } from '../../../platform/crypto/envelope.js';
-import { LlmError } from '../../llm/public/llm-error.js';
+import { LlmError, type LlmErrorCode } from '../../llm/public/llm-error.js';
 import type { LlmModelPage } from '../../llm/public/llm-model.dto.js';
 import type { LlmModel, LlmProvider } from '../../llm/public/llm-provider.js';
-import { LlmProviders } from '../../llm/public/llm-providers.js';
+import { type AskedCall, LlmProviders } from '../../llm/public/llm-providers.js';
 import { ModelLists } from '../../llm/public/model-lists.js';
 import type { Fallback } from '../../projects/public/fallback.dto.js';
 
@@ -90,6 +90,15 @@ export class ProjectProviders {
       if (!(error instanceof LlmError)) throw error;
       throw new AppError(this.codeOf(providerKey !== null, error.code), { cause: error });
     }
+  }
+
+  /** `LlmProviders.tellEnd` of a call in a project; `isOwnKey`: it was made by the project's own key. */
+  tellEnd(
+    { providerKey }: ProjectProvider,
+    { isOwnKey, ...call }: Omit<AskedCall, 'keyId'> & { isOwnKey: boolean },
+    code: LlmErrorCode | null,
+  ): void {
+    this.providers.tellEnd({ ...call, keyId: isOwnKey ? (providerKey?.id ?? null) : null }, code);
   }
 
   /** The code of a failed call as the user should read it; `isOwnKey`: it was made by the project's own key. */
