@@ -180,6 +180,59 @@ describe('a project with fallbacks', () => {
   });
 });
 
+describe('a fallback with a smaller window', () => {
+  /** 5000 tokens: too much for `gpt-4` with an answer of 4000, and enough for it with one of 1000. */
+  const message = 'word '.repeat(5000);
+  const SMALL = { provider: 'openai', model: 'gpt-4' };
+  let server: TestApp['server'];
+  let there: TestUser;
+
+  beforeAll(async () => {
+    router.windows['meta/small'] = 3000;
+    server = (await t.another({ contextTokens: 16_000, messageMaxChars: 100_000 })).getHttpServer();
+  });
+  beforeEach(() => {
+    there = ada.at(server);
+  });
+
+  it('is passed over when it has no room for what was made for the first, and the next one answers', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 4000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openrouter', model: 'second-model' });
+    expect(t.model.requests).toHaveLength(1);
+  });
+
+  it('answers as long as it has room', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 1000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openai', model: 'gpt-4' });
+  });
+
+  it('leaves the first one alone with its retries when nobody else has room', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const model = aModel();
+    const project_id = await projectWith({ model, fallbacks: [SMALL] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 4000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openai', model });
+    expect(t.model.requests.map((request) => request.model)).toEqual([model, model]);
+  });
+
+  it('is known by the list of its provider, too', async () => {
+    const small = { provider: 'openrouter', model: 'meta/small' };
+    const project_id = await projectWith({ fallbacks: [small, { provider: 'openai', model: 'gpt-4o' }] });
+    t.model.always(({ model }, wire) => {
+      if (model !== 'gpt-4o') return wire.refuse(503);
+      wire.delta('Yes.');
+      wire.finish();
+    });
+    await expectSoon(async () => {
+      expect((await there.turn({ project_id, message })).assistant_message).toMatchObject({ model: 'gpt-4o' });
+    });
+  });
+});
+
 describe('a key of the project’s own', () => {
   const KEY = 'sk-own-canary-0123456789';
   const setKey = async (project_id: string, fields: Record<string, unknown>) =>

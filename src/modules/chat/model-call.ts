@@ -95,7 +95,9 @@ export class ModelCall {
     signal.throwIfAborted();
     draft.note(context);
     const params = { ...this.limitsOf(turn), ...turn.project.params, ...turn.request.params };
-    return asked.provider.stream(context.messages, { model: asked.model, params }, signal);
+    const hasRoom = this.contexts.roomElsewhere(context, turn, asked, params);
+    const provider = this.providers.withFallbacks(asked.provider, turn.project, hasRoom);
+    return provider.stream(context.messages, { model: asked.model, params }, signal);
   }
 
   /** No more than what the budgets have reserved. */
@@ -105,7 +107,7 @@ export class ModelCall {
 
   /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */
   private async address({ project, request, answer }: OpenTurn, draft: AnswerDraft): Promise<Asked | null> {
-    const provider = await this.providers.find(answer, project);
+    const provider = await this.providers.findFirst(answer, project);
     if (provider === null) return null;
     const model = request.model ?? project.model ?? provider.defaultModel;
     draft.provider = provider.name;
