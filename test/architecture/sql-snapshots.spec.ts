@@ -352,6 +352,7 @@ const RECIPES: [
     (budgets: BudgetsRepository, userId) => ({
       hasProject: [() => budgets.hasProject(userId, id)],
       get: [() => budgets.get(userId, id)],
+      findRoom: [() => budgets.findRoom(userId, id, { provider: 'p', model: 'm', inputTokens: 1, outputTokens: 1 })],
       putLimits: [() => budgets.putLimits(userId, id, { day: 1, month: null })],
       putCaps: [() => budgets.putCaps(userId, { day: 1, month: null })],
     }),

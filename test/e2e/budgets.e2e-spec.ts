@@ -1,5 +1,8 @@
+import { jest } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Response } from 'supertest';
+import type { Generation } from '../../src/modules/llm/public/llm-provider.js';
+import { SideCalls } from '../../src/modules/chat/side-calls.js';
 import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
@@ -344,6 +347,64 @@ describe('a new budget', () => {
     await gate.reached;
     expect(await t.database.query('select 1 from budget_reservations where user_id = $1', [ada.id])).toEqual([]);
     gate.release();
+  });
+});
+
+describe('the name of a session', () => {
+  /** The most that a name may have. */
+  const NAME = 30;
+  let titled: NestFastifyApplication;
+
+  beforeAll(async () => {
+    titled = await t.another({ titleModel: 'namer', budgetUnpricedModels: 'refuse' });
+  });
+  afterAll(() => titled.close());
+
+  /** What has become of the call that was to name it. */
+  async function named(): Promise<string | undefined> {
+    const generate = jest.spyOn(titled.get(SideCalls), 'generate');
+    try {
+      await send({}, ada.at(titled.getHttpServer())).expect(200);
+      await expectSoon(() => expect(generate).toHaveBeenCalledTimes(1));
+      return ((await generate.mock.results[0]?.value) as Generation | null)?.text;
+    } finally {
+      generate.mockRestore();
+    }
+  }
+  const namers = () => t.model.requests.filter(({ model }) => model === 'namer').length;
+
+  it('is asked for when the budget has room for the longest one, and not for a micro-dollar less', async () => {
+    await setPrice(t, { model: 'namer' });
+    const before = namers();
+    await limit(TOKENS + NAME - 1);
+    expect(await named()).toBeUndefined();
+    expect([namers(), await spentInLedger()]).toEqual([before, TOKENS]);
+    await limit(2 * TOKENS + NAME);
+    saying(NAME);
+    expect(await named()).toBe('Words');
+    expect(namers()).toBe(before + 1);
+  });
+
+  it('is held by the budget of the project, too, and leaves alone what running turns have reserved', async () => {
+    await ada.put(`/projects/${project.id}/budget`, limits(null, TOKENS + NAME - 1)).expect(200);
+    expect(await named()).toBeUndefined();
+    await ada.put(`/projects/${project.id}/budget`, limits(null, 3 * TOKENS + NAME - 1)).expect(200);
+    const gate = t.model.hold('x');
+    await begin();
+    await gate.reached;
+    expect(await named()).toBeUndefined();
+    gate.release();
+    await expectSoon(async () => expect((await used())[1]).toBe(0));
+  });
+
+  it('is not asked for where a budget applies and its model has no price', async () => {
+    await limit(100_000);
+    const nameless = await t.another({ titleModel: 'unpriced' });
+    const generate = jest.spyOn(nameless.get(SideCalls), 'generate');
+    await send({}, ada.at(nameless.getHttpServer())).expect(200);
+    await expectSoon(() => expect(generate).toHaveBeenCalledTimes(1));
+    expect(await generate.mock.results[0]?.value).toBeNull();
+    await nameless.close();
   });
 });
 

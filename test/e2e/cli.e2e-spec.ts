@@ -257,6 +257,65 @@ describe('The command line', () => {
     });
   });
 
+  describe('prices load', () => {
+    const price = {
+      provider: 'openai',
+      model: 'house-model',
+      valid_from: '2026-01-01T00:00:00Z',
+      input_micro_usd: 1_000_000,
+      output_micro_usd: 4_000_000,
+    };
+    const listOf = (...prices: unknown[]): string => JSON.stringify({ version: 'house-1', prices });
+
+    async function loadPrices(text: string): Promise<Outcome & { file: string }> {
+      const file = join(dir, 'prices.json');
+      writeFileSync(file, text);
+      return { ...(await run(['prices', 'load', file], { DATABASE_URL: t.database.url })), file };
+    }
+    const stored = (): Promise<object[]> =>
+      t.database.query(
+        `select valid_from, input_micro_usd::int as input, output_micro_usd::int as output, version from prices
+         where model = 'house-model' order by valid_from`,
+      );
+
+    it('loads a list in place of what is known of the same models and days, and says how many', async () => {
+      const later = { ...price, valid_from: '2026-02-01T00:00:00Z', input_micro_usd: 0 };
+      expect(await loadPrices(listOf(price, later))).toMatchObject({ code: 0, err: '', out: '2 prices are loaded\n' });
+      expect(await loadPrices(listOf({ ...price, output_micro_usd: 5_000_000 }))).toMatchObject({ code: 0 });
+      expect(await stored()).toEqual([
+        { valid_from: new Date(price.valid_from), input: 1_000_000, output: 5_000_000, version: 'house-1' },
+        { valid_from: new Date(later.valid_from), input: 0, output: 4_000_000, version: 'house-1' },
+      ]);
+    });
+
+    it.each([
+      ['is no JSON', 'version: 1', 'it is not JSON'],
+      ['is nothing', 'null', 'the list needs a version'],
+      ['has no version', '{"prices": []}', 'the list needs a version'],
+      ['has no list', '{"version": "1", "prices": {}}', 'the list needs prices'],
+      ['has nothing for a price', listOf(price, null), 'price 2: valid_from must be a text'],
+      ['has no model', listOf({ ...price, model: undefined }), 'price 1: model must be a text'],
+      ['has a day that is none', listOf({ ...price, valid_from: 'soon' }), 'price 1: valid_from must be a time'],
+      [
+        'has dollars in place of micro-dollars',
+        listOf(price, { ...price, model: 'b', input_micro_usd: 2.5 }),
+        'price 2: input_micro_usd must be whole micro-dollars for a million tokens',
+      ],
+      ['says two things of one day', listOf(price, price), 'price 2: the same model and time are there before'],
+      ['has what can not be stored', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
+    ])('fails with one line that names the file when that %s, and loads nothing of it', async (_, text, message) => {
+      const before = await stored();
+      const { code, out, err, file } = await loadPrices(text);
+      expect({ code, out, err }).toEqual({ code: 1, out: '', err: `prices: ${file}: ${message}\n` });
+      expect(await stored()).toEqual(before);
+    });
+
+    it('fails with one line when there is no such file', async () => {
+      const { code, err } = await run(['prices', 'load', 'nowhere.json'], { DATABASE_URL: t.database.url });
+      expect({ code, err }).toEqual({ code: 1, err: 'prices: nowhere.json: the file can not be read (ENOENT)\n' });
+    });
+  });
+
   describe('retention run', () => {
     it('deletes at once what projects keep no longer, and says how much', async () => {
       const ada = await TestUser.register(t);
@@ -336,6 +395,8 @@ describe('The command line', () => {
       [['keys', 'turn'], 'keys can only: rotate'],
       [['audit'], 'audit: verify is all it can do.'],
       [['retention'], 'retention can only: run'],
+      [['prices', 'load'], 'prices: say load, and which file.'],
+      [['prices', 'list', 'prices.json'], 'prices: say load, and which file.'],
       [['admin', 'grant'], 'admin: say grant or revoke, and whose e-mail address.'],
       [['migrate', 'twice'], "Unexpected argument 'twice'"],
     ])('%j is answered with the usage and exit code 2', async (args, message) => {

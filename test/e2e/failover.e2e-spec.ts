@@ -26,6 +26,7 @@ beforeAll(async () => {
     circuitOpenMs: 60_000,
     circuitPollMs: 100,
     llmRetries: 1,
+    turnFlushMs: 50,
   });
   jest.spyOn(t.app.get(Clock), 'nowMs').mockImplementation(() => Date.now() + aheadMs);
 });
@@ -179,6 +180,59 @@ describe('a project with fallbacks', () => {
   });
 });
 
+describe('a fallback with a smaller window', () => {
+  /** 5000 tokens: too much for `gpt-4` with an answer of 4000, and enough for it with one of 1000. */
+  const message = 'word '.repeat(5000);
+  const SMALL = { provider: 'openai', model: 'gpt-4' };
+  let server: TestApp['server'];
+  let there: TestUser;
+
+  beforeAll(async () => {
+    router.windows['meta/small'] = 3000;
+    server = (await t.another({ contextTokens: 16_000, messageMaxChars: 100_000 })).getHttpServer();
+  });
+  beforeEach(() => {
+    there = ada.at(server);
+  });
+
+  it('is passed over when it has no room for what was made for the first, and the next one answers', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 4000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openrouter', model: 'second-model' });
+    expect(t.model.requests).toHaveLength(1);
+  });
+
+  it('answers as long as it has room', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 1000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openai', model: 'gpt-4' });
+  });
+
+  it('leaves the first one alone with its retries when nobody else has room', async () => {
+    t.model.next((_request, wire) => wire.refuse(503));
+    const model = aModel();
+    const project_id = await projectWith({ model, fallbacks: [SMALL] });
+    const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 4000 } });
+    expect(assistant_message).toMatchObject({ provider: 'openai', model });
+    expect(t.model.requests.map((request) => request.model)).toEqual([model, model]);
+  });
+
+  it('is known by the list of its provider, too', async () => {
+    const small = { provider: 'openrouter', model: 'meta/small' };
+    const project_id = await projectWith({ fallbacks: [small, { provider: 'openai', model: 'gpt-4o' }] });
+    t.model.always(({ model }, wire) => {
+      if (model !== 'gpt-4o') return wire.refuse(503);
+      wire.delta('Yes.');
+      wire.finish();
+    });
+    await expectSoon(async () => {
+      expect((await there.turn({ project_id, message })).assistant_message).toMatchObject({ model: 'gpt-4o' });
+    });
+  });
+});
+
 describe('a key of the project’s own', () => {
   const KEY = 'sk-own-canary-0123456789';
   const setKey = async (project_id: string, fields: Record<string, unknown>) =>
@@ -280,6 +334,51 @@ describe('a provider that keeps failing', () => {
   it('is stood in for at once by the next, without an attempt', async () => {
     expect(await answer(await broken({}))).toMatchObject({ provider: 'openrouter' });
     expect(t.model.requests).toEqual([]);
+  });
+
+  it('is not asked any more either when it breaks off in the middle of each answer', async () => {
+    const project_id = await projectWith({});
+    t.model.always((_request, wire) => {
+      wire.delta('The first half');
+      setTimeout(() => wire.drop(), 50);
+    });
+    for (let i = 0; i < 3; i++) expectProblem(await ask(project_id), 'provider_disconnected');
+    expect(router.requests).toEqual([]);
+    expect(await answer(project_id)).toMatchObject({ provider: 'openrouter' });
+    expect(t.model.requests).toHaveLength(3);
+  });
+
+  it('is asked as long as it gives whole answers in between, and is not blamed for those that are stopped', async () => {
+    const project_id = await projectWith({ fallbacks: [] });
+    for (const isWhole of [false, false, true, false, false]) {
+      if (!isWhole)
+        t.model.next((_request, wire) => {
+          wire.delta('The first half');
+          setTimeout(() => wire.drop(), 50);
+        });
+      expect((await ask(project_id)).status).toBe(isWhole ? 200 : 502);
+    }
+    const gate = t.model.hold('Half');
+    const { body } = await ada.post('/chat', { project_id, message: 'Hi', background: true }).expect(202);
+    await gate.reached;
+    const { id } = (body as { assistant_message: { id: string } }).assistant_message;
+    await expectSoon(async () =>
+      expect(await t.database.query('select 1 from turn_chunks where message_id = $1', [id])).toHaveLength(1),
+    );
+    expect((await ada.post(`/chat/messages/${id}/stop`)).body).toMatchObject({ status: 'stopped', content: 'Half' });
+    expect((await ask(project_id)).status).toBe(200);
+  });
+
+  it('is asked by all as soon as a single call has begun to be answered', async () => {
+    const project_id = await broken();
+    aheadMs += 61_000;
+    t.model.always(null);
+    const gate = t.model.hold('Half');
+    const first = ada.post('/chat', { project_id, message: 'Hi', stream: true }).then((response) => response);
+    await gate.reached;
+    await expectSoon(async () => expect((await ask(project_id)).status).toBe(200));
+    gate.release();
+    await first;
   });
 
   it('is asked again when the time is over, and by all when that is answered', async () => {

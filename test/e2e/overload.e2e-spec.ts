@@ -45,6 +45,43 @@ describe('an instance that writes as many answers as it may', () => {
     await expectSoon(async () => expect(await statusOf(turns[1]?.assistant_message.id as string)).toBe('completed'));
   });
 
+  it('answers what comes again by its key at once, running or over, as that needs no place', async () => {
+    const unhurried = await t.another({ turnWaitMs: 5000, maxTurns: 1 });
+    const there = ada.at(unhurried.getHttpServer());
+    const send = (key: string, message: string) =>
+      there.post('/chat', { project_id: projectId, message, background: true }).set('idempotency-key', key);
+    const over = (await send('over', 'First').expect(202)).body as TurnBody;
+    await expectSoon(async () => expect(await statusOf(over.assistant_message.id)).toBe('completed'));
+    const gate = t.model.hold();
+    const running = (await send('runs', 'Second').expect(202)).body as TurnBody;
+    await gate.reached;
+    const begunMs = performance.now();
+    for (const [key, message, turn] of [
+      ['over', 'First', over],
+      ['runs', 'Second', running],
+    ] as const) {
+      const again = await send(key, message).expect(202);
+      expect(again.headers['idempotent-replayed']).toBe('true');
+      expect((again.body as TurnBody).assistant_message.id).toBe(turn.assistant_message.id);
+    }
+    expectProblem(await send('runs', 'Something else'), 'idempotency_key_reused');
+    expect(performance.now() - begunMs).toBeLessThan(5000);
+    gate.release();
+    await expectSoon(async () => expect(await statusOf(running.assistant_message.id)).toBe('completed'));
+    await unhurried.close();
+  });
+
+  it('refuses what comes by a key that stands for nothing yet, and leaves the key free', async () => {
+    const gates = [t.model.hold(), t.model.hold()];
+    await inBackground();
+    await inBackground();
+    await Promise.all(gates.map(({ reached }) => reached));
+    const send = () => ada.post('/chat', { project_id: projectId, message: 'New' }).set('idempotency-key', 'new');
+    expectProblem(await send(), 'overloaded');
+    for (const gate of gates) gate.release();
+    await expectSoon(async () => expect((await send()).status).toBe(200));
+  });
+
   it('lets a message wait for a place that becomes free in time, and then answers it', async () => {
     const patient = await t.another({ turnWaitMs: 5000, maxTurns: 1 });
     const there = ada.at(patient.getHttpServer());
@@ -139,7 +176,9 @@ describe('an instance whose event loop is late', () => {
     const late = await t.another({ maxTurns: 100, maxEventLoopDelayMs: 300 });
     const there = ada.at(late.getHttpServer());
     const gate = t.model.hold();
-    const turn = await inBackground({}, there);
+    const keyed = () =>
+      there.post('/chat', { project_id: projectId, message: 'Hi', background: true }).set('idempotency-key', 'late');
+    const turn = (await keyed().expect(202)).body as TurnBody;
     await gate.reached;
     const loop = late.get(EventLoop);
     while (!loop.isLate) {
@@ -150,6 +189,8 @@ describe('an instance whose event loop is late', () => {
     const refused = await there.post('/chat', { project_id: projectId, message: 'Hi' });
     expectProblem(refused, 'overloaded');
     expect(refused.headers['retry-after']).toBe('2');
+    const repeated = (await keyed().expect(202)).body as TurnBody;
+    expect(repeated.assistant_message.id).toBe(turn.assistant_message.id);
     expect(await storedCount()).toBe(before);
     await there.get('/health/live').expect(200);
     await there.get(`/chat/messages/${turn.assistant_message.id}`).expect(200);

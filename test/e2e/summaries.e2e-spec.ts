@@ -3,6 +3,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectSoon } from '../support/expect-soon.js';
 import type { ModelAnswer, ModelRequest } from '../support/scripted-model.js';
+import { setPrice } from '../support/ledger.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 // Of 1500 tokens, 1050 are used with an unknown model. A turn takes some 110, so a summary is made ahead after the eighth.
@@ -205,22 +206,29 @@ describe('a branch', () => {
 });
 
 describe('a summary that does not succeed', () => {
-  const needsOne = async (): Promise<TurnBody> => last(await talk(await summarising(), 2, 1, WORDS.repeat(3)));
+  const needsOne = async (mark = ''): Promise<TurnBody> =>
+    last(await talk(await summarising(), 2, 1, mark + WORDS.repeat(3)));
 
   it.each<[string, Summarise]>([
     ['is refused', (_, answer) => answer.refuse(500)],
     ['is empty', (_, answer) => answer.finish()],
     ['is cut', (_, answer) => answer.drop()],
-  ])('and %s lets the turn go on without it, and is not tried again at once', async (_, summarise) => {
+  ])('and %s lets the turn go on without it, and is not tried again at once', async (how, summarise) => {
     script(summarise);
-    const before = await needsOne();
+    // What is made ahead for the session of the case before may come as late as now.
+    const mark = `It ${how}. `;
+    const before = await needsOne(mark);
     const [turn] = await talk(before, 3, 3, WORDS.repeat(5));
     expect(turn).toMatchObject({ assistant_message: { status: 'completed' } });
     expect(contextOf(turn as TurnBody)).toMatchObject({ messages_sent: 3, summarised: 0, dropped: 2 });
     await talk(before, 4, 4, WORDS.repeat(5));
     // Of what both would have summed up, once; the second turn may have had more to be summed up than the first.
-    const distinct = new Set(calls().map(({ messages }) => JSON.stringify(messages)));
-    expect(distinct.size).toBe(calls().length);
+    const mine = calls().flatMap(({ messages }) => {
+      const text = JSON.stringify(messages);
+      return text.includes(mark) ? [text] : [];
+    });
+    expect(mine.length).toBeGreaterThan(0);
+    expect(new Set(mine).size).toBe(mine.length);
   });
 
   it('in its time is not waited for any longer', async () => {
@@ -363,6 +371,22 @@ it('is stored encrypted where its project encrypts its content, and opens for th
     'Noted 1.',
     'Noted 2.',
   ]);
+});
+
+it('is not asked for when a budget has no room for it: the oldest turns are left out then', async () => {
+  await setPrice(t, { output: 0 });
+  await setPrice(t, { model: 'summariser' });
+  const needy = async (day_limit_micro_usd: number): Promise<TurnBody> => {
+    await ada.put('/users/me/budget', { day_limit_micro_usd, month_limit_micro_usd: null }).expect(200);
+    const before = await talk(await summarising(), 2, 1, WORDS.repeat(3));
+    return last(await talk(last(before), 3, 3, WORDS.repeat(5)));
+  };
+  // It may have 157 tokens.
+  expect(contextOf(await needy(156))).toMatchObject({ messages_sent: 3, summarised: 0, dropped: 2 });
+  expect(calls()).toHaveLength(0);
+  expect(contextOf(await needy(157))).toMatchObject({ messages_sent: 3, summarised: 2, dropped: 0 });
+  expect(calls()).toHaveLength(1);
+  await ada.put('/users/me/budget', { day_limit_micro_usd: null, month_limit_micro_usd: null }).expect(200);
 });
 
 it('is part of the export, and goes with the account', async () => {

@@ -258,6 +258,13 @@ const calls: Probe[] = [
     await app.get(UsageRecorder).record(place, 'title', [CALL]);
     return moneyOf(database, userId);
   }),
+  call('BudgetsRepository.findRoom', ({ app }, actor, { project_id }) =>
+    app.get(UnitOfWork).run(actor, () =>
+      app.get(BudgetsRepository).findRoom(actor.userId, project_id, {
+        ...{ provider: 'offline', model: 'offline', inputTokens: 1, outputTokens: 1 },
+      }),
+    ),
+  ),
   call('BudgetsRepository.putLimits', ({ app, database }, actor, { project_id }) =>
     app
       .get(UnitOfWork)

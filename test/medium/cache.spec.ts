@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { newId } from '../../src/kernel/ids.js';
 import { Cache } from '../../src/platform/cache/cache.js';
 import type { Owner } from '../../src/platform/cache/owner.js';
+import { Notifications } from '../../src/platform/database/notifications.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { describeWithRedis, RedisServer } from '../support/redis-server.js';
@@ -42,6 +43,30 @@ const change = (who: { userId: string }, source: Source, value: string): Promise
     source.value = value;
     await t.app.get(Cache).invalidate(who, 'models', 'key');
   });
+
+/** Nobody hears a notice for the next half second. */
+async function deafen(): Promise<void> {
+  await t.database.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley-listen'
+      and datname = current_database()`,
+  );
+  await expectSoon(() => {
+    for (const app of [t.app, there]) expect(app.get(Notifications).isListening).toBe(false);
+  });
+}
+
+/** A load that has read, and is not over before it is released. */
+async function holdLoad(app: NestFastifyApplication, who: Owner, source: Source) {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const loaded = ask(app, who, async () => {
+    const read = await source.load();
+    await released;
+    return read;
+  });
+  await expectSoon(() => expect(source.loads).toBe(1));
+  return { release, loaded };
+}
 
 function itKeeps(): void {
   it('loads once for twenty who ask at once, and then not at all', async () => {
@@ -84,18 +109,30 @@ function itKeeps(): void {
 
   it('does not keep what was being loaded while it changed', async () => {
     const [who, source] = [owner(), new Source()];
-    let release = (): void => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const slow = ask(t.app, who, async () => {
-      const read = await source.load();
-      await released;
-      return read;
-    });
-    await expectSoon(() => expect(source.loads).toBe(1));
+    const { release, loaded } = await holdLoad(t.app, who, source);
     await change(who, source, 'second');
     release();
-    expect(await slow).toBe('first');
+    expect(await loaded).toBe('first');
     expect(await ask(t.app, who, source.load)).toBe('second');
+    expect(await ask(there, who, source.load)).toBe('second');
+  });
+
+  it('is not the old any more when notices come again, though that of the change was lost', async () => {
+    const [who, source] = [owner(), new Source()];
+    for (const app of [t.app, there]) expect(await ask(app, who, source.load)).toBe('first');
+    await deafen();
+    await change(who, source, 'second');
+    await expectSoon(async () => expect(await ask(there, who, source.load)).toBe('second'));
+  });
+
+  it('does not keep what was being loaded while a notice was lost', async () => {
+    const [who, source] = [owner(), new Source()];
+    const { release, loaded } = await holdLoad(there, who, source);
+    await deafen();
+    await change(who, source, 'second');
+    await expectSoon(() => expect(there.get(Notifications).isListening).toBe(true));
+    release();
+    expect(await loaded).toBe('first');
     expect(await ask(there, who, source.load)).toBe('second');
   });
 
@@ -178,6 +215,18 @@ describeWithRedis('What is kept with Redis', () => {
     await sharing(there);
     const late = await t.another();
     await sharing(late);
+    expect(await ask(late, who, source.load)).toBe('second');
+  });
+
+  it('gets nothing from an instance that can not hear of changes', async () => {
+    const [who, source] = [owner(), new Source()];
+    const late = await t.another();
+    await sharing(late);
+    const { release, loaded } = await holdLoad(there, who, source);
+    await deafen();
+    await change(who, source, 'second');
+    release();
+    expect(await loaded).toBe('first');
     expect(await ask(late, who, source.load)).toBe('second');
   });
 

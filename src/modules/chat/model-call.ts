@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../kernel/provider-name.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
-import { LlmError } from '../llm/public/llm-error.js';
+import { LlmError, type LlmErrorCode } from '../llm/public/llm-error.js';
 import { toAppError } from '../llm/public/to-app-error.js';
 import type { LlmEvent, LlmParams } from '../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../llm/public/provider-attempt.js';
@@ -45,6 +45,7 @@ export class ModelCall {
         live.append(draft.take(event));
       }
       live.append(draft.flush());
+      this.tellEnd(turn, draft, null);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.reason;
@@ -52,7 +53,10 @@ export class ModelCall {
         if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
       }
-      if (error instanceof LlmError) live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
+      if (error instanceof LlmError) {
+        live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
+        if (live.length > 0) this.tellEnd(turn, draft, error.code);
+      }
       return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
     }
   }
@@ -98,7 +102,9 @@ export class ModelCall {
     signal.throwIfAborted();
     draft.note(context);
     const params = { ...this.limitsOf(turn), ...turn.project.params, ...turn.request.params };
-    return asked.provider.stream(context.messages, { model: asked.model, params }, signal);
+    const hasRoom = this.contexts.roomElsewhere(context, turn, asked, params);
+    const provider = this.providers.withFallbacks(asked.provider, turn.project, hasRoom);
+    return provider.stream(context.messages, { model: asked.model, params }, signal);
   }
 
   /** No more than what the budgets have reserved. */
@@ -108,7 +114,7 @@ export class ModelCall {
 
   /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */
   private async address({ project, request, answer }: OpenTurn, draft: AnswerDraft): Promise<Asked | null> {
-    const provider = await this.providers.find(answer, project);
+    const provider = await this.providers.findFirst(answer, project);
     if (provider === null) return null;
     const model = request.model ?? project.model ?? provider.defaultModel;
     draft.provider = provider.name;
@@ -119,6 +125,12 @@ export class ModelCall {
   /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
   private contextOrNull(turn: OpenTurn, asked: Asked): Promise<Context | null> {
     return this.contexts.build(turn, asked).catch(() => null);
+  }
+
+  /** What fails before its first word, the provider's circuit has noticed itself. */
+  private tellEnd({ project }: OpenTurn, { provider, model, attempts }: AnswerDraft, code: LlmErrorCode | null): void {
+    if (provider === null || model === null) return;
+    this.providers.tellEnd(project, { provider, model, isOwnKey: attempts.isOwnKey }, code);
   }
 
   private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {

@@ -24,7 +24,7 @@ interface Titler {
   readonly model: string | null;
 }
 
-/** Names sessions after their first turn. A failed call leaves the name as it is: the beginning of the first message. */
+/** Names sessions after their first turn. A failed call, and one that a budget has no room for, leaves the name as it is: the beginning of the first message. */
 @Injectable()
 export class SessionTitles {
   private readonly log = new Logger(SessionTitles.name);
@@ -48,7 +48,8 @@ export class SessionTitles {
     try {
       const asked = await this.titler(titleModel, project, answer);
       if (asked === null) return;
-      const title = clean((await this.ask(asked, excerpt.toWellFormed(), project, answer)).text);
+      const generation = await this.ask(asked, excerpt.toWellFormed(), project, answer);
+      const title = clean(generation?.text ?? '');
       if (title === '') return;
       await this.unitOfWork.run(answer, () => this.sessions.suggestTitle(answer.userId, answer.sessionId, title));
     } catch (error) {
@@ -64,7 +65,7 @@ export class SessionTitles {
     excerpt: string,
     project: OpenTurn['project'],
     { userId, sessionId, id: messageId }: Message,
-  ): Promise<Generation> {
+  ): Promise<Generation | null> {
     const call = {
       kind: 'title',
       place: { userId, sessionId, messageId, projectId: project.projectId },

@@ -70,6 +70,11 @@ export class TurnRunner {
     return this.places.free;
   }
 
+  /** Whether a new turn would have to wait for a place, or be refused. */
+  get isFull(): boolean {
+    return this.loop.isLate || this.places.free === 0;
+  }
+
   /**
    * Does work that opens a new turn, if there is a place for one, now or soon. Throws `overloaded` before anything is done
    * when there is none; what runs already, here or elsewhere, is not touched by that.

@@ -121,6 +121,9 @@ export class TurnsService {
 
   /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
   private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
+    // A repeat needs no place, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
+    const begun = this.runner.isFull ? await this.findBegun(actor, options.key) : null;
+    if (begun !== null) return begun;
     try {
       return await this.runner.admit(async () => {
         const opened = await open();
@@ -133,13 +136,19 @@ export class TurnsService {
         await this.store.releaseKey(actor, options.key);
       }
       const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
-      if (!isRepeat || options.key === null) throw error;
-      const kept = await this.keys.findKept(actor.userId, options.key);
-      if (kept === null || kept.messageId === null) throw error;
-      requireSameRequest(kept, options.key);
-      const turn = await this.follow(actor, kept.messageId);
-      return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
+      const repeated = isRepeat ? await this.findBegun(actor, options.key) : null;
+      if (repeated === null) throw error;
+      return repeated;
     }
+  }
+
+  /** The turn that an earlier request has begun with this key. Throws `idempotency_key_reused` when that was another one. */
+  private async findBegun(actor: Actor, key: IdempotencyKey | null): Promise<BegunTurn | null> {
+    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
+    if (key === null || kept === null || kept.messageId === null) return null;
+    requireSameRequest(kept, key);
+    const turn = await this.follow(actor, kept.messageId);
+    return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
   }
 
   private async set(actor: Actor, turn: OpenTurn): Promise<LiveTurn> {

@@ -15,6 +15,37 @@ interface Row {
   readonly reserved: number;
 }
 
+/** A call of a model at its worst; tokens. */
+export interface WorstCase {
+  readonly provider: string;
+  readonly model: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+// $1 user, $2 project, $3 provider, $4 model, $5 input, $6 output tokens: what is free in the budget that has least of it, null
+// where none applies, and what the call may cost. The price is found as in reserve_budgets.
+const ROOM = `
+with worst as (
+  select (
+    select ceil(($5::bigint * l.input_micro_usd + $6::bigint * l.output_micro_usd)::numeric / 1000000) from prices l
+    where l.provider = $3 and l.valid_from <= now()
+      and l.model in ($4, regexp_replace($4, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', ''))
+    order by l.model = $4 desc, l.valid_from desc limit 1
+  ) as micro_usd, (now() at time zone 'UTC')::date as day, date_trunc('month', now() at time zone 'UTC')::date as month
+), free as (
+  select least(
+    least(b.day_limit_micro_usd, b.day_cap_micro_usd) - case when b.day = w.day then b.day_spent_micro_usd else 0 end,
+    least(b.month_limit_micro_usd, b.month_cap_micro_usd) - case when b.month = w.month then b.month_spent_micro_usd else 0 end
+  ) - (
+    select coalesce(sum(r.micro_usd), 0) from budget_reservations r
+    where r.user_id = $1 and (b.project_id is null or r.project_id = b.project_id)
+  ) as micro_usd
+  from budgets b cross join worst w
+  where b.user_id = $1 and (b.project_id is null or b.project_id = $2)
+)
+select (select min(f.micro_usd) from free f)::float8 as free, w.micro_usd::float8 as worst from worst w`;
+
 // $1 user, $2 project or null for the account: what was spent since the beginning of the day and of the month.
 const SPENT = `
 select coalesce(sum(e.cost_micro_usd) filter (where e.created_at >= date_trunc('day', now(), 'UTC')), 0) as day_spent,
@@ -58,6 +89,17 @@ left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2`,
       day: { limit: state.dayLimit, cap: state.dayCap, spent: state.daySpent, renewsAt: state.dayRenewsAt },
       month: { limit: state.monthLimit, cap: state.monthCap, spent: state.monthSpent, renewsAt: state.monthRenewsAt },
     };
+  }
+
+  /** What is free in the budgets that apply in a project, null where none does; and what the call may cost, null without a price. */
+  async findRoom(
+    userId: string,
+    projectId: string,
+    { provider, model, inputTokens, outputTokens }: WorstCase,
+  ): Promise<{ free: number | null; worst: number | null }> {
+    const values = [userId, projectId, provider, model, inputTokens, outputTokens];
+    const [row] = await this.unitOfWork.query<{ free: number | null; worst: number | null }>(ROOM, values);
+    return row as { free: number | null; worst: number | null };
   }
 
   /**

@@ -7,6 +7,7 @@ import { PricesRepository } from './prices.repository.js';
 import { Budgets } from './public/budgets.js';
 import { EstimatedUsage } from './public/estimated-usage.js';
 import { PriceList } from './public/price-list.js';
+import { SideBudgets } from './public/side-budgets.js';
 import { UsageRecorder } from './public/usage-recorder.js';
 import { UsageController } from './usage.controller.js';
 import { UsageRepository } from './usage.repository.js';
@@ -26,7 +27,8 @@ import { UsageService } from './usage.service.js';
     UsageRecorder,
     EstimatedUsage,
     Budgets,
+    SideBudgets,
   ],
-  exports: [UsageRecorder, EstimatedUsage, Budgets],
+  exports: [UsageRecorder, EstimatedUsage, Budgets, SideBudgets],
 })
 export class UsageModule {}

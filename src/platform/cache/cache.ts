@@ -9,7 +9,7 @@ import { SHARED_STORE, type SharedStore } from './shared-store.js';
 export const CACHE_CHANNEL = 'parley_cache';
 
 const MAX_KEPT = 2000;
-/** How long something is kept, wherever: the net under a notice that got lost. */
+/** How long something is kept, wherever: the net under what nobody gave notice of. */
 const KEPT_MS = 300_000;
 /** How long after a change nothing of it goes by the shared store: another instance may still write there what it read before. */
 const UNSETTLED_MS = 5000;
@@ -23,6 +23,7 @@ interface Load {
  * Keeps what is slow to get and seldom changes: in this process, and with Redis also beside it, for all instances. Whoever
  * changes it says so in the same unit of work, and from its commit on it is loaded anew, here at once and elsewhere as soon as
  * the notice is there; a load that is under way then is not kept. Without Redis, or while it is away, every instance loads for itself.
+ * Whoever could not hear notices for a while forgets everything when it can again.
  *
  * Only for what nobody is harmed by when it is read or changed in Redis: no secrets, and not who somebody is.
  */
@@ -46,7 +47,12 @@ export class Cache implements OnApplicationBootstrap {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.notifications.listen(CACHE_CHANNEL, (key) => this.forget(key));
+    await this.notifications.listen(
+      CACHE_CHANNEL,
+      (key) => this.forget(key),
+      // In Redis whoever made a change has deleted it.
+      () => this.kept.clear(),
+    );
   }
 
   /**
@@ -80,7 +86,7 @@ export class Cache implements OnApplicationBootstrap {
     signal: AbortSignal,
     setTtl: (ttlMs: number) => void,
   ): Promise<object> {
-    const shared = this.unsettled.has(name) ? null : this.shared;
+    const shared = this.unsettled.has(name) ? null : this.sharedNow;
     const found = (await shared?.get(name)) ?? null;
     this.counts.count(cache, found === null ? 'miss' : 'shared');
     if (found !== null) {
@@ -88,8 +94,13 @@ export class Cache implements OnApplicationBootstrap {
       return found.value;
     }
     const value = await load();
-    if (!signal.aborted) void shared?.set(name, value, KEPT_MS);
+    if (!signal.aborted && this.sharedNow !== null) void shared?.set(name, value, KEPT_MS);
     return value;
+  }
+
+  /** None for whoever can not hear of changes: what it has read may be old, and would be everybody's. */
+  private get sharedNow(): SharedStore | null {
+    return this.notifications.isListening ? this.shared : null;
   }
 }
 

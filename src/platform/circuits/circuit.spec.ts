@@ -27,6 +27,28 @@ describe('Circuit', () => {
     expect(opened).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1000]);
   });
 
+  it('opens after so many answers that broke off, and not when a whole one is among them', () => {
+    const circuit = make();
+    const breakOff = (): number => {
+      circuit.succeed(0, false);
+      return circuit.breakOff(0);
+    };
+    expect([breakOff(), breakOff()]).toEqual([0, 0]);
+    circuit.complete();
+    expect([breakOff(), breakOff()]).toEqual([0, 0]);
+    expect(circuit.isForgettable(60_000)).toBe(false);
+    expect([breakOff(), breakOff()]).toEqual([1000, 0]);
+  });
+
+  it('opens again at the first answer that breaks off, until one came to its end', () => {
+    const circuit = make();
+    for (let i = 0; i < 3; i++) circuit.breakOff(0);
+    expect([circuit.enter(1000), circuit.succeed(1000, true), circuit.breakOff(1000)]).toEqual([0, true, 1000]);
+    expect([circuit.enter(2000), circuit.succeed(2000, true)]).toEqual([0, true]);
+    circuit.complete();
+    expect(circuit.breakOff(2000)).toBe(0);
+  });
+
   it('forgets how often calls failed after half a minute', () => {
     const circuit = make();
     for (let call = 0; call < 30; call++) {

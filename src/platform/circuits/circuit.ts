@@ -19,6 +19,8 @@ const PROBE_WAIT_MS = 1000;
  */
 export class Circuit {
   private inARow = 0;
+  /** Answers that began and broke off, since one came to its end. */
+  private brokenInARow = 0;
   private windowFromMs = 0;
   private calls = 0;
   private failed = 0;
@@ -59,10 +61,19 @@ export class Circuit {
     this.failed += 1;
     const isOften = this.calls >= MIN_CALLS && this.failed >= this.calls * MAX_FAILURE_RATIO;
     if (!isProbe && !isOften && this.inARow < this.rules.failures) return 0;
-    const openMs = Math.min(Math.max(this.rules.openMs * 2 ** this.trips, waitMs), MAX_OPEN_MS);
-    this.trips += 1;
-    this.open(nowMs + openMs);
-    return openMs;
+    return this.trip(nowMs, waitMs);
+  }
+
+  /** An answer whose beginning was a success broke off; the answer is for how many milliseconds that has opened it. */
+  breakOff(nowMs: number): number {
+    if (this.isOpen) return 0;
+    this.brokenInARow += 1;
+    return this.brokenInARow < this.rules.failures ? 0 : this.trip(nowMs, 0);
+  }
+
+  /** An answer came to its end. */
+  complete(): void {
+    this.brokenInARow = 0;
   }
 
   /** A probe ended without telling anything; another one may be made. */
@@ -75,6 +86,7 @@ export class Circuit {
     this.isProbing = false;
   }
 
+  /** Only the beginning of an answer is known: whether it breaks off again must still show. */
   close(): void {
     this.openUntilMs = null;
     this.isProbing = false;
@@ -83,7 +95,15 @@ export class Circuit {
 
   /** Whether there is nothing to remember of it. */
   isForgettable(nowMs: number): boolean {
-    return !this.isOpen && this.inARow === 0 && (this.failed === 0 || nowMs - this.windowFromMs > WINDOW_MS);
+    const isWell = !this.isOpen && this.inARow === 0 && this.brokenInARow === 0;
+    return isWell && (this.failed === 0 || nowMs - this.windowFromMs > WINDOW_MS);
+  }
+
+  private trip(nowMs: number, waitMs: number): number {
+    const openMs = Math.min(Math.max(this.rules.openMs * 2 ** this.trips, waitMs), MAX_OPEN_MS);
+    this.trips += 1;
+    this.open(nowMs + openMs);
+    return openMs;
   }
 
   private count(nowMs: number): void {

@@ -4,7 +4,7 @@ import { Clock } from '../../kernel/clock.js';
 import { AppConfig } from '../config/app-config.js';
 import { Circuit } from './circuit.js';
 
-/** A call that was let through; it is told how that went, once. */
+/** A call that was let through; it is told how that went, or how it began where it takes long, once. */
 export interface Pass {
   answered(): void;
   /** @param waitMs how long the other side asked to be left alone, in milliseconds; 0 when it did not say */
@@ -47,6 +47,22 @@ export class Circuits {
     if (circuit === undefined) return this.pass(subject, false);
     const waitMs = circuit.enter(this.clock.nowMs());
     return waitMs > 0 ? waitMs : this.pass(subject, circuit.isOpen);
+  }
+
+  /** An answer of whose beginning a pass was told came to its end. */
+  completed(subject: CircuitSubject): void {
+    if (this.circuits.size === 0) return;
+    const key = keyOf(subject);
+    const circuit = this.circuits.get(key);
+    circuit?.complete();
+    if (circuit?.isForgettable(this.clock.nowMs()) === true) this.circuits.delete(key);
+  }
+
+  /** Such an answer broke off in the middle. */
+  brokeOff(subject: CircuitSubject): void {
+    const key = keyOf(subject);
+    const openMs = this.getOrMake(key).breakOff(this.clock.nowMs());
+    if (openMs > 0) this.onChange(key, openMs, subject.name);
   }
 
   /** What another instance has found out. */

@@ -5,14 +5,19 @@ import { APP_ROLE } from './data-source.js';
 
 const RECONNECT_MS = 500;
 
+interface Listener {
+  readonly hear: (payload: string) => void;
+  readonly connected: () => void;
+}
+
 /**
  * Messages between instances over PostgreSQL's LISTEN, on one connection of its own. They are hints, never facts: one may
- * be lost while the connection is, so whoever listens also looks by itself from time to time.
+ * be lost while the connection is, so whoever listens also looks by itself from time to time, or when it is back.
  */
 @Injectable()
 export class Notifications implements OnApplicationShutdown {
   private readonly log = new Logger(Notifications.name);
-  private readonly handlers = new Map<string, (payload: string) => void>();
+  private readonly listeners = new Map<string, Listener>();
   private client: Client | null = null;
   private isClosed = false;
   /** Whether messages come; while they do not, whoever listens has to look by itself. */
@@ -20,9 +25,16 @@ export class Notifications implements OnApplicationShutdown {
 
   constructor(private readonly config: AppConfig) {}
 
-  /** Calls `handler` for each message on the channel from now on. One handler a channel. */
-  async listen(channel: string, handler: (payload: string) => void): Promise<void> {
-    this.handlers.set(channel, handler);
+  /**
+   * Calls `hear` for each message on the channel from now on. One listener a channel.
+   * @param connected called whenever messages come again: what was said before may be lost
+   */
+  async listen(
+    channel: string,
+    hear: (payload: string) => void,
+    connected: () => void = () => undefined,
+  ): Promise<void> {
+    this.listeners.set(channel, { hear, connected });
     if (this.client === null) await this.connect();
     else await this.client.query(`listen ${channel}`);
   }
@@ -44,14 +56,16 @@ export class Notifications implements OnApplicationShutdown {
     this.client = client;
     client.on('error', (error) => this.log.warn(`The listening connection failed: ${error.message}`));
     client.on('end', () => this.reconnect(client));
-    client.on('notification', ({ channel, payload }) => this.handlers.get(channel)?.(payload ?? ''));
+    client.on('notification', ({ channel, payload }) => this.listeners.get(channel)?.hear(payload ?? ''));
     try {
       await client.connect();
-      for (const channel of this.handlers.keys()) await client.query(`listen ${channel}`);
-      this.isListening = this.client === client;
+      for (const channel of this.listeners.keys()) await client.query(`listen ${channel}`);
     } catch {
       this.reconnect(client);
+      return;
     }
+    this.isListening = this.client === client;
+    if (this.isListening) for (const { connected } of this.listeners.values()) connected();
   }
 
   private reconnect(lost: Client): void {

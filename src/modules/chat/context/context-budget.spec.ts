@@ -2,7 +2,7 @@ import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { countTokens as p50k } from 'gpt-tokenizer/encoding/p50k_base';
 import type { ModelWindow } from '../../llm/public/model-windows.js';
-import { contextBudget, UNKNOWN_TOKENIZER_SHARE } from './context-budget.js';
+import { contextBudget, hasRoomFor, UNKNOWN_TOKENIZER_SHARE } from './context-budget.js';
 
 const known: ModelWindow = { contextWindow: 10_000, maxOutputTokens: 2000, encoding: 'o200k_base' };
 const unknown: ModelWindow = { contextWindow: null, maxOutputTokens: null, encoding: null };
@@ -30,6 +30,32 @@ describe('contextBudget', () => {
   it('keeps a margin for models that count in a way of their own, in what config allows and in their window', () => {
     expect(contextBudget(16_000, unknown, 500)).toBe(11_200);
     expect(contextBudget(16_000, { ...unknown, contextWindow: 10_000 }, 500)).toBe(6650);
+  });
+});
+
+describe('hasRoomFor', () => {
+  const sized = { inputTokens: 9000, encoding: 'o200k_base', answerTokens: 1000 } as const;
+
+  it('is what the window leaves beside the answer that was asked for, else beside a short one', () => {
+    expect(hasRoomFor(sized, known)).toBe(true);
+    expect(hasRoomFor({ ...sized, inputTokens: 9001 }, known)).toBe(false);
+    expect(hasRoomFor({ ...sized, inputTokens: 9500, answerTokens: undefined }, known)).toBe(true);
+    expect(hasRoomFor({ ...sized, inputTokens: 9501, answerTokens: undefined }, known)).toBe(false);
+  });
+
+  it('keeps a margin for models that count otherwise than it was counted', () => {
+    for (const encoding of ['cl100k_base', null] as const) {
+      expect(hasRoomFor({ ...sized, inputTokens: 6300 }, { ...known, encoding })).toBe(true);
+      expect(hasRoomFor({ ...sized, inputTokens: 6301 }, { ...known, encoding })).toBe(false);
+    }
+    const older = { ...known, encoding: 'cl100k_base' } as const;
+    expect(hasRoomFor({ ...sized, encoding: 'cl100k_base' }, older)).toBe(true);
+    // What is not known is counted by the newest vocabulary.
+    expect(hasRoomFor({ ...sized, encoding: null }, known)).toBe(true);
+  });
+
+  it('is taken to be there where the window is not known', () => {
+    expect(hasRoomFor({ ...sized, inputTokens: 1_000_000 }, unknown)).toBe(true);
   });
 });
 

@@ -127,7 +127,7 @@ export class SessionSummaries {
       messages,
       maxOutputTokens: most,
     } as const;
-    const { text } = await this.calls.generate(call, limit);
+    const text = (await this.calls.generate(call, limit))?.text ?? '';
     const content = text.replaceAll('\0', '').toWellFormed().trim();
     // Not every server heeds the limit.
     return excerpt(content, await this.tokens.count(content), most);

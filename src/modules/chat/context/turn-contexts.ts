@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { type Cancellation, toAbortSignal } from '../../../kernel/cancellation.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
 import type { LlmProvider } from '../../llm/public/llm-provider.js';
-import { ModelWindows } from '../../llm/public/model-windows.js';
+import type { LlmParams } from '../../llm/public/llm-provider.js';
+import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
 import { listerOf } from '../../provider-keys/public/project-providers.js';
 import type { Message } from '../message.entity.js';
 import type { OpenTurn } from '../open-turn.js';
@@ -15,7 +16,7 @@ import {
   roomBeside,
   type Summary,
 } from './context-builder.js';
-import { contextBudget } from './context-budget.js';
+import { contextBudget, hasRoomFor } from './context-budget.js';
 import { SessionSummaries, type SummaryTask } from './session-summaries.js';
 import { TextSizes } from './text-sizes.js';
 
@@ -69,6 +70,17 @@ export class TurnContexts {
     }
     turn.fullness = fullness(input, summary, room, better.dropped > 0);
     return better;
+  }
+
+  /** Which models, by their windows, could take over with a context that was made for the one asked. */
+  roomElsewhere(
+    { inputTokens }: Context,
+    { project }: OpenTurn,
+    { provider, model }: Asked,
+    { max_output_tokens: answerTokens }: LlmParams,
+  ): (window: ModelWindow) => boolean {
+    const { encoding } = this.windows.find(model, listerOf(project, provider));
+    return (window) => hasRoomFor({ inputTokens, encoding, answerTokens }, window);
   }
 
   /** After a turn: makes the summary that its next one would have to wait for. Never throws. */

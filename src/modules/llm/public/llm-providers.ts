@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Agent } from 'undici';
-import type { ProviderName } from '../../../kernel/provider-name.js';
+import type { AnswererName, ProviderName } from '../../../kernel/provider-name.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
 import { Bulkhead } from '../../../platform/load/bulkhead.js';
@@ -10,12 +10,20 @@ import { type HttpProviderSettings, OpenAiProvider } from '../providers/openai.p
 import { SOCKET_OPTIONS } from '../providers/openai-wire.js';
 import { OpenRouterProvider } from '../providers/openrouter.provider.js';
 import { WithBulkhead } from '../resilience/with-bulkhead.js';
-import { WithCircuit } from '../resilience/with-circuit.js';
+import { circuitOf, UNWELL, WithCircuit } from '../resilience/with-circuit.js';
 import { WithDeadlines } from '../resilience/with-deadlines.js';
 import { type FailoverNotice, type FallbackTarget, WithFailover } from '../resilience/with-failover.js';
 import { type RetryNotice, WithRetry } from '../resilience/with-retry.js';
-import { LlmError } from './llm-error.js';
+import { LlmError, type LlmErrorCode } from './llm-error.js';
 import type { LlmProvider, LlmUsage } from './llm-provider.js';
+
+/** A call as its `attempt` announced it. */
+export interface AskedCall {
+  readonly provider: AnswererName;
+  readonly model: string;
+  /** Of `withKey`; null for this server's own key. */
+  readonly keyId: string | null;
+}
 
 /** Keys of projects whose calls are counted at a time; the count of the oldest is forgotten beyond. */
 const MAX_COUNTED_KEYS = 10_000;
@@ -93,6 +101,17 @@ export class LlmProviders {
   withFallbacks(first: LlmProvider, fallbacks: readonly FallbackTarget[]): LlmProvider {
     const behind = fallbacks.map(({ provider, model }) => ({ provider: unbounded(provider), model }));
     return this.bounded(new WithFailover(unbounded(first), behind, (notice) => this.onFailover(notice)));
+  }
+
+  /**
+   * Tells how a streamed answer ended of which there was some text: a model whose answers keep breaking off is not asked for
+   * a while. Not for what was stopped.
+   * @param code null when it came to its end
+   */
+  tellEnd({ provider, model, keyId }: AskedCall, code: LlmErrorCode | null): void {
+    const circuit = circuitOf(provider, model, keyId ?? '');
+    if (code === null) this.circuits.completed(circuit);
+    else if (UNWELL.has(code)) this.circuits.brokeOff(circuit);
   }
 
   /**

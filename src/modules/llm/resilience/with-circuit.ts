@@ -1,5 +1,6 @@
 import type { Cancellation } from '../../../kernel/cancellation.js';
-import type { Circuits, Pass } from '../../../platform/circuits/circuits.js';
+import type { AnswererName } from '../../../kernel/provider-name.js';
+import type { Circuits, CircuitSubject, Pass } from '../../../platform/circuits/circuits.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import {
   type ConnectionCheck,
@@ -13,7 +14,7 @@ import {
 } from '../public/llm-provider.js';
 
 /** What says that the provider is not well. Whoever refuses a key or a request is. */
-const UNWELL: ReadonlySet<LlmErrorCode> = new Set([
+export const UNWELL: ReadonlySet<LlmErrorCode> = new Set([
   'provider_unreachable',
   'provider_timeout',
   'provider_disconnected',
@@ -22,6 +23,11 @@ const UNWELL: ReadonlySet<LlmErrorCode> = new Set([
   'provider_overloaded',
   'provider_rate_limited',
 ]);
+
+/** @param keyId whose key it is; empty for this server's */
+export function circuitOf(name: AnswererName, model: string, keyId: string): CircuitSubject {
+  return { name, details: `${keyId} ${model}` };
+}
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -79,13 +85,16 @@ export class WithCircuit implements LlmProvider {
   }
 
   private enter({ model }: LlmOptions): Pass {
-    const pass = this.circuits.enter({ name: this.name, details: `${this.keyId} ${model ?? this.defaultModel}` });
+    const pass = this.circuits.enter(circuitOf(this.name, model ?? this.defaultModel, this.keyId));
     if (typeof pass !== 'number') return pass;
     throw new LlmError('provider_circuit_open', { retryable: false, retryAfterMs: pass });
   }
 }
 
-/** Tells the circuit how a call went: by its first word, since an answer may take minutes. */
+/**
+ * Tells the circuit how a call went: by its first word, since an answer may take minutes. How it ends then, whoever reads it
+ * tells (`LlmProviders.tellEnd`): here each open stream would have to keep for it what is told now and let go of.
+ */
 class Verdict {
   private isTold = false;
 

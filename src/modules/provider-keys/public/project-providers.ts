@@ -4,11 +4,12 @@ import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { ProviderName } from '../../../kernel/provider-name.js';
 import { Envelope, type SecretPlace } from '../../../platform/crypto/envelope.js';
-import { LlmError } from '../../llm/public/llm-error.js';
+import { LlmError, type LlmErrorCode } from '../../llm/public/llm-error.js';
 import type { LlmModelPage } from '../../llm/public/llm-model.dto.js';
 import type { LlmModel, LlmProvider } from '../../llm/public/llm-provider.js';
-import { LlmProviders } from '../../llm/public/llm-providers.js';
+import { type AskedCall, LlmProviders } from '../../llm/public/llm-providers.js';
 import { ModelLists } from '../../llm/public/model-lists.js';
+import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
 import type { Fallback } from '../../projects/public/fallback.dto.js';
 
 /** What a project may bring a key for; `custom` is any server that speaks OpenAI's wire, by its address. */
@@ -47,31 +48,38 @@ export class ProjectProviders {
     private readonly providers: LlmProviders,
     private readonly envelope: Envelope,
     private readonly lists: ModelLists,
+    private readonly windows: ModelWindows,
   ) {}
 
   /**
-   * Null when neither the project nor this server has a key for it. Costs no query while the user's data key is cached.
-   * With a key of the project's nothing of this server's is sent along. The key goes to its own provider alone: fallbacks
-   * at another one are asked by this server's key, and left out when it has none.
+   * Who is asked first. Null when neither the project nor this server has a key for it. Costs no query while the user's data
+   * key is cached. With a key of the project's nothing of this server's is sent along.
    */
-  async find(actor: Pick<Actor, 'userId'>, project: ProjectProvider): Promise<LlmProvider | null> {
-    const { fallbacks, providerKey } = project;
-    const first = await this.findFirst(actor, project);
-    if (first === null || fallbacks.length === 0) return first;
-    const targets = fallbacks.flatMap(({ provider: name, model = null }) => {
-      const provider = name === providerKey?.provider ? first : this.providers.find(name);
-      return provider === null ? [] : [{ provider, model }];
-    });
-    return this.providers.withFallbacks(first, targets);
-  }
-
-  /** The same without anybody who stands in. */
   async findFirst({ userId }: Pick<Actor, 'userId'>, project: FirstProvider): Promise<LlmProvider | null> {
     const { provider, providerKey } = project;
     if (providerKey === null) return this.providers.find(provider);
     const { id, provider: name, baseUrl, sealedKey } = providerKey;
     const apiKey = await this.envelope.open(userId, placeOf(id), Buffer.from(sealedKey, 'hex'));
     return this.providers.withKey(id, name === 'openrouter' ? 'openrouter' : 'openai', apiKey, baseUrl);
+  }
+
+  /**
+   * The same with those behind it who stand in, in order. The project's key goes to its own provider alone: fallbacks at
+   * another one are asked by this server's key, and left out when it has none.
+   * @param first of `findFirst`
+   * @param hasRoom whether a model with that window can take what is to be sent; others are left out as well
+   */
+  withFallbacks(first: LlmProvider, project: ProjectProvider, hasRoom: (window: ModelWindow) => boolean): LlmProvider {
+    const { fallbacks, providerKey } = project;
+    if (fallbacks.length === 0) return first;
+    const targets = fallbacks.flatMap(({ provider: name, model = null }) => {
+      const isOwn = name === providerKey?.provider;
+      const provider = isOwn ? first : this.providers.find(name);
+      if (provider === null) return [];
+      const window = this.windows.find(model ?? provider.defaultModel, isOwn ? listerOf(project, first) : provider);
+      return hasRoom(window) ? [{ provider, model }] : [];
+    });
+    return this.providers.withFallbacks(first, targets);
   }
 
   /** The models that a project may name. Throws what a turn of it would fail with. */
@@ -90,6 +98,15 @@ export class ProjectProviders {
       if (!(error instanceof LlmError)) throw error;
       throw new AppError(this.codeOf(providerKey !== null, error.code), { cause: error });
     }
+  }
+
+  /** `LlmProviders.tellEnd` of a call in a project; `isOwnKey`: it was made by the project's own key. */
+  tellEnd(
+    { providerKey }: ProjectProvider,
+    { isOwnKey, ...call }: Omit<AskedCall, 'keyId'> & { isOwnKey: boolean },
+    code: LlmErrorCode | null,
+  ): void {
+    this.providers.tellEnd({ ...call, keyId: isOwnKey ? (providerKey?.id ?? null) : null }, code);
   }
 
   /** The code of a failed call as the user should read it; `isOwnKey`: it was made by the project's own key. */

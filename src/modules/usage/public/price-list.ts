@@ -25,25 +25,59 @@ export class PriceList implements OnApplicationBootstrap {
   }
 }
 
-/** Loads a list by the command line, in place of what is known of the same models from the same days on. Gives its size. */
+/**
+ * Loads a list by the command line, in place of what is known of the same models from the same days on. Gives its size.
+ * Throws an error that says what is wrong with the file; then nothing of it is loaded.
+ */
 export async function loadPrices(system: SystemScope, file: string): Promise<number> {
-  const prices = parsePrices(readFileSync(file, 'utf8'));
+  const prices = readPrices(file);
   await new PricesRepository(system).replace(prices);
   return prices.length;
 }
 
-/** Throws an error that says which line of the list is wrong, and how. */
+function readPrices(file: string): Price[] {
+  try {
+    return parsePrices(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === undefined ? message : `the file can not be read (${code})`;
+    throw new Error(`${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** Throws an error that says which price of the list is wrong, and how. */
 export function parsePrices(text: string): Price[] {
-  const { version, prices } = JSON.parse(text) as { version?: unknown; prices?: unknown };
-  if (typeof version !== 'string' || version === '') throw new Error('the list needs a version');
+  const { version, prices } = parseObject(text);
+  if (!isText(version)) throw new Error('the list needs a version');
   if (!Array.isArray(prices)) throw new Error('the list needs prices');
-  return prices.map((price: unknown, i) => toPrice(price as Record<string, unknown>, version, `price ${i + 1}`));
+  const seen = new Set<string>();
+  return prices.map((given: unknown, i) => {
+    const where = `price ${i + 1}`;
+    const price = toPrice((given ?? {}) as Record<string, unknown>, version, where);
+    const key = JSON.stringify([price.provider, price.model, price.validFrom]);
+    if (seen.has(key)) throw new Error(`${where}: the same model and time are there before`);
+    seen.add(key);
+    return price;
+  });
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) ?? {}) as Record<string, unknown>;
+  } catch (error) {
+    throw new Error('it is not JSON', { cause: error });
+  }
+}
+
+/** One that can be stored, too. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0');
 }
 
 function toPrice(fields: Record<string, unknown>, version: string, where: string): Price {
   const text = (name: string): string => {
     const value = fields[name];
-    if (typeof value !== 'string' || value === '') throw new Error(`${where}: ${name} must be a text`);
+    if (!isText(value)) throw new Error(`${where}: ${name} must be a text`);
     return value;
   };
   const amount = (name: string): number => {

@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../../../platform/config/app-config.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { BudgetsRepository, type WorstCase } from '../budgets.repository.js';
+import type { UsagePlace } from './used-call.js';
+
+export type { WorstCase };
+
+/** Whether there is money left for a call of a model that is not for an answer, and so has no turn to reserve it under. */
+@Injectable()
+export class SideBudgets {
+  private readonly takesUnpriced: boolean;
+
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly budgets: BudgetsRepository,
+    config: AppConfig,
+  ) {
+    this.takesUnpriced = config.budgetUnpricedModels === 'allow';
+  }
+
+  /**
+   * Whether the worst case of the call fits into all budgets that apply, beside what running turns have reserved. It is a look
+   * and holds nothing: calls that look at the same time see the same room. Without a price it fits where config says so.
+   */
+  async haveRoom(place: UsagePlace, call: WorstCase): Promise<boolean> {
+    const { userId, projectId } = place;
+    const { free, worst } = await this.unitOfWork.run({ userId }, () => this.budgets.findRoom(userId, projectId, call));
+    if (free === null) return true;
+    return worst === null ? this.takesUnpriced : worst <= free;
+  }
+}
