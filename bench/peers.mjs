@@ -1,13 +1,14 @@
 /** Who takes part: how each prepares its database and how its server is started. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 import { fillNaive, fillParley, HISTORY_MESSAGES } from './dataset.mjs';
 import { importDist, ROOT } from './harness.mjs';
+import { makeBare } from './peers/bare.mjs';
 
 /** What `--install` has brought from npm and PyPI; git does not know it. */
 const PEERS = fileURLToPath(new URL('.peers', import.meta.url));
@@ -62,6 +63,13 @@ export function otherParley(directory) {
   const root = resolve(directory);
   return parley(root, `parley in ${basename(root)}`);
 }
+
+/** Parley without limits, budgets, ledger and known prompts: see peers/bare.mjs. */
+export const bareParley = {
+  name: 'parley-bare',
+  start: (harness, context) =>
+    parley(makeBare(mkdtempSync(join(harness.dir, 'bare-'))), 'parley-bare').start(harness, context),
+};
 
 /** The limit: see peers/raw.mjs. */
 export const raw = {

@@ -1,8 +1,9 @@
 /** `npm run bench -- [scenario …] [options]`: see README.md beside this file. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { fixed, table } from './figures.mjs';
 import { circumstances } from './harness.mjs';
 import { growth } from './scenarios/growth.mjs';
 import { latency } from './scenarios/latency.mjs';
@@ -43,10 +44,10 @@ ${scenarios.join('\n')}
 
 ${lines.join('\n')}
   --ephemeral        PostgreSQL without fsync: where the disk is slow or shared, shows the servers instead of it
-  --memory           of the streams, also what their memory is made of (the pause for it shows in the gaps)
+  --memory           of the streams, also what their memory is made of
   --stream           answers as server-sent events
   --install          get the peers that are missing: Debian's packages as root, npm and PyPI into bench/.peers
-  --peer NAME        only this one: raw, parley, naive-nest, fastapi, portkey, litellm (may be repeated)
+  --peer NAME        only this one: raw, parley, parley-bare, naive-nest, fastapi, portkey, litellm (may be repeated)
   --also DIRECTORY   another built checkout of Parley as one more peer (may be repeated)
   --node-arg ARG     for the servers' processes, e.g. --cpu-prof (may be repeated)
 `;
@@ -107,6 +108,26 @@ function find(name) {
   return scenario;
 }
 
+/** How the main figures compare with those of the last run that is in `results`; nothing when there is none. */
+function sinceLast(name, headline) {
+  const runs = new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${name}\\.json$`);
+  const file = readdirSync(RESULTS)
+    .filter((candidate) => runs.test(candidate))
+    .sort()
+    .at(-1);
+  if (file === undefined) return '';
+  const last = JSON.parse(readFileSync(`${RESULTS}/${file}`, 'utf8'));
+  const rows = Object.entries(headline)
+    .filter(([figure]) => last.headline?.[figure] !== undefined)
+    .map(([figure, now]) => {
+      const before = last.headline[figure];
+      return [figure, fixed(now, 2), fixed(before, 2), fixed(now / before, 2)];
+    });
+  return rows.length === 0
+    ? ''
+    : `${table(['', 'now', `${file.slice(0, 10)}, ${last.commit?.slice(0, 7)}`, 'ratio'], rows)}\n`;
+}
+
 function store(name, report) {
   mkdirSync(RESULTS, { recursive: true });
   const file = `${RESULTS}/${report.date.slice(0, 10)}-${name}.json`;
@@ -117,11 +138,14 @@ function store(name, report) {
 try {
   const { chosen, help, options } = parse();
   if (help) process.stdout.write(usage());
+  mkdirSync(RESULTS, { recursive: true });
   for (const scenario of help ? [] : chosen) {
     const name = options.stream && scenario === turns ? `${scenario.name}-stream` : scenario.name;
-    const { results, text } = await scenario.run(options);
-    const file = store(name, { scenario: name, date: new Date().toISOString(), ...circumstances(), options, results });
-    process.stdout.write(`\n${name}\n\n${text}\n${file}\n`);
+    const { results, headline, text } = await scenario.run(options);
+    const comparison = sinceLast(name, headline);
+    const date = new Date().toISOString();
+    const file = store(name, { scenario: name, date, ...circumstances(), options, headline, results });
+    process.stdout.write(`\n${name}\n\n${text}\n${comparison}${file}\n`);
   }
 } catch (error) {
   process.stderr.write(`${error.message}\n\n${usage()}`);

@@ -54,7 +54,8 @@ async function measure(harness, options) {
     fixed(median(many), 2),
     spread(ratio, 2),
   ]);
-  return { results, text: table(['', 'few: p50 ms', 'many: p50 ms', 'ratio'], rows) };
+  const headline = Object.fromEntries(results.map(({ name, ratio }) => [name, median(ratio)]));
+  return { results, headline, text: table(['', 'few: p50 ms', 'many: p50 ms', 'ratio'], rows) };
 }
 
 async function p50(ask, target) {

@@ -88,5 +88,6 @@ function report(peers, absent, { rate }) {
     fixed(atRate.p99, 1),
   ]);
   const header = ['peer', 'added p50 ms', 'added p99 ms', 'CPU ms/turn', `p50 at ${rate}/s`, `p99 at ${rate}/s`];
-  return { results, text: [table(header, rows), ...absent].join('\n') };
+  const headline = Object.fromEntries(results.map(({ name, addedP50 }) => [`added p50 ms, ${name}`, median(addedP50)]));
+  return { results, headline, text: [table(header, rows), ...absent].join('\n') };
 }

@@ -1,5 +1,5 @@
 /** A pool of five connections, a model that thinks for a second, and 500 callers: no connection may be held meanwhile. */
-import { fixed, quantile, spread, table } from '../figures.mjs';
+import { fixed, median, quantile, spread, table } from '../figures.mjs';
 import { Harness } from '../harness.mjs';
 import { naiveNest, parley, raw } from '../peers.mjs';
 import { Stage } from '../stage.mjs';
@@ -33,5 +33,6 @@ async function measure(harness, options) {
   }
   const results = peers.map(({ name, perSecond, p99 }) => ({ name, perSecond, p99 }));
   const rows = results.map(({ name, perSecond, p99 }) => [name, spread(perSecond, 0), fixed(Math.max(...p99), 0)]);
-  return { results, text: table(['peer', 'turns/s (at most 500)', 'p99 ms'], rows) };
+  const headline = Object.fromEntries(results.map(({ name, perSecond }) => [`turns/s, ${name}`, median(perSecond)]));
+  return { results, headline, text: table(['peer', 'turns/s (at most 500)', 'p99 ms'], rows) };
 }

@@ -89,5 +89,5 @@ function report({ samples, turns, perSecond, heapUsedMb }) {
     return [measure, fixed(from, 0), fixed(to, 0), fixed(to / from, 2)];
   });
   const text = `${turns} turns at ${fixed(perSecond, 0)} a second\n\n${table(['', 'second tenth', 'last tenth', 'ratio'], rows)}`;
-  return { results, text };
+  return { results, headline: results.growth, text };
 }

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spread, table } from '../figures.mjs';
+import { median, spread, table } from '../figures.mjs';
 import { cpuMs, freePort, Harness, ROOT, rssMb } from '../harness.mjs';
 
 const LIMIT_MS = 60_000;
@@ -41,7 +41,13 @@ async function measure(harness, options) {
       0,
     ),
   ]);
-  return { results, text: table(['start', 'ready after ms', 'CPU of the server ms', 'idle RSS MB'], rows) };
+  const headline = Object.fromEntries(
+    Object.entries(results).flatMap(([name, runs]) => [
+      [`ready ms, ${name}`, median(runs.map(({ readyMs }) => readyMs))],
+      [`idle MB, ${name}`, median(runs.map(({ rss }) => rss))],
+    ]),
+  );
+  return { results, headline, text: table(['start', 'ready after ms', 'CPU of the server ms', 'idle RSS MB'], rows) };
 }
 
 async function once(dir, { nodeArgs }) {

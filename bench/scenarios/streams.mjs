@@ -28,7 +28,7 @@ export const streams = {
 
 async function measure(harness, options) {
   const stage = await Stage.set(harness, options, { users: USERS, tokens: TOKENS, tokensPerSecond: TOKENS_PER_SECOND });
-  const server = await stage.start(parley(), { nodeArgs: options.memory ? PROBE : [] });
+  const server = await stage.start(parley(), { nodeArgs: PROBE });
   const { sessions } = stage.plan;
   const { hostname, port } = new URL(server.url);
   const agent = new Agent({ maxSockets: Infinity });
@@ -37,7 +37,7 @@ async function measure(harness, options) {
   // Its compiler and pools get ready first, so that only the streams are in the difference.
   await Promise.all(Array.from({ length: WARM_UP_STREAMS }, (_, index) => open(index)));
   await sleep(2000);
-  const idle = options.memory ? await server.ask('memory') : null;
+  const idle = await server.ask('memory');
   const [rssBefore, cpuBefore] = [rssMb(server.pid), cpuMs(server.pid)];
   let rssPeak = 0;
   const watch = setInterval(() => (rssPeak = Math.max(rssPeak, rssMb(server.pid) ?? 0)), 250);
@@ -47,16 +47,14 @@ async function measure(harness, options) {
     running.push(open(index));
     if (index % 25 === 24) await sleep(25_000 / OPENED_PER_SECOND);
   }
-  let inUse = null;
-  if (options.memory) {
-    await sleep(MEMORY_AFTER_MS);
-    inUse = await server.ask('memory');
-  }
+  await sleep(MEMORY_AFTER_MS);
+  const inUse = await server.ask('memory');
   const ended = await Promise.all(running);
   clearInterval(watch);
   const seconds = (performance.now() - begin) / 1000;
   agent.destroy();
-  return report(ended, { rssBefore, rssPeak, idle, inUse, cpu: cpuMs(server.pid) - cpuBefore, seconds });
+  const facts = { rssBefore, rssPeak, cpu: cpuMs(server.pid) - cpuBefore, seconds };
+  return report(ended, { ...facts, parts: memoryPerStream(idle, inUse, ended.length) }, options.memory);
 }
 
 /** One turn as a stream: what arrived, and the longest silence between two frames in milliseconds. */
@@ -103,7 +101,7 @@ function readFrame(frame, seen) {
   if (event === 'turn.failed') seen.why = /"code":"(\w+)"/.exec(frame)?.[1];
 }
 
-function report(ended, { rssBefore, rssPeak, idle, inUse, cpu, seconds }) {
+function report(ended, { rssBefore, rssPeak, cpu, seconds, parts }, showsParts) {
   const whole = ended.filter(({ isWhole }) => isWhole).length;
   const frames = ended.reduce((sum, stream) => sum + stream.frames, 0);
   const gaps = ended.map(({ longestGapMs }) => longestGapMs).sort((a, b) => a - b);
@@ -111,11 +109,12 @@ function report(ended, { rssBefore, rssPeak, idle, inUse, cpu, seconds }) {
     streams: ended.length,
     whole,
     frames,
-    kbPerStream: ((rssPeak - rssBefore) * 1024) / ended.length,
+    kbPerStream: parts.rss,
+    peakKbPerStream: ((rssPeak - rssBefore) * 1024) / ended.length,
     cpuMsPerStream: cpu / ended.length,
     longestGapP50Ms: gaps[Math.floor(gaps.length / 2)],
     longestGapP99Ms: gaps[Math.floor(gaps.length * 0.99)],
-    inUseKbPerStream: inUse === null ? null : memoryPerStream(idle, inUse, ended.length),
+    inUseKbPerStream: parts,
     rssBeforeMb: rssBefore,
     rssPeakMb: rssPeak,
     seconds,
@@ -127,17 +126,20 @@ function report(ended, { rssBefore, rssPeak, idle, inUse, cpu, seconds }) {
   const row = [
     `${whole} of ${ended.length}`,
     String(frames),
-    results.kbPerStream.toFixed(0),
+    results.kbPerStream.toFixed(1),
+    results.peakKbPerStream.toFixed(0),
     results.cpuMsPerStream.toFixed(1),
     results.longestGapP50Ms.toFixed(0),
     results.longestGapP99Ms.toFixed(0),
     rssPeak.toFixed(0),
   ];
-  const header = ['whole streams', 'deltas', 'KB/stream', 'CPU ms/stream', 'longest gap p50', 'p99 ms', 'RSS peak MB'];
+  const memory = ['KB/stream', 'with garbage'];
+  const header = ['whole streams', 'deltas', ...memory, 'CPU ms/stream', 'longest gap p50', 'p99 ms', 'RSS peak MB'];
   const text = table(header, [row]);
-  if (results.inUseKbPerStream === null) return { results, text };
-  const parts = Object.entries(results.inUseKbPerStream).map(([part, kb]) => [part, kb.toFixed(1)]);
-  return { results, text: `${text}\n${table(['in use', 'KB/stream'], parts)}` };
+  const headline = { 'KB/stream': results.kbPerStream, 'CPU ms/stream': results.cpuMsPerStream };
+  if (!showsParts) return { results, headline, text };
+  const rows = Object.entries(parts).map(([part, kb]) => [part, kb.toFixed(1)]);
+  return { results, headline, text: `${text}\n${table(['in use', 'KB/stream'], rows)}` };
 }
 
 /** What grew, by who has it: `rest` is what the C and C++ below JavaScript hold, and what the allocator did not give back. */

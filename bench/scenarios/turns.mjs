@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { MESSAGES_PER_CALL } from '../dataset.mjs';
 import { fixed, median, table } from '../figures.mjs';
 import { cpuMs, Harness, query, rssMb } from '../harness.mjs';
-import { fastApi, naiveNest, NotInstalled, otherParley, parley, raw } from '../peers.mjs';
+import { bareParley, fastApi, naiveNest, NotInstalled, otherParley, parley, raw } from '../peers.mjs';
 import { Stage } from '../stage.mjs';
 
 const TOKENS = 20;
@@ -49,11 +49,18 @@ async function measure(harness, options) {
   }
   await verify(peers, stage.model.url);
   const { results, text } = report(peers, stream);
-  return { results, text: [text, ...absent].join('\n') };
+  const [limit, ...others] = results;
+  const headline = Object.fromEntries(
+    others.flatMap(({ name, turnsToRaw, cpuToRaw }) => [
+      [`turns/s, ${name} : ${limit.name}`, turnsToRaw],
+      [`CPU, ${name} : ${limit.name}`, cpuToRaw],
+    ]),
+  );
+  return { results, headline, text: [text, ...absent].join('\n') };
 }
 
 function chosenPeers({ peers, also }) {
-  const all = [raw, parley(), ...also.map((directory) => otherParley(directory)), naiveNest, fastApi];
+  const all = [raw, parley(), bareParley, ...also.map((directory) => otherParley(directory)), naiveNest, fastApi];
   return peers.length === 0 ? all : all.filter(({ name }) => peers.includes(name) || name.startsWith('parley in '));
 }
 

@@ -1,0 +1,38 @@
+/**
+ * Parley without limits, budgets, ledger and known prompts, to see what these cost: a copy of the build in which the
+ * statements of a turn do not call them, and nothing else is changed. It is no product: nobody is charged for anything.
+ */
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { patch } from '../../test/support/patch-program.mjs';
+import { ROOT } from '../harness.mjs';
+
+const CHAT = 'modules/chat/';
+const CHANGES = [
+  patch(
+    `${CHAT}context/context-statements.js`,
+    /const ADMITTED = `, measured as[^]*?\} r`;/,
+    'const ADMITTED = "select * from context";',
+  ),
+  patch(`${CHAT}turn-store.js`, /(\.\.\.this\.valuesOfContext\(userId, messageId, known\)),[^\]]*\]/, '$1]'),
+  patch(`${CHAT}turn-statements.js`, /with settled as materialized[^]*?\), turn as \(/, 'with turn as ('),
+  patch(
+    `${CHAT}turn-statements.js`,
+    'delete from turns t using (select count(*) from settled) s',
+    'delete from turns t',
+  ),
+  patch(`${CHAT}turn-statements.js`, /, entries as \([^]*?returning cost_micro_usd, status, input_tokens\n\)/, ''),
+  patch(`${CHAT}turn-statements.js`, /cost_micro_usd = \([^]*?from entries e\)/, 'cost_micro_usd = null'),
+  patch(`${CHAT}open-turn.js`, /toEntries\(o\.attempts\),[^\]]*?\]/, ']'),
+  patch(`${CHAT}open-turn.js`, /project\.projectId,\s*\]/, ']'),
+  patch(`${CHAT}context/known-prompts.js`, /find\(tenant, [^)]*\) \{/, '$& return null;'),
+];
+
+/** Writes the copy into a directory that is there, and returns it: a checkout for `parley(root)`. */
+export function makeBare(root) {
+  cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'), 'junction');
+  writeFileSync(join(root, 'package.json'), '{"type":"module"}');
+  for (const change of CHANGES) change(root);
+  return root;
+}
