@@ -15,6 +15,9 @@ export class EventLoop implements OnApplicationShutdown {
   isLate = false;
   private readonly delays: IntervalHistogram | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
+  /** What the last sample found: how many intervals, and how long they were together in nanoseconds. */
+  private counted = 0;
+  private sum = 0;
 
   constructor({ maxEventLoopDelayMs }: AppConfig) {
     if (maxEventLoopDelayMs === 0) return;
@@ -31,9 +34,14 @@ export class EventLoop implements OnApplicationShutdown {
 
   private sample(limitMs: number): void {
     if (this.delays === undefined) return;
-    // The histogram counts from one of its own timers to the next, so a loop that is never late has its resolution.
-    const meanMs = this.delays.mean / 1e6 - RESOLUTION_MS;
+    const { count, mean } = this.delays;
+    // Sums are compared, and the histogram is never reset: after that it lets go of one interval, which is the very one that
+    // counts when the loop turns once between two samples. When it has not turned at all, nothing is counted yet.
+    const [turns, sum] = [count - this.counted, count === 0 ? 0 : mean * count];
+    if (turns === 0) return;
+    // It counts from one of its own timers to the next, so a loop that is never late has its resolution.
+    const meanMs = (sum - this.sum) / turns / 1e6 - RESOLUTION_MS;
     this.isLate = meanMs > limitMs;
-    this.delays.reset();
+    [this.counted, this.sum] = [count, sum];
   }
 }
