@@ -217,6 +217,27 @@ describe('a turn in the moment when something else happens', () => {
     await closing;
   });
 
+  it('that another instance has taken before its own hears that it is open is asked of the model once', async () => {
+    const wire = await TcpProxy.start(t.database.url);
+    const behind = await t.another({ databaseUrl: wire.url, turnLeaseMs: 300 });
+    const there = ada.at(behind.getHttpServer());
+    await there.turn({ project_id: project.id });
+    const askedBefore = t.model.requests.length;
+    wire.hold();
+    const answer = there.turn({ project_id: project.id, message: 'Late' });
+    await expectSoon(async () => {
+      const expired = 'select 1 from turns where owner = $1 and lease_until < now()';
+      expect(await t.database.query(expired, [behind.get(TurnClaims).owner])).toHaveLength(1);
+    });
+    await t.app.get(TurnKeeperJob).takeOver();
+    await expectSoon(async () => expect(await t.database.query('select 1 from turns')).toEqual([]));
+    wire.release();
+    expect((await answer).assistant_message).toMatchObject({ content: 'You said: Late', status: 'completed' });
+    expect(t.model.requests.length - askedBefore).toBe(1);
+    await behind.close();
+    await wire.cut();
+  });
+
   it('that lost the answer to its own end tells that end all the same', async () => {
     const wire = await TcpProxy.start(t.database.url);
     const behind = await t.another({ databaseUrl: wire.url });

@@ -54,7 +54,7 @@ lateral (
   where c.user_id = $1 and c.message_id = $2 and c.attempt = ${of} and c.start_offset >= ${from}
 ) c`;
 
-// $2 answer: what it takes to run a turn that this instance did not open.
+// $2 answer, $3 claim: what it takes to run a turn that this instance did not open, as long as the claim holds.
 export const READ_TURN = {
   name: 'turn_read',
   text: `
@@ -66,7 +66,8 @@ from messages m
 join chat_sessions s on s.user_id = $1 and s.id = m.session_id
 join projects p on p.user_id = $1 and p.id = s.project_id
 cross join ${saved('(select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2)', '0')}
-where m.user_id = $1 and m.id = $2`,
+where m.user_id = $1 and m.id = $2 and exists (
+  select 1 from turns t where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3)`,
 };
 
 // $2 answer, $3 attempt and $4 offset that the reader has: what is safe of a running answer beyond that.

@@ -123,10 +123,10 @@ export class TurnStore {
     };
   }
 
-  /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session. */
+  /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session, or another's by now. */
   async reopen({ userId, messageId, claimId, attempt, request }: ClaimedTurn): Promise<OpenTurn | null> {
     const [opened, asked, context] = await this.run({ userId }, [
-      { ...READ_TURN, values: [userId, messageId] },
+      { ...READ_TURN, values: [userId, messageId, claimId] },
       { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
       { ...READ_CONTEXT, values: this.valuesOfContext(userId, messageId, null) },
     ]);

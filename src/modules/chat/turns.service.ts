@@ -126,9 +126,11 @@ export class TurnsService {
     if (begun !== null) return begun;
     try {
       return await this.runner.admit(async () => {
+        const askedAt = performance.now();
         const opened = await open();
         const { allowances, budgetWarnings } = opened;
-        return { turn: await this.set(actor, opened), isReplay: false, allowances, budgetWarnings };
+        const isOurs = opened.isRunning && performance.now() - askedAt < this.config.turnLeaseMs;
+        return { turn: await this.set(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
       });
     } catch (error) {
       if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
@@ -151,9 +153,10 @@ export class TurnsService {
     return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
   }
 
-  private async set(actor: Actor, turn: OpenTurn): Promise<LiveTurn> {
+  /** @param isOurs whether it may run here: a database that answers after the lease has run out may have given it to another */
+  private async set(actor: Actor, turn: OpenTurn, isOurs: boolean): Promise<LiveTurn> {
     for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
-    if (turn.isRunning) return this.runner.start(turn);
+    if (isOurs) return this.runner.start(turn);
     const live = this.mirrors.follow(actor, turn.question, turn.answer);
     // What it waited for may have ended between its look and its place in the queue.
     await this.runner.startNext(actor, turn.answer.sessionId);

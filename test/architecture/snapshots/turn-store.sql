@@ -392,7 +392,8 @@ lateral (
   from turn_chunks c
   where c.user_id = $1 and c.message_id = $2 and c.attempt = (select max(l.attempt) from turn_chunks l where l.user_id = $1 and l.message_id = $2) and c.start_offset >= 0
 ) c
-where m.user_id = $1 and m.id = $2;
+where m.user_id = $1 and m.id = $2 and exists (
+  select 1 from turns t where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3);
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
