@@ -238,6 +238,26 @@ describe('a turn in the moment when something else happens', () => {
     await wire.cut();
   });
 
+  it('is looked at by all who follow it when notices come again that were lost', async () => {
+    const second = await t.another();
+    const gate = t.model.hold('Half');
+    const { id } = (await begin({ project_id: project.id })).assistant_message;
+    await gate.reached;
+    const events = readEvents(ada.at(second.getHttpServer()).get(`/chat/messages/${id}/events`));
+    // By now it looks by itself every few seconds only.
+    await sleep(4500);
+    await t.database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'parley-listen'`,
+    );
+    gate.release();
+    await settled(id);
+    const before = performance.now();
+    expect((await events).at(-1)).toMatchObject({ event: 'turn.completed' });
+    expect(performance.now() - before).toBeLessThan(1500);
+    await second.close();
+  });
+
   it('that lost the answer to its own end tells that end all the same', async () => {
     const wire = await TcpProxy.start(t.database.url);
     const behind = await t.another({ databaseUrl: wire.url });

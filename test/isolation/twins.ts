@@ -161,7 +161,8 @@ export class Twins {
       await this.t.database.query(
         `insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
          values ($1, $2, $3, $4, $5, $6, $7, 'infinity', '{"model":null,"params":{}}')`,
-        [ada.id, id, busy.session_id, 3 + i, i === 0, newId(), newId()],
+        // The claim goes by the name of the message, so that probes know it.
+        [ada.id, id, busy.session_id, 3 + i, i === 0, id, newId()],
       );
     }
     await this.t.database.query('update chat_sessions set last_seq = 4 where id = $1', [busy.session_id]);

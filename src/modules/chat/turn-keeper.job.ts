@@ -40,7 +40,11 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.notifications.listen(TURN_CHANNEL, (payload) => this.hear(payload));
+    await this.notifications.listen(
+      TURN_CHANNEL,
+      (payload) => this.hear(payload),
+      () => this.mirrors.lookAtAll(),
+    );
     const { turnLeaseMs, turnSweepMs, turnFlushMs } = this.config;
     this.every(turnLeaseMs / 3, () => this.renew());
     this.every(turnFlushMs, () => this.save());

@@ -66,6 +66,11 @@ export class TurnMirrors {
     for (const mirror of this.mirrors.values()) if (mirror.owner === owner) wake(mirror);
   }
 
+  /** Notices may have been lost. */
+  lookAtAll(): void {
+    for (const mirror of this.mirrors.values()) wake(mirror);
+  }
+
   /** Lets go of all followers, who come back elsewhere. */
   close(): void {
     for (const mirror of this.mirrors.values()) {

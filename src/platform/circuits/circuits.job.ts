@@ -31,9 +31,10 @@ export class CircuitsJob implements OnApplicationBootstrap, OnApplicationShutdow
       this.config.circuitPollMs,
     );
     this.watch = watch;
-    await this.notifications.listen(CIRCUITS_CHANNEL, (teller) => {
+    const hear = (teller: string): void => {
       if (teller !== this.rows.teller) watch.look();
-    });
+    };
+    await this.notifications.listen(CIRCUITS_CHANNEL, hear, () => watch.look());
     watch.look();
   }
 

@@ -27,7 +27,8 @@ export class RevocationsJob implements OnApplicationBootstrap, OnApplicationShut
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.notifications.listen(REVOCATIONS_CHANNEL, () => this.watch?.look());
+    const look = (): void => this.watch?.look();
+    await this.notifications.listen(REVOCATIONS_CHANNEL, look, look);
     await this.revocations.refresh();
     this.watch = new Watch(
       () => this.revocations.refresh(),
