@@ -10,7 +10,7 @@ import { parseEvents, textOf } from '../support/read-events.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const SKIPPED = new Set(['node_modules', 'dist', 'coverage', '.git', '.data', '.generated', 'results']);
+const SKIPPED = new Set(['node_modules', 'dist', 'coverage', '.git', '.data', '.generated', '.peers', 'results']);
 /** Files that a person makes, so they are not there. */
 const MADE_LATER = new Set([
   '.env',
