@@ -23,6 +23,7 @@ interface Work {
 @Injectable()
 export class UnitOfWork {
   private readonly current = new AsyncLocalStorage<Work>();
+  private running = 0;
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -95,6 +96,7 @@ export class UnitOfWork {
     const runner = this.dataSource.createQueryRunner();
     const unit: Work = { tenant: actor, runner, afterCommit: [], isShared, isOver: false };
     let client: PoolClient | undefined;
+    this.running += 1;
     try {
       client = (await runner.connect()) as PoolClient;
       const begun = beginFor(client, actor);
@@ -115,7 +117,14 @@ export class UnitOfWork {
     } finally {
       (runner as { isTransactionActive: boolean }).isTransactionActive = false;
       await runner.release();
+      this.rest();
     }
+  }
+
+  /** As long as a storage is in use, Node.js before 24 calls hooks for each promise of the process, also on the hot path. */
+  private rest(): void {
+    this.running -= 1;
+    if (this.running === 0) this.current.disable();
   }
 
   private work(): Work {
