@@ -34,6 +34,7 @@ import { IdempotencyRepository } from '../../src/platform/idempotency/idempotenc
 import { RevocationsRepository } from '../../src/platform/revocations/revocations.repository.js';
 import { TestUser } from '../support/as-user.js';
 import { setPrice } from '../support/ledger.js';
+import { sentStatements } from '../support/sent-statements.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 const FOLDER = fileURLToPath(new URL('./snapshots/', import.meta.url));
@@ -72,8 +73,7 @@ class Wire {
     this.watched.add(client);
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     client.query = ((...args: unknown[]) => {
-      const [first] = args;
-      this.statements.push(typeof first === 'string' ? first : (first as { text: string }).text);
+      this.statements.push(...sentStatements(args[0]));
       return query(...args);
     }) as PoolClient['query'];
     // Everything that is written before the event loop turns leaves in one of these calls.

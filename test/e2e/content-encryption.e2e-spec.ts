@@ -12,6 +12,7 @@ import { dump, readTables } from '../support/catalogue.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { itIsFollowedAnywhere } from '../support/fanout-suite.js';
+import { sentStatements } from '../support/sent-statements.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 /** In all that is said, and so in what is answered. */
@@ -304,8 +305,7 @@ describe('content encryption', () => {
         watched.set(client, client.query);
         const query = client.query.bind(client) as (...args: unknown[]) => unknown;
         client.query = ((...args: unknown[]) => {
-          const [first] = args;
-          sent.push(typeof first === 'string' ? first : (first as { text: string }).text);
+          sent.push(...sentStatements(args[0]));
           return query(...args);
         }) as PoolClient['query'];
       };

@@ -6,6 +6,8 @@ import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addres
 import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
 import { AuditLog } from '../../src/platform/audit/audit-log.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
+import { Pipeline } from '../../src/platform/database/pipeline.js';
+import type { Statement } from '../../src/platform/database/statement.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { TestUser } from '../support/as-user.js';
 import { dump, readTables, type Table } from '../support/catalogue.js';
@@ -85,6 +87,7 @@ export class Twins {
     const twins = new Twins(t);
     twins.tables = (await readTables(t.database)).filter(({ owner }) => owner !== null);
     pgPool(t.app.get(DataSource)).on('acquire', (client) => twins.watch(client));
+    twins.watchPipeline();
     await twins.openPolicies();
     await twins.makeVictim();
     await twins.keep();
@@ -286,18 +289,39 @@ export class Twins {
     this.watched.add(client);
     let isOfSystem = false;
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-    client.query = ((first: string | { name?: string; text: string }, ...rest: unknown[]) => {
+    client.query = ((first: string | { name?: string; text: string; submit?: unknown }, ...rest: unknown[]) => {
+      // A pipeline's statements have been seen before they came here.
+      if (typeof first !== 'string' && first.submit !== undefined) return query(first, ...rest);
       const text = oneLine(typeof first === 'string' ? first : first.text);
       // The system role looks across users on purpose.
       if (text.startsWith('begin')) isOfSystem = text.includes('parley_system');
       if (!isOfSystem) this.sent.add(text);
       if (text !== this.mutant?.statement) return query(first, ...rest);
       const { changed } = this.mutant;
-      if (typeof first === 'string') return query(changed, ...rest);
-      // A connection keeps the statement that it knows by a name.
-      const name = first.name === undefined ? {} : { name: `${first.name}_${this.mutations}` };
-      return query({ ...first, ...name, text: changed }, ...rest);
+      return query(typeof first === 'string' ? changed : { ...first, ...this.changed(first) }, ...rest);
     }) as PoolClient['query'];
+  }
+
+  private watchPipeline(): void {
+    const pipeline = this.t.app.get(Pipeline);
+    const run = pipeline.run.bind(pipeline);
+    pipeline.run = (actor, statements) => {
+      for (const { text } of statements) this.sent.add(oneLine(text));
+      return run(
+        actor,
+        statements.map((statement) =>
+          oneLine(statement.text) === this.mutant?.statement
+            ? { ...statement, ...(this.changed(statement) as Statement) }
+            : statement,
+        ),
+      );
+    };
+  }
+
+  /** A connection keeps the statement that it knows by a name. */
+  private changed({ name }: { readonly name?: string }): { name?: string; text: string } {
+    const text = this.mutant?.changed ?? '';
+    return name === undefined ? { text } : { name: `${name}_${this.mutations}`, text };
   }
 }
 

@@ -4,10 +4,15 @@ import { ENTITIES } from '../../src/entities.js';
 import { newId } from '../../src/kernel/ids.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
-import { Pipeline, type Statement } from '../../src/platform/database/pipeline.js';
+import { takeClient } from '../../src/platform/database/pg-pool.js';
+import { Pipeline } from '../../src/platform/database/pipeline.js';
+import type { Statement } from '../../src/platform/database/statement.js';
 import { SystemScope } from '../../src/platform/database/system-scope.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+/** The message that ends a transaction of the extended protocol. */
+const SYNC = 'S\0\0\0\u0004';
 
 describe('a pipeline', () => {
   let database: TestDatabase;
@@ -145,21 +150,23 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual(['next']);
   }, 5000);
 
-  it('sends everything, COMMIT too, before the first answer: one round trip', async () => {
+  it('sends everything, what commits too, before the first answer: one round trip, one transaction', async () => {
     await pipeline.run(ada, [insert('warm'), read]);
     wire.forget();
     wire.hold();
     const running = pipeline.run(ada, [insert('one'), read]);
-    // While all answers are held back, COMMIT can only come if nobody waits for one.
-    for (let tries = 0; !wire.sent.includes('commit') && tries < 100; tries++) {
+    // While all answers are held back, the end can only come if nobody waits for one.
+    for (let tries = 0; !wire.sent.includes(SYNC) && tries < 100; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     const sent = wire.sent;
     wire.release();
     await running;
-    const order = ['begin', 'insert_project', 'read_projects', 'commit'].map((part) => sent.indexOf(part));
+    const order = ['set_tenant', 'insert_project', 'read_projects', SYNC].map((part) => sent.indexOf(part));
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(order[0]).toBeGreaterThanOrEqual(0);
+    // Nothing is committed before the end, and nothing comes after it.
+    expect(sent.split(SYNC)).toEqual([expect.any(String), '']);
     expect(wire.sent).toBe(sent);
   });
 
@@ -169,6 +176,77 @@ describe('a pipeline', () => {
     await pipeline.run(ada, [read]);
     expect(wire.sent).toContain('read_projects');
     expect(wire.sent).not.toContain(read.text);
+  });
+
+  it('has them parsed in the same round trip, and asks for their columns no more after that', async () => {
+    const fresh: Statement = { name: 'fresh', text: 'select $1::int as one', values: [1] };
+    await pipeline.run(ada, [read]);
+    wire.forget();
+    wire.hold();
+    const running = pipeline.run(ada, [fresh, read, fresh]);
+    for (let tries = 0; wire.sent.split(SYNC).length < 3 && tries < 100; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    wire.release();
+    expect((await running).map(({ rows }) => rows as unknown[])).toEqual([[{ one: 1 }], [], [{ one: 1 }]]);
+    expect(wire.sent.split(fresh.text)).toHaveLength(2);
+    const described = (name: string): string => `D\0\0\0${String.fromCharCode(name.length + 6)}S${name}\0`;
+    expect(wire.sent).toContain(described('fresh'));
+    wire.forget();
+    await pipeline.run(ada, [fresh, read]);
+    expect(wire.sent).not.toContain('D\0\0\0');
+  });
+
+  it('shares what a connection has parsed with the queries of pg', async () => {
+    const shared: Statement = { name: 'shared', text: 'select 7 as seven', values: [] };
+    const other: Statement = { name: 'other', text: 'select 8 as eight', values: [] };
+    const ask = async ({ name, text }: Statement): Promise<unknown> => {
+      const client = await takeClient(dataSource);
+      const { rows } = await client.query({ name, text }).finally(() => client.release());
+      return rows;
+    };
+    expect(await ask(shared)).toEqual([{ seven: 7 }]);
+    expect((await pipeline.run(ada, [shared, other])).map(({ rows }) => rows as unknown[])).toEqual([
+      [{ seven: 7 }],
+      [{ eight: 8 }],
+    ]);
+    expect(await ask(other)).toEqual([{ eight: 8 }]);
+  });
+
+  it('parses again what could not be parsed, and refuses another statement under a name that is taken', async () => {
+    const late: Statement = { name: 'late', text: 'select * from late_table', values: [] };
+    await expect(pipeline.run(ada, [late])).rejects.toThrow('late_table');
+    await database.query('create table late_table as select 1 as one; grant select on late_table to parley_app');
+    expect((await pipeline.run(ada, [late]))[0]?.rows).toEqual([{ one: 1 }]);
+    await expect(pipeline.run(ada, [{ ...late, text: 'select 2' }])).rejects.toThrow('two statements are called late');
+    await database.query('drop table late_table');
+  });
+
+  it('reads values in the types that pg reads them in, and sends them as it does', async () => {
+    const date = new Date('2026-01-02T03:04:05.678Z');
+    const types: Statement = {
+      name: 'types',
+      text: 'select $1::timestamptz as a, $2::jsonb as b, $3::bytea as c, $4::text[] as d, $5::int as e, $6::boolean as f',
+      values: [date, { x: [1, 'y'] }, Buffer.from([0, 255]), ['p', 'q"'], null, true],
+    };
+    expect((await pipeline.run(ada, [types]))[0]?.rows).toEqual([
+      { a: date, b: { x: [1, 'y'] }, c: Buffer.from([0, 255]), d: ['p', 'q"'], e: null, f: true },
+    ]);
+  });
+
+  it('sends nothing of a transaction of which a value can not be sent', async () => {
+    const bad = {
+      toPostgres: () => {
+        throw new Error('no value');
+      },
+    };
+    await pid();
+    wire.forget();
+    await expect(
+      pipeline.run(ada, [insert('one'), { ...insert('two'), values: [ada.userId, newId(), bad] }]),
+    ).rejects.toThrow('no value');
+    expect(wire.sent).toBe('');
+    expect(await stored()).toEqual([]);
   });
 
   it('says database_unavailable when the server can not be reached', async () => {
@@ -184,7 +262,7 @@ describe('a pipeline', () => {
     wire.hold();
     const running = pipeline.run(ada, [insert('lost answer')]);
     running.catch(() => undefined);
-    for (let tries = 0; !wire.sent.includes('commit') && tries < 100; tries++) {
+    for (let tries = 0; !wire.sent.includes(SYNC) && tries < 100; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     wire.drop();

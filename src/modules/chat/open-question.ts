@@ -1,6 +1,6 @@
 import { newId } from '../../kernel/ids.js';
 import type { ContentKey } from '../../platform/crypto/content-keys.js';
-import type { Statement } from '../../platform/database/pipeline.js';
+import type { Statement } from '../../platform/database/statement.js';
 import type { Message } from './message.entity.js';
 import { emptyMessage, type MessageContent, type OpenedRow, type TurnPlace } from './open-turn.js';
 import { sealContent } from './sealed-content.js';

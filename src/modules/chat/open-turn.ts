@@ -1,4 +1,4 @@
-import type { QueryResult } from 'pg';
+import type { Answer } from '../../platform/database/statement.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import type { ContentKey } from '../../platform/crypto/content-keys.js';
@@ -165,7 +165,7 @@ export interface ReadContext extends Said {
 }
 
 /** The one row that a statement must give; without it, what was asked for is not there. */
-export function single<T>(result: QueryResult | undefined): T {
+export function single<T>(result: Answer | undefined): T {
   const row = result?.rows[0] as T | undefined;
   if (row === undefined) throw new AppError('not_found');
   return row;
@@ -174,7 +174,7 @@ export function single<T>(result: QueryResult | undefined): T {
 /** What the rows of OPEN and of the context say of a turn. */
 export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | 'contentKey'>;
 
-export function toContext(context: QueryResult | undefined): ReadContext {
+export function toContext(context: Answer | undefined): ReadContext {
   // UNION ALL promises no order.
   const rows = ((context?.rows ?? []) as ContextRow[]).sort((a, b) => (a.place ?? 0) - (b.place ?? 0));
   const pathLength = rows.find(({ role }) => role === 'path')?.place ?? 0;

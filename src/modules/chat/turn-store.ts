@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { QueryResult } from 'pg';
 import type { Actor } from '../../kernel/actor.js';
 import { newId } from '../../kernel/ids.js';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { type ContentKey, ContentKeys } from '../../platform/crypto/content-keys.js';
-import { Pipeline, type Statement } from '../../platform/database/pipeline.js';
+import { Pipeline } from '../../platform/database/pipeline.js';
+import type { Answer, Statement } from '../../platform/database/statement.js';
 import { claimForTurn, type IdempotencyKey } from '../../platform/idempotency/idempotency-key.js';
 import { explainRefusal } from '../limits/public/turn-limits.js';
 import type { ConflictPolicy } from '../projects/public/turn-policy.js';
@@ -202,7 +202,7 @@ export class TurnStore {
   }
 
   /** All that is read of a turn comes back through here, opened. */
-  private async run(actor: Tenant, statements: readonly Statement[]): Promise<QueryResult[]> {
+  private async run(actor: Tenant, statements: readonly Statement[]): Promise<Answer[]> {
     const results = await this.pipeline.run(actor, statements);
     for (const { rows } of results) await this.contents.open(actor.userId, rows as object[]);
     return results;
@@ -222,7 +222,7 @@ export class TurnStore {
     answerId: string,
     lock: Statement | null,
     statements: Statement[],
-  ): Promise<QueryResult[]> {
+  ): Promise<Answer[]> {
     const guards = [
       ...(key === null ? [] : [claimForTurn(actor.userId, key, answerId)]),
       ...(lock === null ? [] : [lock]),
@@ -277,7 +277,7 @@ export class TurnStore {
     tenant: Tenant,
     answerId: string,
     row: OpenedRow,
-    context: QueryResult | undefined,
+    context: Answer | undefined,
     known: PromptSet | null,
   ): Opened {
     const read = toContext(context);

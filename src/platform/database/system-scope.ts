@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { SYSTEM_ROLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
 import { commit, takeClient } from './pg-pool.js';
-import type { Statement } from './pipeline.js';
+import type { Statement } from './statement.js';
 
 /**
  * Looks across tenants, for the few jobs that must. The role it takes has policies and grants on just the tables and

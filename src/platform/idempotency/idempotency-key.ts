@@ -1,5 +1,5 @@
 import { AppError } from '../../kernel/errors/app-error.js';
-import type { Statement } from '../database/pipeline.js';
+import type { Statement } from '../database/statement.js';
 
 /** What a client promised about a request: the same key on the same route is the same request. */
 export interface IdempotencyKey {

@@ -10,7 +10,7 @@ insert into idempotency_keys (user_id, route, key, request_hash, response)
 select id, $2, $3, $4, $5 from users where id = $1;
 
 -- IdempotencyRepository.findKept
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select request_hash as "requestHash", message_id as "messageId", response from idempotency_keys
 where user_id = $1 and route = $2 and key = $3;
 commit;

@@ -1,4 +1,4 @@
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 
 with project as (
   select * from projects p where p.user_id = $1 and p.id = $2 and 
@@ -108,7 +108,7 @@ from session s cross join measured m cross join lateral reserve_budgets($1, $6, 
 
 commit;
 
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 
 with settled as materialized (
   select settle_turn($1, $2, $3, $22) where $22 is not null

@@ -1,5 +1,5 @@
 -- SummaryStore.findAged
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with recursive path as (
   select m.id, m.parent_id, m.content_tokens, 1 as place, y.content as summary, y.sealed, y.content_tokens as summary_tokens,
     y.message_count
@@ -29,7 +29,7 @@ order by place desc;
 commit;
 
 -- SummaryStore.reserve
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with session as (
   select id from chat_sessions where user_id = $1 and id = $3 for key share
 )
@@ -41,7 +41,7 @@ returning message_id;
 commit;
 
 -- SummaryStore.save
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 update session_summaries set content = $3, sealed = $4, content_tokens = $5, message_count = $6, created_at = now()
 where user_id = $1 and message_id = $2 and content is null
 returning message_id;

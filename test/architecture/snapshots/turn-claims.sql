@@ -1,5 +1,5 @@
 -- TurnClaims.requestStop
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with asked as (
   update turns set stop_requested_at = coalesce(stop_requested_at, now())
   where user_id = $1 and message_id = $2
@@ -9,7 +9,7 @@ select is_running as "isRunning", pg_notify('parley_turns', 'stop ' || owner) fr
 commit;
 
 -- TurnClaims.claimNext
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with next as materialized (
   select message_id from turns where user_id = $1 and session_id = $2 and not is_running
   order by seq limit 1 for update
@@ -24,7 +24,7 @@ returning
 commit;
 
 -- TurnClaims.claimWaiting
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 update turns t set claim_id = $3 where t.user_id = $1 and t.message_id = $2 and not t.is_running
 returning 
   t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,

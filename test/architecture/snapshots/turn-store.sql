@@ -1,5 +1,5 @@
 -- TurnStore.open
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, $2, $3, $4, $5);
 with project as (
   select * from projects p where p.user_id = $1 and p.id = $2 and 
@@ -108,7 +108,7 @@ from session s cross join measured m cross join lateral reserve_budgets($1, $6, 
 commit;
 
 -- TurnStore.open
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select from chat_sessions where user_id = $1 and id = $2 for update;
 with place as (
   select s.id, s.last_message_id, coalesce($8, p.on_conflict) as policy, 
@@ -241,7 +241,7 @@ from session s cross join measured m cross join lateral reserve_budgets($1, $6, 
 commit;
 
 -- TurnStore.openSibling
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select from chat_sessions
 where user_id = $1 and id = (select session_id from messages where user_id = $1 and id = $2) for update;
 with place as (
@@ -372,7 +372,7 @@ from session s cross join measured m cross join lateral reserve_budgets($1, $6, 
 commit;
 
 -- TurnStore.reopen
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select m.session_id as "sessionId", p.id as "projectId", m.parent_id as "questionId", null::uuid as "parentId", m.seq,
   m.created_at as "createdAt", true as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   exists (select 1 from budget_reservations r where r.user_id = $1 and r.message_id = $2) as "isBudgeted",
@@ -464,7 +464,7 @@ select * from context;
 commit;
 
 -- TurnStore.close
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with settled as materialized (
   select settle_turn($1, $2, $3, $22) where $22 is not null
 ), turn as (
@@ -505,7 +505,7 @@ returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicr
 commit;
 
 -- TurnStore.close
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with settled as materialized (
   select settle_turn($1, $2, $3, $22) where $22 is not null
 ), turn as (
@@ -546,7 +546,7 @@ returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicr
 commit;
 
 -- TurnStore.findMessage
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
@@ -559,7 +559,7 @@ where user_id = $1 and id = case when $3 then (select parent_id from messages wh
 commit;
 
 -- TurnStore.findSettled
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
@@ -572,14 +572,14 @@ where user_id = $1 and id = case when $3 then (select parent_id from messages wh
 commit;
 
 -- TurnStore.releaseKey
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 delete from idempotency_keys k
 where k.user_id = $1 and k.route = $2 and k.key = $3
   and not exists (select 1 from messages m where m.user_id = $1 and m.id = k.message_id);
 commit;
 
 -- TurnStore.findTurn
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select user_id as "userId", id, session_id as "sessionId", parent_id as "parentId", path_length as "pathLength", seq, role, content, parts,
   content_tokens as "contentTokens", status, attempt, finish_reason as "finishReason", provider, model,
   generation_id as "generationId", input_tokens as "inputTokens", output_tokens as "outputTokens",
@@ -601,7 +601,7 @@ where user_id = $1 and id = case when $3 then (select parent_id from messages wh
 commit;
 
 -- TurnStore.readProgress
-begin; set local app.user_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 select t.attempt, t.owner, t.message_id as "messageId", c.*
 from turns t cross join 
 lateral (

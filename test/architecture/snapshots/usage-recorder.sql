@@ -1,5 +1,5 @@
 -- UsageRecorder.recordDeletedTurn
-begin; set local app.user_id = '<tenant>'; set local app.project_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with begun as materialized (
   select now() as at
   where not exists (select 1 from messages where user_id = $1 and id = $2) and exists (select 1 from users where id = $1)
@@ -25,7 +25,7 @@ with begun as materialized (
 commit;
 
 -- UsageRecorder.record
-begin; set local app.user_id = '<tenant>'; set local app.project_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with begun as materialized (select now() as at)
   insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
     status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
@@ -48,7 +48,7 @@ with begun as materialized (select now() as at)
 commit;
 
 -- UsageRecorder.correct
-begin; set local app.user_id = '<tenant>'; set local app.project_id = '<tenant>';
+select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with begun as materialized (select now() as at)
   insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
     status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,

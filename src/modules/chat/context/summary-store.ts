@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import type { ContentKey } from '../../../platform/crypto/content-keys.js';
-import { Pipeline, type Statement } from '../../../platform/database/pipeline.js';
+import { Pipeline } from '../../../platform/database/pipeline.js';
+import type { Statement } from '../../../platform/database/statement.js';
 import { SealedContent, sealSummary } from '../sealed-content.js';
 import type { Summary } from './context-builder.js';
 import * as sql from './summary-statements.js';

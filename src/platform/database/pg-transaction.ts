@@ -1,0 +1,181 @@
+import { type PoolClient, Query } from 'pg';
+import { prepareValue } from 'pg/lib/utils.js';
+import { isId } from '../../kernel/ids.js';
+import type { Tenant } from './pg-pool.js';
+import type { Answer, Statement } from './statement.js';
+
+const TENANT = {
+  name: 'set_tenant',
+  text: `select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`,
+};
+
+/**
+ * Runs the statements as one tenant in one transaction and one round trip: all of them behind one Sync, which commits what an
+ * extended query has begun, or nothing of it after an error (PostgreSQL, 54.2.4, Pipelining). What the connection has not
+ * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
+ */
+export async function transact(
+  client: PoolClient,
+  tenant: Tenant,
+  statements: readonly Statement[],
+): Promise<Answer[]> {
+  const all = [tenantStatement(tenant), ...statements];
+  const { stream } = (client as unknown as { connection: Wire }).connection;
+  const answers: Promise<unknown>[] = [];
+  const shapes = shapesOf(client);
+  // One may be there twice.
+  const unknown = new Map(
+    all.filter((statement) => !shapes.isKnown(statement)).map((statement) => [statement.name, statement]),
+  );
+  stream.cork();
+  try {
+    for (const statement of unknown.values()) answers.push(shapes.prepare(statement));
+    answers.push(ask(client, (callback) => new Transaction(all, shapes, callback)));
+  } finally {
+    stream.uncork();
+  }
+  // What is sent behind a failed statement fails with it, and says less.
+  const outcomes = await Promise.allSettled(answers);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return (outcomes.at(-1) as PromiseFulfilledResult<Answer[]>).value.slice(1);
+}
+
+function tenantStatement({ userId, projectId = null }: Tenant): Statement {
+  if (!isId(userId)) throw new TypeError('tenant is not an id');
+  if (projectId !== null && !isId(projectId)) throw new TypeError('project is not an id');
+  return { ...TENANT, values: [userId, projectId ?? ''] };
+}
+
+type Callback<T> = (error: Error | null, result?: T) => void;
+
+/** What pg's client does with a query, as far as it is done otherwise here. */
+interface DrivenQuery {
+  callback: Callback<never>;
+  readonly name: string | undefined;
+  readonly text: string;
+}
+
+/** pg's connection: it writes messages of the protocol. */
+interface Wire {
+  readonly stream: { cork(): void; uncork(): void };
+  readonly parsedStatements: Readonly<Record<string, string>>;
+  parse(statement: { name: string; text: string }): void;
+  describe(what: { type: 'S'; name: string }): void;
+  bind(portal: { statement: string; values: unknown[] }): void;
+  execute(portal: object): void;
+  sync(): void;
+}
+
+/** How the rows of a statement are read: pg's Result, which knows the columns. */
+interface Shape {
+  parseRow(fields: readonly (string | null)[]): object;
+}
+
+// In pipeline mode pg drives nothing but its own class and what extends it.
+const PgQuery = Query as unknown as new (config: { name?: string; text: string }) => DrivenQuery;
+
+function ask<T>(client: PoolClient, make: (callback: Callback<T>) => DrivenQuery): Promise<T> {
+  return new Promise((resolve, reject) => {
+    client.query(make((error, result) => (error === null ? resolve(result as T) : reject(error))) as never);
+  });
+}
+
+/** Has a statement parsed and its columns told, without running it. */
+class Preparation extends PgQuery {
+  constructor({ name, text }: Statement, callback: Callback<Shape>) {
+    super({ name, text });
+    this.callback = callback;
+  }
+
+  submit(connection: Wire): null {
+    const name = this.name as string;
+    if (connection.parsedStatements[name] === undefined) connection.parse({ name, text: this.text });
+    connection.describe({ type: 'S', name });
+    connection.sync();
+    return null;
+  }
+}
+
+class Transaction extends PgQuery {
+  private readonly answers: Answer[] = [];
+  private read: object[] = [];
+  private failure: Error | null = null;
+  /** Made before anything is written, so that a value that can not be sent spoils nothing. */
+  private readonly sent: unknown[][];
+
+  constructor(
+    readonly statements: readonly Statement[],
+    private readonly shapes: Shapes,
+    callback: Callback<Answer[]>,
+  ) {
+    super({ text: '' });
+    this.callback = callback;
+    this.sent = statements.map(({ values }) => values.map(prepareValue));
+  }
+
+  submit(connection: Wire): null {
+    for (const [i, { name }] of this.statements.entries()) {
+      connection.bind({ statement: name, values: this.sent[i] as unknown[] });
+      connection.execute({});
+    }
+    connection.sync();
+    return null;
+  }
+
+  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+    const { name } = this.statements[this.answers.length] as Statement;
+    try {
+      this.read.push(this.shapes.of(name).parseRow(fields));
+    } catch (error) {
+      this.failure ??= error as Error;
+    }
+  }
+
+  handleCommandComplete(): void {
+    this.answers.push({ rows: this.read });
+    this.read = [];
+  }
+
+  handleReadyForQuery(): void {
+    this.callback(this.failure, this.answers as never);
+  }
+}
+
+/** The statements that a connection knows. */
+class Shapes {
+  private readonly known = new Map<string, { readonly text: string; readonly shape?: Shape }>();
+
+  constructor(private readonly client: PoolClient) {}
+
+  isKnown({ name, text }: Statement): boolean {
+    const found = this.known.get(name);
+    if (found !== undefined && found.text !== text) throw new Error(`two statements are called ${name}`);
+    return found !== undefined;
+  }
+
+  /** Its columns are known as soon as the server has told them: the rows may come in the same read of the socket. */
+  prepare(statement: Statement): Promise<void> {
+    const { name, text } = statement;
+    this.known.set(name, { text });
+    return ask(this.client, (callback: Callback<void>) => {
+      const onTold: Callback<Shape> = (error, shape) => {
+        if (shape === undefined) this.known.delete(name);
+        else this.known.set(name, { text, shape });
+        callback(error);
+      };
+      return new Preparation(statement, onTold);
+    });
+  }
+
+  of(name: string): Shape {
+    return this.known.get(name)?.shape as Shape;
+  }
+}
+
+const SHAPES = new WeakMap<PoolClient, Shapes>();
+
+function shapesOf(client: PoolClient): Shapes {
+  let shapes = SHAPES.get(client);
+  if (shapes === undefined) SHAPES.set(client, (shapes = new Shapes(client)));
+  return shapes;
+}
