@@ -21,6 +21,7 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { LoadModule } from './platform/load/load.module.js';
+import { makeWritesRepeatable } from './platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
@@ -30,42 +31,40 @@ import { JobsModule } from './platform/jobs/jobs.module.js';
 import { ObservabilityModule } from './platform/observability/observability.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 
-/** The house, floor by floor from the ground. */
+/** What needs no settings of its own, floor by floor from the ground. */
+const FLOORS = [
+  CacheModule,
+  HttpModule,
+  RateLimitModule,
+  MailModule,
+  JobsModule,
+  IdempotencyModule,
+  RevocationsModule,
+  CircuitsModule,
+  LoadModule,
+  AuditModule,
+  OutboundModule,
+  TokensModule,
+  HealthModule,
+  UsersModule,
+  LimitsModule,
+  LlmModule,
+  UsageModule,
+  AuthModule,
+  ProjectsModule,
+  PrivacyModule,
+  PromptsModule,
+  ProviderKeysModule,
+  ChatModule,
+  AdminModule,
+];
+makeWritesRepeatable(FLOORS);
+
+/** The house. */
 @Module({})
 export class AppModule {
   static with(config: AppConfig): DynamicModule {
-    return {
-      module: AppModule,
-      imports: [
-        ConfigModule.with(config),
-        ObservabilityModule,
-        CryptoModule,
-        DatabaseModule.with(ENTITIES),
-        CacheModule,
-        HttpModule,
-        RateLimitModule,
-        MailModule,
-        JobsModule,
-        IdempotencyModule,
-        RevocationsModule,
-        CircuitsModule,
-        LoadModule,
-        AuditModule,
-        OutboundModule,
-        TokensModule,
-        HealthModule,
-        UsersModule,
-        LimitsModule,
-        LlmModule,
-        UsageModule,
-        AuthModule,
-        ProjectsModule,
-        PrivacyModule,
-        PromptsModule,
-        ProviderKeysModule,
-        ChatModule,
-        AdminModule,
-      ],
-    };
+    const ground = [ConfigModule.with(config), ObservabilityModule, CryptoModule, DatabaseModule.with(ENTITIES)];
+    return { module: AppModule, imports: [...ground, ...FLOORS] };
   }
 }

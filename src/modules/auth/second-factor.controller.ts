@@ -3,7 +3,7 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, 
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
   ConfirmSecondFactorRequest,
   RecoveryCodes,
@@ -30,7 +30,7 @@ export class SecondFactorController {
   }
 
   @Post()
-  @OwnIdempotency()
+  @NoIdempotency()
   @ApiOperation({ operationId: 'startSecondFactor', summary: 'Get a secret for an authenticator app' })
   @ApiCreatedResponse({ type: SecondFactorOffer, description: 'Not in force before a code of it is confirmed.' })
   @ApiProblems('second_factor_on', 'validation_failed', 'rate_limited', 'overloaded')
@@ -44,7 +44,7 @@ export class SecondFactorController {
 
   @Post('confirm')
   @HttpCode(200)
-  @OwnIdempotency()
+  @NoIdempotency()
   @ApiOperation({ operationId: 'confirmSecondFactor', summary: 'Switch the second factor on by its first code' })
   @ApiOkResponse({ type: RecoveryCodes })
   @ApiProblems('second_factor_on', 'second_factor_off', 'validation_failed', 'rate_limited')
@@ -54,7 +54,7 @@ export class SecondFactorController {
 
   @Post('recovery-codes')
   @HttpCode(200)
-  @OwnIdempotency()
+  @NoIdempotency()
   @ApiOperation({ operationId: 'renewRecoveryCodes', summary: 'Get new recovery codes in place of the old ones' })
   @ApiOkResponse({ type: RecoveryCodes })
   @ApiProblems('second_factor_off', 'validation_failed', 'rate_limited', 'overloaded')
@@ -64,7 +64,7 @@ export class SecondFactorController {
 
   @Delete()
   @HttpCode(204)
-  @OwnIdempotency()
+  @NoIdempotency()
   @ApiOperation({ operationId: 'removeSecondFactor', summary: 'Switch the second factor off' })
   @ApiNoContentResponse()
   @ApiProblems('second_factor_off', 'validation_failed', 'rate_limited', 'overloaded')

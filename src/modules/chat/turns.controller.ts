@@ -15,7 +15,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { NoIdempotency, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { markReplayed } from '../../platform/idempotency/idempotent-writes.js';
 import { rateLimitHeaders } from '../../platform/rate-limit/rate-limiter.js';
 import { SseStreams } from '../../platform/http/sse.js';
@@ -145,7 +145,7 @@ export class TurnsController {
 
   @Scope('chat')
   @Post('messages/:message_id/stop')
-  @OwnIdempotency()
+  @NoIdempotency()
   @HttpCode(200)
   @ApiIds('message_id')
   @ApiOperation({

@@ -7,7 +7,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import type { RateLimit } from '../../platform/rate-limit/rate-limiter.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
@@ -48,7 +48,7 @@ export class PrivacyController {
   }
 
   // An account that is gone keeps no answer to repeat.
-  @OwnIdempotency()
+  @NoIdempotency()
   @AllowUnverified()
   @LimitByAddress(passwordGuesses)
   @Delete('users/me')

@@ -1,4 +1,14 @@
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor, SetMetadata } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  RequestMethod,
+  SetMetadata,
+  type Type,
+  UseInterceptors,
+} from '@nestjs/common';
+import { METHOD_METADATA, MODULE_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
@@ -11,6 +21,11 @@ const OWN_IDEMPOTENCY = 'ownIdempotency';
 
 /** For routes that see to Idempotency-Key themselves: a turn keeps its key with its answer. */
 export const OwnIdempotency = (): MethodDecorator => SetMetadata(OWN_IDEMPOTENCY, true);
+
+const NO_IDEMPOTENCY = 'noIdempotency';
+
+/** For writes that may be done twice, or of which nothing may be kept: their Idempotency-Key must be well formed, and that is all. */
+export const NoIdempotency = (): MethodDecorator => SetMetadata(NO_IDEMPOTENCY, true);
 
 const SHOWN_ONCE = 'shownOnce';
 
@@ -39,10 +54,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
-    if (request.method === 'GET') return next.handle();
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
     if (request.user === undefined || this.requests.given(request) === undefined) return next.handle();
-    if (this.reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
+    if (this.reflector.get<boolean | undefined>(NO_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
     const key = this.requests.of(request) as IdempotencyKey;
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     const isAnew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
@@ -68,6 +82,25 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (repeated === null) return body;
     if (repeated.isAnew === true) return replay(reply, { ...repeated, body: await lastValueFrom(next.handle()) });
     return replay(reply, repeated);
+  }
+}
+
+/**
+ * Puts the interceptor on each route of these modules that writes and does not see to its key itself. A global one would go
+ * around reading and chatting too, and whatever it does or leaves there, Nest makes observables of those requests for it.
+ */
+export function makeWritesRepeatable(modules: readonly Type[]): void {
+  for (const module of modules) {
+    const controllers = (Reflect.getMetadata(MODULE_METADATA.CONTROLLERS, module) ?? []) as Type[];
+    for (const { prototype } of controllers as { prototype: object }[]) {
+      for (const [name, route] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+        const handler = route.value as object;
+        const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+        if (method === undefined || method === RequestMethod.GET) continue;
+        if (Reflect.getMetadata(OWN_IDEMPOTENCY, handler) !== true)
+          UseInterceptors(IdempotencyInterceptor)(prototype, name, route);
+      }
+    }
   }
 }
 

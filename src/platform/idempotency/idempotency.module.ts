@@ -1,9 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AppConfig } from '../config/app-config.js';
 import { Sweeps } from '../jobs/sweeps.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
-import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 import { IdempotentWrites } from './idempotent-writes.js';
 
@@ -11,12 +9,7 @@ const SWEEP_MS = 3_600_000;
 
 @Global()
 @Module({
-  providers: [
-    IdempotencyKeys,
-    IdempotencyRepository,
-    IdempotentWrites,
-    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
-  ],
+  providers: [IdempotencyKeys, IdempotencyRepository, IdempotentWrites],
   exports: [IdempotencyKeys, IdempotencyRepository, IdempotentWrites],
 })
 export class IdempotencyModule {

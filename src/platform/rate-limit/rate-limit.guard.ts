@@ -24,9 +24,12 @@ export class RateLimitGuard implements CanActivate {
     private readonly config: AppConfig,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.config);
-    if (limit === undefined) return true;
+    return limit === undefined || this.take(limit, context);
+  }
+
+  private async take(limit: RateLimit, context: ExecutionContext): Promise<true> {
     const http = context.switchToHttp();
     const subject = clientAddress(http.getRequest<FastifyRequest>().ip);
     const allowances = await this.limiter.take({ ...limit, subject });
