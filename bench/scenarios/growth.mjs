@@ -1,6 +1,6 @@
 /**
- * What size costs: the same requests to a small database and to one with `--rows` messages, to a session of ten messages and to
- * one of a hundred thousand, to a user with few sessions and to one with ten thousand. The requests alternate; both servers run
+ * What size costs: the same requests to a small database and to one with `--rows` messages, to a short session and to
+ * one of a hundred thousand messages, to a user with a few pages of sessions and to one with ten thousand. The requests alternate; both servers run
  * side by side.
  */
 import { fixed, median, quantile, spread, table } from '../figures.mjs';
@@ -10,6 +10,8 @@ import { Stage } from '../stage.mjs';
 
 const LONG_SESSION = 100_000;
 const MANY_SESSIONS = 10_000;
+/** Enough that a page of them is as full as one of many. */
+const FEW_SESSIONS = 50;
 /** Of the bulk that is nobody's in this bench: messages a session, sessions a user. */
 const [PER_SESSION, PER_USER] = [100, 20];
 const REQUESTS = 150;
@@ -28,7 +30,8 @@ async function measure(harness, options) {
   const [plain, long, many] = stage.dataset;
   await fillBulk(big.databaseUrl, options.rows);
   await fillLongSession(big.databaseUrl, long);
-  await fillManySessions(big.databaseUrl, many);
+  await fillSessions(big.databaseUrl, plain, FEW_SESSIONS);
+  await fillSessions(big.databaseUrl, many, MANY_SESSIONS);
   await query(big.databaseUrl, 'vacuum analyze');
   const ask = stage.client();
   const pairs = [
@@ -110,10 +113,10 @@ async function fillLongSession(url, { id, sessions: [session] }) {
   ]);
 }
 
-async function fillManySessions(url, { id, projectId }) {
+async function fillSessions(url, { id, projectId }, count) {
   await fill(url, [
     `insert into chat_sessions (user_id, id, project_id, title, last_active_at)
      select '${id}', ${uuid('b006', 'n')}, '${projectId}', 'Talk ' || n, now() - n * interval '1 minute'
-     from generate_series(1, ${MANY_SESSIONS}) n`,
+     from generate_series(1, ${count}) n`,
   ]);
 }
