@@ -65,6 +65,8 @@ describe('a project with fallbacks', () => {
       [[FALLBACK, { provider: 'openai', model: '' }], '/fallbacks/1/model'],
       [[{ ...FALLBACK, api_key: 'k' }], '/fallbacks/0/api_key'],
       [null, '/fallbacks'],
+      [[[FALLBACK]], '/fallbacks'],
+      [[[]], '/fallbacks'],
     ] as const) {
       const refused = await ada.patch(path, { fallbacks: wrong as never });
       expectProblem(refused, 'validation_failed');

@@ -74,6 +74,8 @@ export class CreateProjectRequest {
   @ValidateIf((_, fallbacks: unknown) => fallbacks !== undefined)
   @IsArray()
   @ArrayMaxSize(MAX_FALLBACKS)
+  // A list in the list has no fields that could be wrong.
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => Fallback)
   fallbacks?: Fallback[];
