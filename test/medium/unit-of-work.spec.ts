@@ -120,7 +120,23 @@ describe('a unit of work', () => {
         await end();
       })
       .catch(() => undefined);
-    await expect(late).rejects.toThrow('the unit of work is over');
+    await expect(late).rejects.toThrow('no unit of work is running');
+  });
+
+  it('lets what goes on after it have one of its own, whether another one runs or not', async () => {
+    for (const isAlone of [true, false]) {
+      let release = (): void => undefined;
+      const gate = new Promise<void>((resolve) => (release = resolve));
+      let late: Promise<unknown> | undefined;
+      await unitOfWork.run(ada, async () => {
+        late = gate.then(() => unitOfWork.run(ada, () => add(isAlone ? 'alone' : 'beside')));
+        await Promise.resolve();
+      });
+      const other = isAlone ? null : unitOfWork.run(eve, async () => release());
+      if (isAlone) release();
+      await Promise.all([late, other]);
+    }
+    expect(await stored()).toEqual(['alone', 'beside']);
   });
 
   it('can not be nested, not even as part of another, and the outer one may go on', async () => {

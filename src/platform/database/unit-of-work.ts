@@ -23,7 +23,7 @@ interface Work {
 @Injectable()
 export class UnitOfWork {
   private readonly current = new AsyncLocalStorage<Work>();
-  private running = 0;
+  private runningCount = 0;
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -32,9 +32,9 @@ export class UnitOfWork {
    * mapped to the catalogue where it is known there.
    */
   run<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
-    const outer = this.current.getStore();
-    if (outer === undefined) return this.transact(actor, work, false);
-    if (outer.isShared && !outer.isOver) {
+    const outer = this.running();
+    if (outer === null) return this.transact(actor, work, false);
+    if (outer.isShared) {
       const { userId, projectId = null } = outer.tenant;
       if (userId !== actor.userId || projectId !== (actor.projectId ?? null))
         throw new Error('a unit of work of another tenant can not be part of this one');
@@ -45,14 +45,14 @@ export class UnitOfWork {
 
   /** As `run`, but what calls `run` inside becomes part of it: for a caller that must commit together with a whole request. */
   runShared<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
-    if (this.current.getStore() !== undefined) throw new Error('a unit of work can not be nested');
+    if (this.running() !== null) throw new Error('a unit of work can not be nested');
     return this.transact(actor, work, true);
   }
 
   /** Runs `work` as part of the running unit of work, or in one of its own: for helpers that are called inside and outside. */
   join<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
-    const outer = this.current.getStore();
-    if (outer === undefined || outer.isOver) return this.transact(actor, work, false);
+    const outer = this.running();
+    if (outer === null) return this.transact(actor, work, false);
     if (outer.tenant.userId !== actor.userId)
       throw new Error('a unit of work of another tenant can not be part of this one');
     return work();
@@ -96,7 +96,7 @@ export class UnitOfWork {
     const runner = this.dataSource.createQueryRunner();
     const unit: Work = { tenant: actor, runner, afterCommit: [], isShared, isOver: false };
     let client: PoolClient | undefined;
-    this.running += 1;
+    this.runningCount += 1;
     try {
       client = (await runner.connect()) as PoolClient;
       const begun = beginFor(client, actor);
@@ -123,15 +123,20 @@ export class UnitOfWork {
 
   /** As long as a storage is in use, Node.js before 24 calls hooks for each promise of the process, also on the hot path. */
   private rest(): void {
-    this.running -= 1;
-    if (this.running === 0) this.current.disable();
+    this.runningCount -= 1;
+    if (this.runningCount === 0) this.current.disable();
   }
 
   private work(): Work {
-    const unit = this.current.getStore();
-    if (unit === undefined) throw new Error('no unit of work is running');
-    if (unit.isOver) throw new Error('the unit of work is over');
+    const unit = this.running();
+    if (unit === null) throw new Error('no unit of work is running');
     return unit;
+  }
+
+  /** One that is over is none: whether the storage rests by then depends on others. */
+  private running(): Work | null {
+    const unit = this.current.getStore();
+    return unit === undefined || unit.isOver ? null : unit;
   }
 }
 
