@@ -52,8 +52,7 @@ export function parley(root = ROOT, name = 'parley') {
         MASTER_KEYS: masterKeys,
         ...context.env,
       };
-      const nodeArgs = ['--enable-source-maps', ...context.nodeArgs];
-      return harness.startServer(name, resolve(root, 'dist/src/main.js'), { env, nodeArgs });
+      return harness.startServer(name, resolve(root, 'dist/src/main.js'), { env, nodeArgs: context.nodeArgs });
     },
   };
 }

@@ -44,6 +44,9 @@ export class Lifecycle {
     const config = loadConfig(this.env);
     this.config = config;
     checkTlsFiles(config);
+    // Loaded while the embedded server is made and starts, in processes of its own; a failure is met below. Not while a
+    // configured one is asked: loading holds the event loop, and would use up DATABASE_CONNECT_TIMEOUT_MS.
+    if (config.databaseUrl === undefined) void import('./app.factory.js').catch(() => undefined);
     this.database = await openDatabase(config, config.migrateOnStart, (line) => createLog(config).warn(line));
     if (this.stopping !== undefined) return;
     const { createApp } = await import('./app.factory.js');

@@ -55,7 +55,7 @@ async function once(dir, { nodeArgs }) {
   const { PATH, HOME } = process.env;
   const env = { PATH, HOME, PORT: String(port), HOST: '127.0.0.1', DATA_DIR: join(dir, 'data'), LOG_LEVEL: 'warn' };
   const began = performance.now();
-  const child = spawn(process.execPath, [...nodeArgs, '--enable-source-maps', resolve(ROOT, 'dist/src/main.js')], {
+  const child = spawn(process.execPath, [...nodeArgs, resolve(ROOT, 'dist/src/main.js')], {
     cwd: dir,
     env,
     stdio: 'ignore',

@@ -155,7 +155,7 @@ export class Target {
 
   async #start(name, settings, nodeArgs) {
     const main = join(this.program, 'dist', 'src', 'main.js');
-    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main], {
+    const child = spawn(process.execPath, [...nodeArgs, main], {
       cwd: this.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
       // As if npm had started it: then it does not outlive an attacker that is killed.

@@ -118,7 +118,7 @@ export class Cluster {
     const database = this.url();
     database.port = slot.proxy.port;
     const startedAt = Date.now();
-    const child = spawn(process.execPath, ['--enable-source-maps', this.main], {
+    const child = spawn(process.execPath, [this.main], {
       cwd: this.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

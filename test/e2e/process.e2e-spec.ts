@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeVersionProblem } from '../../src/node-version.js';
@@ -167,6 +167,13 @@ describe('The server process', () => {
     expect(output).toMatch(/^Parley could not start: DATABASE_URL: nothing answers at 127\.0\.0\.1:1: .*\n$/);
     expect(output).not.toContain('lovelace');
     expect(code).toBe(1);
+  });
+
+  it('names lines of TypeScript in stack traces', async () => {
+    const { output } = await fail({ DATABASE_URL: 'postgres://ada:lovelace@127.0.0.1:1/parley', LOG_LEVEL: 'debug' });
+    const source = join(import.meta.dirname, '../../src/platform/database/check-database.ts');
+    const [, line] = new RegExp(`at .*checkDatabase \\(${source}:(\\d+):\\d+\\)`).exec(output) ?? [];
+    expect(readFileSync(source, 'utf8').split('\n')[Number(line) - 1]).toContain('throw new Error(`${name}: ${reason(');
   });
 
   it('names every variable that production needs', async () => {

@@ -74,7 +74,7 @@ export function startServer(env: NodeJS.ProcessEnv): Promise<ServerProcess> {
 
 /** Starts the built server and does not wait; for starts that fail. */
 export function spawnServer(env: NodeJS.ProcessEnv): ServerProcess {
-  return launch(process.execPath, ['--enable-source-maps', MAIN], env);
+  return launch(process.execPath, [MAIN], env);
 }
 
 /** The same through npm, as `npm start` does it after its build. */

@@ -1,4 +1,4 @@
-import type { Encoding } from '../../platform/tokens/token-counter.js';
+import type { Encoding } from '../../platform/tokens/vocabulary.js';
 
 /** What OpenAI's documentation says of a model. */
 export interface KnownModel {

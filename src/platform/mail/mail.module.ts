@@ -3,12 +3,14 @@ import { AppConfig } from '../config/app-config.js';
 import { LogTransport } from './log.transport.js';
 import { MAIL_TRANSPORT, type MailTransport } from './mail-transport.js';
 import { Mailer } from './mailer.js';
-import { SmtpTransport } from './smtp.transport.js';
 
 /** What takes mails: SMTP where it is configured; else, outside production, the log; else nothing. Says so at start. */
-function transportOf(config: AppConfig): MailTransport | null {
+async function transportOf(config: AppConfig): Promise<MailTransport | null> {
   const log = new Logger('Mail');
-  if (config.smtpUrl !== undefined) return new SmtpTransport(config);
+  if (config.smtpUrl !== undefined) {
+    const { SmtpTransport } = await import('./smtp.transport.js');
+    return new SmtpTransport(config);
+  }
   if (config.nodeEnv === 'production') {
     log.warn('SMTP_URL is not set: no mail is sent, and passwords can not be reset');
     return null;

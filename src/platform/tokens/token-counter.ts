@@ -1,15 +1,5 @@
 import { Injectable } from '@nestjs/common';
-
-type Count = (text: string) => number;
-
-/**
- * Vocabularies of OpenAI's models: since GPT-4o, and before. Each is a file of its own, loaded when it is first used.
- */
-const VOCABULARIES = {
-  o200k_base: () => import('gpt-tokenizer/encoding/o200k_base'),
-  cl100k_base: () => import('gpt-tokenizer/encoding/cl100k_base'),
-} as const;
-export type Encoding = keyof typeof VOCABULARIES;
+import { type Encoding, loadVocabulary, type Vocabulary } from './vocabulary.js';
 
 /** BPE takes quadratic time for text without a break: 1,000 characters 6 ms, 4,000 90 ms (measured, Chinese). */
 const SLICE_CHARS = 1000;
@@ -18,62 +8,52 @@ const LOOK_BACK_CHARS = 100;
 const SPACE = 0x20;
 /** Work on the event loop in one go, in milliseconds. */
 const BUDGET_MS = 4;
-/** Merges that the tokenizer remembers; its own 100,000 could hold on to gigabytes of other people's texts. */
-const REMEMBERED_MERGES = 10_000;
 
 /**
  * How many tokens a text has by a vocabulary; without one named by o200k_base, in which sizes are stored. For models with
  * another one that is an estimate. Special tokens in a text (`<|endoftext|>`) are plain text. Long texts are cut at white
- * space into slices, which may add one token where there is none. A vocabulary (150 ms, 60 MB) is loaded at its first use
- * or by `load`.
+ * space into slices, which may add one token where there is none. A vocabulary is loaded at its first use or by `load`.
  */
 @Injectable()
 export class TokenCounter {
-  private readonly counts = new Map<Encoding, Count>();
-  private readonly loading = new Map<Encoding, Promise<Count>>();
+  private readonly loaded = new Map<Encoding, Vocabulary>();
+  private readonly loading = new Map<Encoding, Promise<Vocabulary>>();
 
   /** A number when it can be had at once, else a promise; the event loop is never held for more than some 10 ms. */
   count(text: string, encoding: Encoding = 'o200k_base'): number | Promise<number> {
     if (text === '') return 0;
-    const countSlice = this.counts.get(encoding);
-    if (countSlice !== undefined) return this.countFrom(text, 0, 0, countSlice);
-    return this.load(encoding).then((loaded) => this.countFrom(text, 0, 0, loaded));
+    const vocabulary = this.loaded.get(encoding);
+    if (vocabulary !== undefined) return countFrom(text, 0, 0, vocabulary);
+    return this.load(encoding).then((loaded) => countFrom(text, 0, 0, loaded));
   }
 
   /** Loads a vocabulary ahead of its first use. */
-  load(encoding: Encoding = 'o200k_base'): Promise<Count> {
+  load(encoding: Encoding = 'o200k_base'): Promise<Vocabulary> {
     const known = this.loading.get(encoding);
     if (known !== undefined) return known;
-    const loading = loadCount(encoding);
+    const loading = loadVocabulary(encoding);
     this.loading.set(encoding, loading);
     loading.then(
-      (countSlice) => this.counts.set(encoding, countSlice),
+      (vocabulary) => this.loaded.set(encoding, vocabulary),
       () => this.loading.delete(encoding),
     );
     return loading;
   }
-
-  private countFrom(text: string, from: number, counted: number, countSlice: Count): number | Promise<number> {
-    const start = performance.now();
-    let tokens = counted;
-    let place = from;
-    while (place < text.length) {
-      if (place > from && performance.now() - start > BUDGET_MS) {
-        return immediate().then(() => this.countFrom(text, place, tokens, countSlice));
-      }
-      const end = sliceEnd(text, place);
-      tokens += countSlice(ownCopy(text, place, end));
-      place = end;
-    }
-    return tokens;
-  }
 }
 
-async function loadCount(encoding: Encoding): Promise<Count> {
-  const { countTokens, setMergeCacheSize } = await VOCABULARIES[encoding]();
-  setMergeCacheSize(REMEMBERED_MERGES);
-  const asPlainText = { disallowedSpecial: new Set<string>() };
-  return (text) => countTokens(text, asPlainText);
+function countFrom(text: string, from: number, counted: number, vocabulary: Vocabulary): number | Promise<number> {
+  const start = performance.now();
+  let tokens = counted;
+  let place = from;
+  while (place < text.length) {
+    if (place > from && performance.now() - start > BUDGET_MS) {
+      return immediate().then(() => countFrom(text, place, tokens, vocabulary));
+    }
+    const end = sliceEnd(text, place);
+    tokens += vocabulary.count(text.slice(place, end));
+    place = end;
+  }
+  return tokens;
 }
 
 /** Before a space after a word, where a token begins; else anywhere but inside a surrogate pair. */
@@ -85,11 +65,6 @@ function sliceEnd(text: string, start: number): number {
   }
   const isPair = (text.charCodeAt(most) & 0xfc00) === 0xdc00 && (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
   return isPair ? most - 1 : most;
-}
-
-/** V8 lets a slice hold its whole text, and the tokenizer remembers slices: a copy holds only itself. */
-function ownCopy(text: string, start: number, end: number): string {
-  return start === 0 && end === text.length && end <= SLICE_CHARS ? text : ` ${text.slice(start, end)}`.slice(1);
 }
 
 function immediate(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Encoding } from '../../../platform/tokens/token-counter.js';
+import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import type { ModelWindow } from '../../llm/public/model-windows.js';
 
 /**

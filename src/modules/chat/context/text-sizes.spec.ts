@@ -1,5 +1,6 @@
 import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
-import { type Encoding, TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import { type ContextInput, IMAGE_TOKENS } from './context-builder.js';
 import { TextSizes } from './text-sizes.js';
 

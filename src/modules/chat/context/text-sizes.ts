@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { type Encoding, TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
 import { type ContextEntry, type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
 

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Encoding } from '../../../platform/tokens/token-counter.js';
+import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import { knownModel } from '../known-models.js';
 import { LlmError } from './llm-error.js';
 import type { LlmProvider } from './llm-provider.js';

@@ -1,0 +1,48 @@
+import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
+import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
+import { loadVocabulary } from './vocabulary.js';
+
+const asPlainText = { disallowedSpecial: new Set<string>() };
+
+const ALPHABETS = [
+  'abcdefghijklmnopqrstuvwxyz ',
+  'aA1 .,\n\r\t/\'"sS<|endoftext|>({[;:=]})->_',
+  'äöüßéñçż абвгдежз ابجد هوز',
+  '中文字符测试没有空格 한국어 테스트',
+  '👋🏽😀👨‍👩‍👧é\u0000\u200d\u00a0\u2028 \ud800 \udc00',
+].map((alphabet) => [...alphabet]);
+
+/** Always the same numbers, so that a difference can be looked at again. */
+function numbers(): (below: number) => number {
+  let seed = 1;
+  return (below) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+}
+
+describe.each([
+  ['o200k_base', o200k],
+  ['cl100k_base', cl100k],
+] as const)('Vocabulary %s', (encoding, exact) => {
+  it('counts as gpt-tokenizer does, whatever the text', async () => {
+    const vocabulary = await loadVocabulary(encoding);
+    const next = numbers();
+    const letters = [...ALPHABETS, ALPHABETS.flat()];
+    const texts = Array.from({ length: 10_000 }, (_, i) =>
+      Array.from({ length: 1 + next(40) }, () => {
+        const from = letters[i % letters.length] as string[];
+        return from[next(from.length)] as string;
+      }).join(''),
+    );
+    const different = texts.filter((text) => vocabulary.count(text) !== exact(text, asPlainText));
+    expect(different).toEqual([]);
+  });
+
+  it('counts a byte order mark like any other character', async () => {
+    const vocabulary = await loadVocabulary(encoding);
+    // By tiktoken; gpt-tokenizer loses it on its way through a decoder of UTF-8.
+    expect(vocabulary.count('\ufeff')).toBe(1);
+    expect(vocabulary.count('')).toBe(0);
+  });
+});
