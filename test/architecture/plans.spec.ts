@@ -144,7 +144,7 @@ function statements(): Statement[] {
       const [method = '', ...lines] = section.split('\n');
       const texts = lines.join('\n').split(/;\n/);
       const isSystem = texts.some((text) => text.includes('role parley_system'));
-      const isData = (text: string): boolean => /^\s*(select|insert|update|delete|with)\b/i.test(text);
+      const isData = (text: string): boolean => /^\s*(select(?! set_config)|insert|update|delete|with)\b/i.test(text);
       return texts.filter(isData).map((text) => ({ method, isSystem, text }));
     });
 }
