@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fixed, table } from './figures.mjs';
 import { circumstances } from './harness.mjs';
+import { followers } from './scenarios/followers.mjs';
 import { growth } from './scenarios/growth.mjs';
 import { latency } from './scenarios/latency.mjs';
 import { logins } from './scenarios/logins.mjs';
@@ -16,7 +17,7 @@ import { ttft } from './scenarios/ttft.mjs';
 import { turns } from './scenarios/turns.mjs';
 
 /** In the order in which all of them are run; the soak takes too long to be one of them. */
-const ALL = [turns, latency, ttft, streams, slowModel, logins, growth, start];
+const ALL = [turns, latency, ttft, streams, followers, slowModel, logins, growth, start];
 const SCENARIOS = [...ALL, soak];
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
@@ -28,6 +29,7 @@ const OPTIONS = {
   users: ['50', 'users, each with a project, two prompts and four sessions'],
   seed: ['1', 'the same seed makes the same data'],
   streams: ['2000', 'how many streams are open at once'],
+  followers: ['10000', 'how many clients follow one turn; twice as many files must be allowed to be open'],
   rate: ['100', 'arrivals a second where they come at a fixed rate'],
   rows: ['1000000', 'messages in the big database of growth'],
   minutes: ['60', 'length of the soak'],
@@ -87,6 +89,7 @@ function parse() {
       users: number('users'),
       seed: number('seed'),
       streams: number('streams'),
+      followers: number('followers'),
       poolSize: number('pool-size'),
       memory: values.memory,
       ephemeral: values.ephemeral,

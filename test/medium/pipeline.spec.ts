@@ -271,6 +271,24 @@ describe('a pipeline', () => {
     expect(await pid()).not.toEqual(before);
   });
 
+  it('takes a new connection after an answer that took too long', async () => {
+    const config = Object.assign(new AppConfig(), {
+      databaseUrl: wire.url,
+      databasePoolSize: 1,
+      databaseStatementTimeoutMs: 100,
+    });
+    const hasty = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    const hastyPipeline = new Pipeline(hasty);
+    await hastyPipeline.run(ada, [read]);
+    wire.hold();
+    const running = hastyPipeline.run(ada, [read]);
+    await expect(running).rejects.toMatchObject({ code: 'database_unavailable' });
+    wire.release();
+    // At once, before the old one has told that it is closed.
+    expect((await hastyPipeline.run(ada, [whoami]))[0]?.rows).toMatchObject([{ tenant: ada.userId }]);
+    await hasty.destroy();
+  });
+
   it('says database_unavailable when the server ends the connection itself', async () => {
     const sleeping = pipeline.run(ada, [{ name: 'sleep', text: 'select pg_sleep(10)', values: [] }]);
     sleeping.catch(() => undefined);

@@ -9,17 +9,26 @@ const TENANT = {
   text: `select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`,
 };
 
+/** With values as the protocol takes them. */
+export interface SendableStatement extends Statement {
+  readonly values: readonly (string | Buffer | null)[];
+}
+
+/** What `transact` sends to run the statements as a tenant. Throws for a tenant or a value that can not be sent. */
+export function sendable(tenant: Tenant, statements: readonly Statement[]): SendableStatement[] {
+  return [tenantStatement(tenant), ...statements].map(({ name, text, values }) => ({
+    name,
+    text,
+    values: values.map(prepareValue),
+  }));
+}
+
 /**
- * Runs the statements as one tenant in one transaction and one round trip: all of them behind one Sync, which commits what an
+ * Runs the statements in one transaction and one round trip: all of them behind one Sync, which commits what an
  * extended query has begun, or nothing of it after an error (PostgreSQL, 54.2.4, Pipelining). What the connection has not
  * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
  */
-export async function transact(
-  client: PoolClient,
-  tenant: Tenant,
-  statements: readonly Statement[],
-): Promise<Answer[]> {
-  const all = [tenantStatement(tenant), ...statements];
+export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Answer[]> {
   const { stream } = (client as unknown as { connection: Wire }).connection;
   const answers: Promise<unknown>[] = [];
   const shapes = shapesOf(client);
@@ -61,7 +70,7 @@ interface Wire {
   readonly parsedStatements: Readonly<Record<string, string>>;
   parse(statement: { name: string; text: string }): void;
   describe(what: { type: 'S'; name: string }): void;
-  bind(portal: { statement: string; values: unknown[] }): void;
+  bind(portal: { statement: string; values: SendableStatement['values'] }): void;
   execute(portal: object): void;
   sync(): void;
 }
@@ -100,22 +109,19 @@ class Transaction extends PgQuery {
   private readonly answers: Answer[] = [];
   private read: object[] = [];
   private failure: Error | null = null;
-  /** Made before anything is written, so that a value that can not be sent spoils nothing. */
-  private readonly sent: unknown[][];
 
   constructor(
-    readonly statements: readonly Statement[],
+    readonly statements: readonly SendableStatement[],
     private readonly shapes: Shapes,
     callback: Callback<Answer[]>,
   ) {
     super({ text: '' });
     this.callback = callback;
-    this.sent = statements.map(({ values }) => values.map(prepareValue));
   }
 
   submit(connection: Wire): null {
-    for (const [i, { name }] of this.statements.entries()) {
-      connection.bind({ statement: name, values: this.sent[i] as unknown[] });
+    for (const { name, values } of this.statements) {
+      connection.bind({ statement: name, values });
       connection.execute({});
     }
     connection.sync();

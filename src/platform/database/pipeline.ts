@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { PoolClient } from 'pg';
+import { DatabaseError, type PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { fromPgError } from './pg-errors.js';
 import { takeClient, type Tenant } from './pg-pool.js';
-import { transact } from './pg-transaction.js';
+import { sendable, transact } from './pg-transaction.js';
 import type { Answer, Statement } from './statement.js';
 
 /**
@@ -19,21 +19,25 @@ export class Pipeline {
    * Throws the first statement's error that failed, mapped to the catalogue where it is known there.
    */
   async run(actor: Tenant, statements: readonly Statement[]): Promise<Answer[]> {
+    const all = sendable(actor, statements);
     let client: PoolClient | undefined;
-    let failure: Error | undefined;
+    let broken: Error | undefined;
     try {
       client = await takeClient(this.dataSource);
-      return await transact(client, actor, statements);
+      return await transact(client, all);
     } catch (error) {
-      failure = error as Error;
+      if (!leavesConnectionSound(error)) broken = error as Error;
       throw fromPgError(error);
     } finally {
-      client?.release(isBroken(client) ? failure : undefined);
+      client?.release(broken);
     }
   }
 }
 
-/** After COMMIT or a failed statement the connection is idle again; anything else is not to be given to another caller. */
-function isBroken(client: PoolClient): boolean {
-  return (client as unknown as { getTransactionStatus(): string | null }).getTransactionStatus() !== 'I';
+// SQLSTATEs with which the server ends the session: for idling or running too long, and by an operator.
+const FATAL = /^(25P0[34]|57P)/;
+
+/** A failed statement leaves its connection idle for the next caller. After any other failure nobody knows what is still to come. */
+function leavesConnectionSound(error: unknown): boolean {
+  return error instanceof DatabaseError && !FATAL.test(error.code ?? '');
 }
