@@ -1,9 +1,8 @@
 import { nodeVersionProblem } from './node-version.js';
-import { mapStackTraces } from './stack-traces.js';
 
 const problem = nodeVersionProblem(process.versions.node);
 if (problem === undefined) {
-  mapStackTraces();
+  (await import('./stack-traces.js')).mapStackTraces();
   // A reader that ends before we do (`… | head`) is no reason to leave a database behind.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   // Imported late, as in main.ts: an old Node.js must not load what it does not understand.

@@ -1,9 +1,8 @@
 import { nodeVersionProblem } from './node-version.js';
-import { mapStackTraces } from './stack-traces.js';
 
 const problem = nodeVersionProblem(process.versions.node);
 if (problem === undefined) {
-  mapStackTraces();
+  (await import('./stack-traces.js')).mapStackTraces();
   // Imported late: what an old Node.js can not even load must not be loaded before that is said.
   const { Lifecycle } = await import('./lifecycle.js');
   await new Lifecycle(process.env).start();

@@ -75,7 +75,11 @@ async function measure(harness, options) {
 }
 
 function follow(target, answer, state) {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
+    const fail = () => {
+      state.hasBegun = true;
+      resolve({ isWhole: false, endedAt: performance.now() });
+    };
     const get = request(target, (response) => {
       let text = '';
       response.setEncoding('utf8');
@@ -84,12 +88,13 @@ function follow(target, answer, state) {
         text += chunk;
       });
       response.once('close', () => {
+        state.hasBegun = true;
         const end = /^event: turn\.completed\ndata: (.+)$/m.exec(text)?.[1];
         const isWhole = end !== undefined && JSON.parse(end).assistant_message.content === answer;
         resolve({ isWhole, endedAt: performance.now() });
       });
     });
-    get.once('error', reject);
+    get.once('error', fail);
     get.end();
   });
 }

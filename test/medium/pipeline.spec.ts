@@ -86,6 +86,11 @@ describe('a pipeline', () => {
     await expect(pipeline.run(ada, [insert('one'), first, insert(''), read])).rejects.toThrow('division by zero');
   });
 
+  it('says in the trace of an error who has asked', async () => {
+    const failed = pipeline.run(ada, [{ name: 'wrong', text: 'select wrong', values: [] }]);
+    await expect(failed).rejects.toMatchObject({ stack: expect.stringContaining('pipeline.spec') as string });
+  });
+
   it('throws what the catalogue knows of a failure', async () => {
     const taken = { name: 'take', text: 'update users set email = $1', values: [`${eve.userId}@example.com`] };
     await expect(pipeline.run(ada, [taken])).rejects.toMatchObject({ name: 'AppError', code: 'email_taken' });
@@ -218,7 +223,15 @@ describe('a pipeline', () => {
     await expect(pipeline.run(ada, [late])).rejects.toThrow('late_table');
     await database.query('create table late_table as select 1 as one; grant select on late_table to parley_app');
     expect((await pipeline.run(ada, [late]))[0]?.rows).toEqual([{ one: 1 }]);
-    await expect(pipeline.run(ada, [{ ...late, text: 'select 2' }])).rejects.toThrow('two statements are called late');
+    for (const { name } of [late, { name: 'by_pg' }]) {
+      const client = await takeClient(dataSource);
+      await client.query({ name: 'by_pg', text: 'select 3 as three' }).finally(() => client.release());
+      await expect(pipeline.run(ada, [{ ...late, name, text: 'select 2' }])).rejects.toThrow(
+        `two statements are called ${name}`,
+      );
+    }
+    const twins = ['select 4', 'select 5'].map((text) => ({ name: 'twin', text, values: [] }));
+    await expect(pipeline.run(ada, twins)).rejects.toThrow('two statements are called twin');
     await database.query('drop table late_table');
   });
 

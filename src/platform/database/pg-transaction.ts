@@ -1,4 +1,4 @@
-import { type PoolClient, Query } from 'pg';
+import { DatabaseError, type PoolClient, Query } from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
 import { isId } from '../../kernel/ids.js';
 import type { Tenant } from './pg-pool.js';
@@ -25,27 +25,30 @@ export function sendable(tenant: Tenant, statements: readonly Statement[]): Send
 
 /**
  * Runs the statements in one transaction and one round trip: all of them behind one Sync, which commits what an
- * extended query has begun, or nothing of it after an error (PostgreSQL, 54.2.4, Pipelining). What the connection has not
+ * extended query has begun, or nothing of it after an error (PostgreSQL's manual, “Extended Query”, pipelining). What the connection has not
  * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
  */
 export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Answer[]> {
   const { stream } = (client as unknown as { connection: Wire }).connection;
   const answers: Promise<unknown>[] = [];
   const shapes = shapesOf(client);
-  // One may be there twice.
-  const unknown = new Map(
-    all.filter((statement) => !shapes.isKnown(statement)).map((statement) => [statement.name, statement]),
-  );
+  const unparsed = shapes.unknownOf(all);
   stream.cork();
   try {
-    for (const statement of unknown.values()) answers.push(shapes.prepare(statement));
+    for (const statement of unparsed) answers.push(shapes.prepare(statement));
     answers.push(ask(client, (callback) => new Transaction(all, shapes, callback)));
   } finally {
     stream.uncork();
   }
-  // What is sent behind a failed statement fails with it, and says less.
   const outcomes = await Promise.allSettled(answers);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+  // What is sent behind a failed statement fails with it, and says less; but a lost connection says most.
+  const failure = failures.find((error) => !(error instanceof DatabaseError)) ?? failures[0];
+  if (failure !== undefined) {
+    // pg makes it where it reads the socket: nobody could tell who has asked.
+    Error.captureStackTrace(failure);
+    throw failure;
+  }
   return (outcomes.at(-1) as PromiseFulfilledResult<Answer[]>).value.slice(1);
 }
 
@@ -151,12 +154,24 @@ class Transaction extends PgQuery {
 class Shapes {
   private readonly known = new Map<string, { readonly text: string; readonly shape?: Shape }>();
 
-  constructor(private readonly client: PoolClient) {}
+  private readonly connection: Wire;
 
-  isKnown({ name, text }: Statement): boolean {
-    const found = this.known.get(name);
-    if (found !== undefined && found.text !== text) throw new Error(`two statements are called ${name}`);
-    return found !== undefined;
+  constructor(private readonly client: PoolClient) {
+    this.connection = (client as unknown as { connection: Wire }).connection;
+  }
+
+  /** Those of which the connection does not know the columns yet. Throws when one has the name of another statement. */
+  unknownOf(statements: readonly Statement[]): Statement[] {
+    const unknown = new Map<string, Statement>();
+    for (const statement of statements) {
+      const { name, text } = statement;
+      const isKnown = this.known.has(name);
+      const other = isKnown ? this.known.get(name) : unknown.get(name);
+      const known = other?.text ?? this.connection.parsedStatements[name] ?? text;
+      if (known !== text) throw new Error(`two statements are called ${name}`);
+      if (!isKnown) unknown.set(name, statement);
+    }
+    return [...unknown.values()];
   }
 
   /** Its columns are known as soon as the server has told them: the rows may come in the same read of the socket. */

@@ -116,8 +116,8 @@ export class UnitOfWork {
       throw fromPgError(error);
     } finally {
       (runner as { isTransactionActive: boolean }).isTransactionActive = false;
-      await runner.release();
       this.rest();
+      await runner.release();
     }
   }
 

@@ -57,7 +57,7 @@ export class Vocabulary {
     let bits = 0;
     let unused = 0;
     let next = at;
-    for (; file[next] !== SPACE; next++) {
+    for (; next < file.length && file[next] !== SPACE; next++) {
       const letter = file[next] as number;
       if (letter === PADDING) continue;
       bits = (bits << 6) | (SIX_BITS[letter] as number);
