@@ -29,9 +29,9 @@ export function sendable(tenant: Tenant, statements: readonly Statement[]): Send
  * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
  */
 export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Answer[]> {
-  const { stream } = (client as unknown as { connection: Wire }).connection;
   const answers: Promise<unknown>[] = [];
   const shapes = shapesOf(client);
+  const { stream } = shapes.connection;
   const unparsed = shapes.unknownOf(all);
   stream.cork();
   try {
@@ -153,8 +153,7 @@ class Transaction extends PgQuery {
 /** The statements that a connection knows. */
 class Shapes {
   private readonly known = new Map<string, { readonly text: string; readonly shape?: Shape }>();
-
-  private readonly connection: Wire;
+  readonly connection: Wire;
 
   constructor(private readonly client: PoolClient) {
     this.connection = (client as unknown as { connection: Wire }).connection;
@@ -165,11 +164,10 @@ class Shapes {
     const unknown = new Map<string, Statement>();
     for (const statement of statements) {
       const { name, text } = statement;
-      const isKnown = this.known.has(name);
-      const other = isKnown ? this.known.get(name) : unknown.get(name);
-      const known = other?.text ?? this.connection.parsedStatements[name] ?? text;
-      if (known !== text) throw new Error(`two statements are called ${name}`);
-      if (!isKnown) unknown.set(name, statement);
+      const known = this.known.get(name);
+      const parsed = (known ?? unknown.get(name))?.text ?? this.connection.parsedStatements[name] ?? text;
+      if (parsed !== text) throw new Error(`two statements are called ${name}`);
+      if (known === undefined) unknown.set(name, statement);
     }
     return [...unknown.values()];
   }

@@ -94,7 +94,8 @@ export function makeWritesRepeatable(modules: readonly Type[]): void {
     const controllers = (Reflect.getMetadata(MODULE_METADATA.CONTROLLERS, module) ?? []) as Type[];
     for (const { prototype } of controllers as { prototype: object }[]) {
       for (const [name, route] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-        const handler = route.value as object;
+        const handler: unknown = route.value;
+        if (typeof handler !== 'function') continue;
         const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
         if (method === undefined || method === RequestMethod.GET) continue;
         if (Reflect.getMetadata(OWN_IDEMPOTENCY, handler) !== true)
