@@ -1,7 +1,9 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pg from 'pg';
+import request from 'supertest';
 import { EventLoop } from '../../src/platform/load/event-loop.js';
-import { TestUser, type TurnBody } from '../support/as-user.js';
+import { PASSWORD, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
@@ -162,6 +164,30 @@ describe('a provider with as many calls as it may have', () => {
     await there.post('/chat', { project_id: projectId, message: 'Fails' }).expect(502);
     await there.turn({ project_id: projectId });
     await there.turn({ project_id: projectId });
+  });
+});
+
+describe('sign-ins that come all at once', () => {
+  it('leave connections for chats while the first of them waits for the database', async () => {
+    const other = new pg.Client({ connectionString: t.database.url });
+    await other.connect();
+    await other.query('begin; lock table rate_limits in access exclusive mode');
+    const login = async (i: number): Promise<number> =>
+      (
+        await request(t.server)
+          .post('/auth/login')
+          .send({ email: `nobody${i}@example.com`, password: PASSWORD })
+      ).status;
+    const signIns = Promise.all(Array.from({ length: 20 }, (_, i) => login(i)));
+    try {
+      const waiting = 'select 1 from pg_stat_activity where datname = current_database() and wait_event_type = $1';
+      await expectSoon(async () => expect(await t.database.query(waiting, ['Lock'])).toHaveLength(1));
+      expect((await ada.post('/chat', { project_id: projectId, message: 'Meanwhile' })).status).toBe(200);
+      expect(await t.database.query(waiting, ['Lock'])).toHaveLength(1);
+    } finally {
+      await other.end();
+    }
+    expect(new Set(await signIns)).toEqual(new Set([401]));
   });
 });
 

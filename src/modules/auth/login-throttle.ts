@@ -33,21 +33,24 @@ export class LoginThrottle {
   ) {}
 
   /**
-   * Runs the check of a password; only a wrong one counts. The attempt is paid for before it is made, so that guesses that
-   * come all at once are not all let through. Throws `rate_limited`.
+   * Pays for an attempt before it is made, so that guesses that come all at once are not all let through. The answer is what
+   * it was paid from. Throws `rate_limited`.
    */
-  async check(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean> {
+  async pay(attempt: Attempt): Promise<Bucket[]> {
     const buckets = await this.bucketsOf(attempt);
     await this.limiter.take(...buckets).catch((refusal: unknown) => {
       if (attempt.userId !== null) void this.note(attempt.userId);
       throw refusal;
     });
-    let isWrong = false;
+    return buckets;
+  }
+
+  /** Only a wrong password counts. What is not given back fills up by itself; a sign-in does not fail for it. */
+  async giveBack(paid: readonly Bucket[]): Promise<void> {
     try {
-      isWrong = !(await isRight());
-      return !isWrong;
-    } finally {
-      if (!isWrong) await this.giveBack(buckets);
+      await this.limiter.giveBack(...paid);
+    } catch (error) {
+      this.log.warn({ err: error }, 'A bucket was not filled again');
     }
   }
 
@@ -78,15 +81,6 @@ export class LoginThrottle {
       if (!(error instanceof AppError && error.code === 'rate_limited')) {
         this.log.warn({ err: error }, 'A throttled account was not noted');
       }
-    }
-  }
-
-  /** What is not given back fills up by itself; a sign-in does not fail for it. */
-  private async giveBack(buckets: Bucket[]): Promise<void> {
-    try {
-      await this.limiter.giveBack(...buckets);
-    } catch (error) {
-      this.log.warn({ err: error }, 'A bucket was not filled again');
     }
   }
 }
