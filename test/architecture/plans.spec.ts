@@ -194,3 +194,24 @@ it('takes the ways that were reviewed, where turns and lists go', async () => {
   if (UPDATE) writeFileSync(PLANS, text);
   expect(text).toBe(readFileSync(PLANS, 'utf8'));
 });
+
+it('walks the sessions of a user with thousands in their order, and does not sort them for a page', async () => {
+  const list = statements().find(({ method }) => method === 'SessionsRepository.list')?.text as string;
+  const [user, project] = ['01900000-0001-7000-8000-000000000001', '01900000-0002-7000-8000-000000000001'];
+  await client.query('begin');
+  try {
+    await client.query(`
+insert into chat_sessions (user_id, id, project_id, last_active_at)
+  select '${user}', gen_random_uuid(), '${project}', now() - n * interval '1 minute' from generate_series(1, 9000) n;
+analyze chat_sessions;
+set local role parley_app;
+set local app.user_id = '${user}'`);
+    // The plan for these very values: a guess at how many rows a policy leaves decides it.
+    const explained = await client.query<{ 'QUERY PLAN': string }>(`explain ${list}`, [user, project]);
+    const plan = explained.rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toContain('Index Scan Backward using ix_chat_sessions_activity');
+    expect(plan).not.toContain('Sort');
+  } finally {
+    await client.query('rollback');
+  }
+});

@@ -24,6 +24,7 @@ import { Budgets1765010000000 } from '../../../migrations/1765010000000-budgets.
 import { ContextFacts1765100000000 } from '../../../migrations/1765100000000-context-facts.js';
 import { SessionSummaries1765110000000 } from '../../../migrations/1765110000000-session-summaries.js';
 import { TurnStatements1765200000000 } from '../../../migrations/1765200000000-turn-statements.js';
+import { BoundSessions1765300000000 } from '../../../migrations/1765300000000-bound-sessions.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -56,6 +57,7 @@ export const MIGRATIONS = [
   ContextFacts1765100000000,
   SessionSummaries1765110000000,
   TurnStatements1765200000000,
+  BoundSessions1765300000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
