@@ -262,6 +262,10 @@ describe('a long export', () => {
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
     const closed = once(socket, 'close');
+    // Lost before the answer has begun, it would be one that says so.
+    socket.resume();
+    await once(socket, 'data');
+    socket.pause();
     await t.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'parley-snapshot'`,
     );
