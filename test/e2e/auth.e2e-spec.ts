@@ -201,7 +201,7 @@ describe('passwords', () => {
   });
 
   it('wait in a line that has an end: beyond it sign-ins are answered 503 and told when to come back', async () => {
-    const busy = (await t.another({ bcryptCost: 10, passwordQueue: 2 })).getHttpServer();
+    const busy = (await t.another({ bcryptCost: 12, passwordQueue: 2 })).getHttpServer();
     const answers = await Promise.all(
       Array.from({ length: 12 }, () =>
         request(busy).post('/auth/login').send({ email: someEmail(), password: PASSWORD }),

@@ -1,7 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
-import request from 'supertest';
+import request, { type Response } from 'supertest';
 import { EventLoop } from '../../src/platform/load/event-loop.js';
 import { PASSWORD, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
@@ -168,26 +168,40 @@ describe('a provider with as many calls as it may have', () => {
 });
 
 describe('sign-ins that come all at once', () => {
-  it('leave connections for chats while the first of them waits for the database', async () => {
-    const other = new pg.Client({ connectionString: t.database.url });
+  const LOCKED = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  let other: pg.Client;
+
+  /** The first of them waits for this; the others wait for the first. */
+  beforeEach(async () => {
+    other = new pg.Client({ connectionString: t.database.url });
     await other.connect();
     await other.query('begin; lock table rate_limits in access exclusive mode');
-    const login = async (i: number): Promise<number> =>
-      (
-        await request(t.server)
-          .post('/auth/login')
-          .send({ email: `nobody${i}@example.com`, password: PASSWORD })
-      ).status;
-    const signIns = Promise.all(Array.from({ length: 20 }, (_, i) => login(i)));
-    try {
-      const waiting = 'select 1 from pg_stat_activity where datname = current_database() and wait_event_type = $1';
-      await expectSoon(async () => expect(await t.database.query(waiting, ['Lock'])).toHaveLength(1));
-      expect((await ada.post('/chat', { project_id: projectId, message: 'Meanwhile' })).status).toBe(200);
-      expect(await t.database.query(waiting, ['Lock'])).toHaveLength(1);
-    } finally {
-      await other.end();
-    }
-    expect(new Set(await signIns)).toEqual(new Set([401]));
+  });
+  afterEach(() => other.end());
+
+  const login = async (server: TestApp['server'], i: number): Promise<Response> =>
+    request(server)
+      .post('/auth/login')
+      .send({ email: `nobody${i}@example.com`, password: PASSWORD });
+
+  it('leave connections for chats while the first of them waits for the database', async () => {
+    const signIns = Promise.all(Array.from({ length: 20 }, (_, i) => login(t.server, i)));
+    await expectSoon(async () => expect(await t.database.query(LOCKED)).toHaveLength(1));
+    expect((await ada.post('/chat', { project_id: projectId, message: 'Meanwhile' })).status).toBe(200);
+    expect(await t.database.query(LOCKED)).toHaveLength(1);
+    await other.query('rollback');
+    expect((await signIns).map(({ status }) => status)).toEqual(Array(20).fill(401));
+  });
+
+  it('wait as long as for a connection, and then hear when to come back', async () => {
+    const hasty = (await t.another({ databaseConnectTimeoutMs: 300 })).getHttpServer();
+    const first = login(hasty, 0);
+    await expectSoon(async () => expect(await t.database.query(LOCKED)).toHaveLength(1));
+    const second = await login(hasty, 1);
+    expectProblem(second, 'overloaded');
+    expect(second.headers['retry-after']).toBe('2');
+    await other.query('rollback');
+    expect((await first).status).toBe(401);
   });
 });
 

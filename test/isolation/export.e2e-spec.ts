@@ -271,6 +271,7 @@ describe('a long export', () => {
     );
     socket.resume();
     await closed;
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
     expect(text).not.toContain('"end":true');
     expect((await exported(long)).trailer.end).toBe(true);
   });

@@ -28,8 +28,8 @@ import { SignInsService } from './sign-ins.service.js';
 /** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
 const REFRESH_GRACE_MS = 10_000;
 
-/** How long a sign-in waits until it may ask the database at all. */
-const LINE_WAIT_MS = 10_000;
+/** What a sign-in asks the database takes a fiftieth of the time of hashing: one that asks keeps as many threads as these busy. */
+const THREADS_FOR_ONE_WHO_ASKS = 4;
 
 /** Where a sign-in comes from. */
 export interface Client {
@@ -62,7 +62,7 @@ export class AuthService {
     private readonly config: AppConfig,
     keyRing: KeyRing,
   ) {
-    this.line = new Bulkhead(Math.ceil(config.workerThreads / 4));
+    this.line = new Bulkhead(Math.ceil(config.workerThreads / THREADS_FOR_ONE_WHO_ASKS));
     this.refreshTokens = new RefreshTokens(keyRing.deriveAll('refresh-token'));
   }
 
@@ -102,6 +102,7 @@ export class AuthService {
     try {
       refusal = await this.refusalOf(credentials, password);
     } finally {
+      // It was right, or nobody could check it.
       if (refusal === null) await this.throttle.giveBack(paid);
     }
     if (credentials === null) throw new AppError('invalid_credentials');
@@ -165,14 +166,14 @@ export class AuthService {
   }
 
   /**
-   * What a sign-in asks the database before the password is checked, which takes fifty times as long. So few do it at a time:
-   * all who come at once would be in front of every chat, only to wait for a thread.
+   * What a sign-in asks the database before its password is checked. Few do so at a time: all who come at once would be in
+   * front of every chat, only to wait for a thread. They wait here as long as for a connection.
    */
   private async begin(
     email: string,
     { address }: Client,
   ): Promise<{ credentials: Credentials | null; paid: Bucket[] }> {
-    const leave = await this.line.enter(LINE_WAIT_MS);
+    const leave = await this.line.enter(this.config.databaseConnectTimeoutMs);
     if (leave === null) throw new AppError('overloaded', { retryAfterSeconds: 2 });
     try {
       const credentials = await this.users.findCredentials(email);

@@ -45,7 +45,7 @@ export class LoginThrottle {
     return buckets;
   }
 
-  /** Only a wrong password counts. What is not given back fills up by itself; a sign-in does not fail for it. */
+  /** For an attempt that was no guess. What is not given back fills up by itself; a sign-in does not fail for it. */
   async giveBack(paid: readonly Bucket[]): Promise<void> {
     try {
       await this.limiter.giveBack(...paid);
