@@ -180,7 +180,7 @@ describe('sign-ins that come all at once', () => {
   afterEach(() => other.end());
 
   const login = async (i: number): Promise<Response> =>
-    request(server)
+    request(t.server)
       .post('/auth/login')
       .send({ email: `nobody${i}@example.com`, password: PASSWORD });
 
