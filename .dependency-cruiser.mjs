@@ -25,7 +25,7 @@ const SYSTEM_SCOPE_USERS = [
   '^src/modules/users/users\\.repository\\.ts$', // sign-in by e-mail: nobody is signed in yet
   '^src/modules/auth/api-keys\\.repository\\.ts$', // sign-in by key, and when keys of all users were last used
   '^src/modules/auth/sign-ins\\.repository\\.ts$', // the sweep: sign-ins of all users
-  '^src/modules/chat/turn-claims\\.ts$', // leases and takeovers: turns of all users
+  '^src/modules/chat/storage/turn-claims\\.ts$', // leases and takeovers: turns of all users
   '^src/platform/crypto/data-keys\\.repository\\.ts$', // rotation: whose data keys an older master key wraps
   '^src/platform/crypto/content-keys\\.repository\\.ts$', // and whose keys of projects
   '^src/platform/jobs/nightly-jobs\\.ts$', // what all instances do once: it is nobody's
@@ -127,7 +127,7 @@ const data = [
   rule(
     'pg-in-its-place',
     'The driver is known to platform/database, and to the store of turns, whose hot path goes past TypeORM.',
-    { path: '^src/', pathNot: ['^src/platform/database/', '^src/modules/chat/(turn-store|open-turn)\\.ts$'] },
+    { path: '^src/', pathNot: ['^src/platform/database/', '^src/modules/chat/storage/(turn-store|open-turn)\\.ts$'] },
     { path: 'node_modules/(pg|pg-pool|@types/pg)/' },
   ),
   rule(

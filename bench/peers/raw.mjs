@@ -13,7 +13,7 @@ import { Pool } from 'undici';
 const env = process.env;
 const dist = pathToFileURL(`${env.PARLEY_DIST}/`);
 const { LOCK_SESSION, OPEN_IN_SESSION, CLOSE } = await import(
-  new URL('src/modules/chat/turn-statements.js', dist).href
+  new URL('src/modules/chat/storage/turn-statements.js', dist).href
 );
 const { ADMIT } = await import(new URL('src/modules/chat/context/context-statements.js', dist).href);
 const { isId, newId } = await import(new URL('src/kernel/ids.js', dist).href);

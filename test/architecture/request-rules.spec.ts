@@ -9,7 +9,7 @@ import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ClassTransformer, type ClassConstructor, plainToInstance } from 'class-transformer';
 import { getMetadataStorage, validate, validateSync, Validator } from 'class-validator';
 import { AppError } from '../../src/kernel/errors/app-error.js';
-import { SendMessageRequest } from '../../src/modules/chat/turn.dto.js';
+import { SendMessageRequest } from '../../src/modules/chat/turns/turn.dto.js';
 import { fieldsAsGiven } from '../../src/platform/http/as-given.decorator.js';
 import { ValidationPipe } from '../../src/platform/http/validation.pipe.js';
 

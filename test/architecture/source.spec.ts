@@ -22,7 +22,7 @@ const MADE: Record<string, string> = {
 
 /** Who may guess at random, because nothing has to be kept from anybody. */
 const SPREADS_IN_TIME = [
-  'src/modules/chat/turn-keeper.job.ts',
+  'src/modules/chat/running/turn-keeper.job.ts',
   'src/modules/llm/resilience/with-retry.ts',
   'src/platform/jobs/sweeps.ts',
   'src/platform/mail/mailer.ts',

@@ -9,7 +9,7 @@ const CHAT = 'modules/chat/';
 export const MUTANTS = {
   'settle-without-claim': {
     program: patch(
-      `${CHAT}turn-statements.js`,
+      `${CHAT}storage/turn-statements.js`,
       /and t\.message_id = \$2 and t\.claim_id = \$3/g,
       'and t.message_id = $2 and $3::uuid is not null',
     ),
@@ -21,37 +21,41 @@ export const MUTANTS = {
     red: ['oneTurnOfASessionRuns'],
   },
   'no-session-lock': {
-    program: patch(`${CHAT}turn-statements.js`, /(name: 'turn_lock_session'[^`]*`[^`]*) for update/, '$1'),
+    program: patch(`${CHAT}storage/turn-statements.js`, /(name: 'turn_lock_session'[^`]*`[^`]*) for update/, '$1'),
     red: ['turnsOfASessionAreRunInOrder', 'oneTurnOfASessionRuns', 'nothingUnforeseen'],
   },
   'no-flush': {
-    program: patch(`${CHAT}turn-keeper.job.js`, /if \(behind\.length === 0\)\s*return;/, 'return;'),
+    program: patch(`${CHAT}running/turn-keeper.job.js`, /if \(behind\.length === 0\)\s*return;/, 'return;'),
     red: ['followersAreFedInTime'],
   },
   'flush-loses-text': {
-    program: patch(`${CHAT}turn-keeper.job.js`, 'live.textFrom(savedLength)', 'live.textFrom(savedLength + 1)'),
+    program: patch(`${CHAT}running/turn-keeper.job.js`, 'live.textFrom(savedLength)', 'live.textFrom(savedLength + 1)'),
     red: ['clientsSawWhatIsStored', 'resumingLeavesNoGap'],
   },
   'no-takeover': {
-    program: patch(`${CHAT}claim-statements.js`, 'where is_running and lease_until <= now()', 'where false'),
+    program: patch(`${CHAT}storage/claim-statements.js`, 'where is_running and lease_until <= now()', 'where false'),
     red: ['nothingIsStuck'],
   },
   'no-renewal': {
-    program: patch(`${CHAT}claim-statements.js`, 'any($3::uuid[]) and is_running', 'any($3::uuid[]) and false'),
+    program: patch(`${CHAT}storage/claim-statements.js`, 'any($3::uuid[]) and is_running', 'any($3::uuid[]) and false'),
     red: ['attemptsHaveACause'],
   },
   'forgetful-queue': {
-    program: patch(`${CHAT}claim-statements.js`, 'order by seq limit 1', 'order by seq desc limit 1'),
+    program: patch(`${CHAT}storage/claim-statements.js`, 'order by seq limit 1', 'order by seq desc limit 1'),
     red: ['turnsOfASessionAreRunInOrder'],
   },
   'queue-without-heirs': {
-    program: patch(`${CHAT}claim-statements.js`, 'where not w.is_running and not exists', 'where false and not exists'),
-    also: patch(`${CHAT}turn-runner.js`, 'if (settled.hasNext)', 'if (false)'),
+    program: patch(
+      `${CHAT}storage/claim-statements.js`,
+      'where not w.is_running and not exists',
+      'where false and not exists',
+    ),
+    also: patch(`${CHAT}running/turn-runner.js`, 'if (settled.hasNext)', 'if (false)'),
     red: ['nothingIsStuck'],
   },
   'deaf-to-stops': {
     program: patch(
-      `${CHAT}claim-statements.js`,
+      `${CHAT}storage/claim-statements.js`,
       'stop_requested_at = coalesce(stop_requested_at, now())',
       'owner = owner',
     ),
@@ -59,12 +63,12 @@ export const MUTANTS = {
   },
   'disconnect-cancels': {
     program: patch(
-      `${CHAT}turn-stream.js`,
+      `${CHAT}turns/turn-stream.js`,
       'return turn.follow(pump);',
       "const leave = turn.follow(pump); return () => { leave(); turn.abort.abort(Object.assign(Object.create(globalThis.TurnAbort.prototype), { why: 'stop' })); };",
     ),
     also: patch(
-      `${CHAT}live-turn.js`,
+      `${CHAT}following/live-turn.js`,
       'export class LiveTurn',
       'globalThis.TurnAbort = TurnAbort;\nexport class LiveTurn',
     ),
@@ -72,7 +76,7 @@ export const MUTANTS = {
   },
   'two-ends': {
     program: patch(
-      `${CHAT}turn-stream.js`,
+      `${CHAT}turns/turn-stream.js`,
       /if \(turn\.settled !== null\)\s*send\(END, \.\.\.terminalEvent\(turn\.settled\)\);/,
       'if (turn.settled !== null) { send(END, ...terminalEvent(turn.settled)); send(END, ...terminalEvent(turn.settled)); }',
     ),
@@ -80,7 +84,7 @@ export const MUTANTS = {
   },
   'resume-one-off': {
     program: patch(
-      `${CHAT}turn-stream.js`,
+      `${CHAT}turns/turn-stream.js`,
       'offset += text.length;',
       'offset += text.length + (seen === null ? 0 : 1);',
     ),
@@ -100,11 +104,11 @@ export const MUTANTS = {
     red: ['theLedgerAddsUp'],
   },
   'forgetful-takeover': {
-    program: patch(`${CHAT}model-call.js`, 'addLost(turn.attempt - 1,', 'addLost(0,'),
+    program: patch(`${CHAT}running/model-call.js`, 'addLost(turn.attempt - 1,', 'addLost(0,'),
     red: ['whatWasSaidIsCharged'],
   },
   'provider-text-in-log': {
-    program: patch(`${CHAT}model-call.js`, 'this.log.debug(', 'this.log.warn('),
+    program: patch(`${CHAT}running/model-call.js`, 'this.log.debug(', 'this.log.warn('),
     red: ['providerTextStaysInside'],
   },
 };

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
+import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';

@@ -1,5 +1,5 @@
-import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
-import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
+import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';

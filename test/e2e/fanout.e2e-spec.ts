@@ -1,8 +1,8 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
-import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
+import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
+import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
 import { TestUser, type TurnBody } from '../support/as-user.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { itIsFollowedAnywhere, scripted } from '../support/fanout-suite.js';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { newId } from '../../src/kernel/ids.js';
-import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
-import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
-import { TurnRunner } from '../../src/modules/chat/turn-runner.js';
-import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
+import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
+import { TurnRunner } from '../../src/modules/chat/running/turn-runner.js';
+import { TurnStore } from '../../src/modules/chat/storage/turn-store.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';

@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { TurnKeeperJob } from '../../src/modules/chat/turn-keeper.job.js';
-import { UsageReconciliationJob } from '../../src/modules/chat/usage-reconciliation.job.js';
+import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
+import { UsageReconciliationJob } from '../../src/modules/chat/running/usage-reconciliation.job.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';

@@ -3,7 +3,7 @@ import { type Response } from 'supertest';
 import { DataSource } from 'typeorm';
 import { newId } from '../../src/kernel/ids.js';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
-import { TurnClaims } from '../../src/modules/chat/turn-claims.js';
+import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
 import { AuditLog } from '../../src/platform/audit/audit-log.js';
 import { pgPool } from '../../src/platform/database/pg-pool.js';
 import { Pipeline } from '../../src/platform/database/pipeline.js';

@@ -1,7 +1,7 @@
 import { newId } from '../../src/kernel/ids.js';
 import { AppError } from '../../src/kernel/errors/app-error.js';
-import type { OpenTurn } from '../../src/modules/chat/open-turn.js';
-import { TurnStore } from '../../src/modules/chat/turn-store.js';
+import type { OpenTurn } from '../../src/modules/chat/storage/open-turn.js';
+import { TurnStore } from '../../src/modules/chat/storage/turn-store.js';
 import { TurnBucketsRepository } from '../../src/modules/limits/turn-buckets.repository.js';
 import { TestUser } from '../support/as-user.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';

@@ -3,7 +3,7 @@ import type { Actor } from '../../../kernel/actor.js';
 import type { ContentKey } from '../../../platform/crypto/content-keys.js';
 import { Pipeline } from '../../../platform/database/pipeline.js';
 import type { Statement } from '../../../platform/database/statement.js';
-import { SealedContent, sealSummary } from '../sealed-content.js';
+import { SealedContent, sealSummary } from '../storage/sealed-content.js';
 import type { Summary } from './context-builder.js';
 import * as sql from './summary-statements.js';
 

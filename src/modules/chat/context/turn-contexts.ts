@@ -5,8 +5,8 @@ import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import type { LlmParams } from '../../llm/public/llm-provider.js';
 import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
 import { listerOf } from '../../provider-keys/public/project-providers.js';
-import type { Message } from '../message.entity.js';
-import type { OpenTurn } from '../open-turn.js';
+import type { Message } from '../messages/message.entity.js';
+import type { OpenTurn } from '../storage/open-turn.js';
 import {
   buildContext,
   type Context,

@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { LlmError } from '../../llm/public/llm-error.js';
+import type { Generation, LlmMessage, LlmProvider } from '../../llm/public/llm-provider.js';
+import { SideBudgets, type WorstCase } from '../../usage/public/side-budgets.js';
+import { UsageRecorder } from '../../usage/public/usage-recorder.js';
+import type { UsageKind, UsagePlace } from '../../usage/public/used-call.js';
+import { PER_ANSWER, PER_MESSAGE } from './context-builder.js';
+
+/** What was used when nobody has told. */
+const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null };
+
+/** A call of a model that is not for an answer. */
+export interface SideCall {
+  readonly kind: Exclude<UsageKind, 'answer'>;
+  readonly place: UsagePlace;
+  readonly provider: LlmProvider;
+  /** Null: the provider's default. */
+  readonly model: string | null;
+  readonly isOwnKey: boolean;
+  readonly messages: readonly LlmMessage[];
+  readonly maxOutputTokens: number;
+}
+
+/** Calls of models beside the answers of turns. None is made that a budget has no room for; each goes into the ledger, however it ends. */
+@Injectable()
+export class SideCalls {
+  constructor(
+    private readonly usage: UsageRecorder,
+    private readonly tokens: TokenCounter,
+    private readonly budgets: SideBudgets,
+  ) {}
+
+  /** Null when a budget has no room for its worst case: then nobody is asked. Throws as the provider does. */
+  async generate(call: SideCall, signal: AbortSignal): Promise<Generation | null> {
+    const { provider, model, messages, maxOutputTokens } = call;
+    if (!(await this.budgets.haveRoom(call.place, await this.worstCase(call)))) return null;
+    try {
+      const options = { model, params: { max_output_tokens: maxOutputTokens } };
+      const generation = await provider.generate(messages, options, signal);
+      await this.record(call, generation);
+      return generation;
+    } catch (error) {
+      if (error instanceof LlmError) await this.record(call, null);
+      throw error;
+    }
+  }
+
+  private async worstCase({ provider, model, messages, maxOutputTokens }: SideCall): Promise<WorstCase> {
+    return {
+      provider: provider.name,
+      model: model ?? provider.defaultModel,
+      inputTokens: (await this.countInput(messages)) + messages.length * PER_MESSAGE + PER_ANSWER,
+      outputTokens: maxOutputTokens,
+    };
+  }
+
+  private async countInput(messages: readonly LlmMessage[]): Promise<number> {
+    return this.tokens.count(messages.map(({ content }) => content).join(''));
+  }
+
+  private async record(call: SideCall, generation: Generation | null): Promise<void> {
+    const { kind, place, provider, model, isOwnKey, messages } = call;
+    const counted = generation?.usage ?? NOT_TOLD;
+    const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
+    await this.usage.record(place, kind, [
+      {
+        ...counted,
+        ...(isEstimated && {
+          inputTokens: await this.countInput(messages),
+          outputTokens: await this.tokens.count(generation.text),
+        }),
+        isEstimated,
+        provider: provider.name,
+        model: generation?.model ?? model ?? provider.defaultModel,
+        isOwnKey,
+        status: generation === null ? 'failed' : 'completed',
+        generationId: generation?.generationId ?? null,
+        rawUsage: generation?.rawUsage ?? null,
+      },
+    ]);
+  }
+}

@@ -1,0 +1,82 @@
+import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Actor } from '../../../kernel/actor.js';
+import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
+import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
+import { Cursors } from '../../../platform/http/cursors.js';
+import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
+import type { Page } from '../../../platform/http/page.dto.js';
+import { Scope } from '../../../platform/http/scope.decorator.js';
+import { AnswersAnew } from '../../../platform/idempotency/idempotency.interceptor.js';
+import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
+import { presentMessage } from './message.presenter.js';
+import { type MessageInPlace, MessagesService } from './messages.service.js';
+import { Message } from '../public/message.dto.js';
+
+@ApiTags('Chat')
+@Controller('chat')
+@ApiProblems('unauthenticated', 'not_found')
+export class MessagesController {
+  constructor(
+    private readonly messages: MessagesService,
+    private readonly cursors: Cursors,
+  ) {}
+
+  @Scope('read')
+  @Get('sessions/:session_id/messages')
+  @ApiIds('session_id')
+  @ApiOperation({
+    operationId: 'listMessages',
+    summary: 'The messages of a session: the path to the newest one, or all branches',
+  })
+  @ApiOkResponse({ type: MessagePage })
+  @ApiProblems('validation_failed', 'invalid_cursor')
+  async list(
+    @CurrentActor() actor: Actor,
+    @IdParam('session_id') sessionId: string,
+    @Query() query: ListMessagesQuery,
+  ): Promise<Page<MessageNode>> {
+    const scope = `messages ${actor.userId} ${sessionId} ${query.order} ${query.view} ${query.leaf_id ?? ''}`;
+    const position = this.cursors.position(scope, query);
+    const rows = await this.messages.list(actor, sessionId, query, position === null ? null : Number(position[0]));
+    return this.cursors.page(scope, query, rows, ({ message }) => [message.seq], presentNode);
+  }
+
+  @Scope('read', 'chat')
+  @Get('messages/:message_id')
+  @ApiIds('message_id')
+  @ApiOperation({ operationId: 'getMessage', summary: 'One message' })
+  @ApiOkResponse({ type: Message })
+  async get(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<Message> {
+    return presentMessage(await this.messages.get(actor, id));
+  }
+
+  @Scope('chat')
+  @Put('messages/:message_id/feedback')
+  @AnswersAnew()
+  @ApiIds('message_id')
+  @ApiOperation({ operationId: 'rateMessage', summary: 'Say whether an answer was good' })
+  @ApiOkResponse({ type: Message })
+  @ApiProblems('validation_failed')
+  async rate(
+    @CurrentActor() actor: Actor,
+    @IdParam('message_id') id: string,
+    @Body() body: RateMessageRequest,
+  ): Promise<Message> {
+    return presentMessage(await this.messages.rate(actor, id, body));
+  }
+
+  @Scope('chat')
+  @Delete('messages/:message_id/feedback')
+  @HttpCode(204)
+  @ApiIds('message_id')
+  @ApiOperation({ operationId: 'unrateMessage', summary: 'Take the feedback back' })
+  @ApiNoContentResponse()
+  unrate(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<void> {
+    return this.messages.unrate(actor, id);
+  }
+}
+
+function presentNode({ message, siblingIds }: MessageInPlace): MessageNode {
+  return { ...presentMessage(message), sibling_ids: siblingIds };
+}

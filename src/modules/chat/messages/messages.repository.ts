@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { In, IsNull, LessThan, MoreThan } from 'typeorm';
+import type { ContentKey } from '../../../platform/crypto/content-keys.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { Message } from './message.entity.js';
+import { sealComment, SealedContent } from '../storage/sealed-content.js';
+
+const MAX_SEQ = 2_147_483_647;
+
+export interface MessageRange {
+  readonly order: 'asc' | 'desc';
+  /** Sequence number after which the page begins; null from the start. */
+  readonly afterSeq: number | null;
+  readonly limit: number;
+}
+
+@Injectable()
+export class MessagesRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly contents: SealedContent,
+  ) {}
+
+  async find(userId: string, id: string): Promise<Message | null> {
+    const message = await this.unitOfWork.repository(Message).findOneBy({ userId, id });
+    if (message !== null) await this.contents.open(userId, [message]);
+    return message;
+  }
+
+  /** In the order of their making or against it, from a sequence number on; all of the session, or only the given ones. */
+  async list(userId: string, sessionId: string, page: MessageRange, ids?: readonly string[]): Promise<Message[]> {
+    const { order, afterSeq, limit } = page;
+    const found = await this.unitOfWork.repository(Message).find({
+      where: {
+        userId,
+        sessionId,
+        ...(afterSeq === null ? {} : { seq: order === 'asc' ? MoreThan(afterSeq) : LessThan(afterSeq) }),
+        ...(ids === undefined ? {} : { id: In([...ids]) }),
+      },
+      order: { seq: order === 'asc' ? 'ASC' : 'DESC' },
+      take: limit,
+    });
+    await this.contents.open(userId, found);
+    return found;
+  }
+
+  /**
+   * The ids of one page of the path from the beginning to a message. Going back in time, the walk from child to parent
+   * ends with the page; forwards it has to come from the leaf all the way.
+   */
+  async listPathIds(
+    userId: string,
+    sessionId: string,
+    leafId: string,
+    { order, afterSeq, limit }: MessageRange,
+  ): Promise<string[]> {
+    const rows = await this.unitOfWork.query<{ id: string }>(
+      `with recursive path as (
+         select id, parent_id, seq from messages where user_id = $1 and session_id = $2 and id = $3
+         union all
+         select m.id, m.parent_id, m.seq from path p join messages m on m.user_id = $1 and m.id = p.parent_id
+       ), page as (
+         select id, seq from path where ${order === 'asc' ? 'seq > $4' : 'seq < $4'} ${order === 'asc' ? 'order by seq' : ''} limit $5
+       )
+       select id from page`,
+      [userId, sessionId, leafId, afterSeq ?? (order === 'asc' ? 0 : MAX_SEQ), limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** All messages that continue the same ones, in the order of their making, by what they continue (null: the beginning). */
+  async listSiblingIds(
+    userId: string,
+    sessionId: string,
+    parentIds: readonly (string | null)[],
+  ): Promise<Map<string | null, string[]>> {
+    const ofParents = parentIds.filter((id) => id !== null);
+    const found = await this.unitOfWork.repository(Message).find({
+      select: { userId: true, id: true, parentId: true },
+      where: [
+        { userId, sessionId, parentId: In(ofParents) },
+        ...(ofParents.length < parentIds.length ? [{ userId, sessionId, parentId: IsNull() }] : []),
+      ],
+      order: { seq: 'ASC' },
+    });
+    const siblings = new Map<string | null, string[]>();
+    for (const { parentId, id } of found) siblings.set(parentId, [...(siblings.get(parentId) ?? []), id]);
+    return siblings;
+  }
+
+  /** @param key by which the project stores what is said; null when that is plain */
+  async rate(
+    userId: string,
+    id: string,
+    rating: Message['feedbackRating'],
+    comment: string | null,
+    key: ContentKey | null,
+  ): Promise<void> {
+    await this.unitOfWork
+      .repository(Message)
+      .update({ userId, id }, { feedbackRating: rating, ...sealComment(key, id, comment) });
+  }
+}

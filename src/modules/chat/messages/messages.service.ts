@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../../kernel/actor.js';
+import { AppError } from '../../../kernel/errors/app-error.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { ProjectAccess } from '../../projects/public/project-access.js';
+import type { ListMessagesQuery, RateMessageRequest } from './message.dto.js';
+import type { Message } from './message.entity.js';
+import { MessagesRepository } from './messages.repository.js';
+import { SessionsRepository } from '../sessions/sessions.repository.js';
+
+export interface MessageInPlace {
+  readonly message: Message;
+  readonly siblingIds: string[];
+}
+
+@Injectable()
+export class MessagesService {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly messages: MessagesRepository,
+    private readonly sessions: SessionsRepository,
+    private readonly projects: ProjectAccess,
+  ) {}
+
+  /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
+  list(actor: Actor, sessionId: string, query: ListMessagesQuery, afterSeq: number | null): Promise<MessageInPlace[]> {
+    const { userId } = actor;
+    const range = { order: query.order, afterSeq, limit: query.limit + 1 };
+    return this.unitOfWork.run(actor, async () => {
+      const session = await this.sessions.find(userId, sessionId);
+      if (session === null) throw new AppError('not_found');
+      if (query.leaf_id !== undefined) await this.requireIn(userId, sessionId, query.leaf_id);
+      const leafId = query.leaf_id ?? session.lastMessageId;
+      // Without branches all messages are the path to the newest one.
+      const isPart = query.view === 'path' && leafId !== null && (session.isBranched || query.leaf_id !== undefined);
+      const ids = isPart ? await this.messages.listPathIds(userId, sessionId, leafId, range) : undefined;
+      const rows = await this.messages.list(userId, sessionId, range, ids);
+      if (!session.isBranched) return rows.map((message) => ({ message, siblingIds: [message.id] }));
+      const siblings = await this.messages.listSiblingIds(userId, sessionId, [
+        ...new Set(rows.map(({ parentId }) => parentId)),
+      ]);
+      return rows.map((message) => ({ message, siblingIds: siblings.get(message.parentId) ?? [message.id] }));
+    });
+  }
+
+  get(actor: Actor, id: string): Promise<Message> {
+    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  }
+
+  /** Feedback is about answers. */
+  rate(actor: Actor, id: string, { rating, comment }: RateMessageRequest): Promise<Message> {
+    return this.unitOfWork.run(actor, async () => {
+      const { role, sessionId } = await this.require(actor, id);
+      if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
+      const session = await this.sessions.find(actor.userId, sessionId);
+      const key = session === null ? null : await this.projects.contentKey(actor, session.projectId);
+      await this.messages.rate(actor.userId, id, rating, comment ?? null, key);
+      return this.require(actor, id);
+    });
+  }
+
+  async unrate(actor: Actor, id: string): Promise<void> {
+    await this.unitOfWork.run(actor, async () => {
+      await this.require(actor, id);
+      await this.messages.rate(actor.userId, id, null, null, null);
+    });
+  }
+
+  private async requireIn(userId: string, sessionId: string, id: string): Promise<void> {
+    if ((await this.messages.find(userId, id))?.sessionId !== sessionId) throw new AppError('not_found');
+  }
+
+  private async require(actor: Actor, id: string): Promise<Message> {
+    const message = await this.messages.find(actor.userId, id);
+    if (message === null) throw new AppError('not_found');
+    return message;
+  }
+}

@@ -1,0 +1,169 @@
+import type { LlmUsage } from '../../llm/public/llm-provider.js';
+import { AnswerDraft } from './answer-draft.js';
+
+const delta = (text: string) => ({ type: 'text-delta', text }) as const;
+const usage = (fields: Partial<LlmUsage>) =>
+  ({
+    type: 'usage',
+    usage: { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null, ...fields },
+    rawUsage: { prompt_tokens: 7 },
+  }) as const;
+const attempt = { type: 'attempt', provider: 'openai', model: 'model-1', isOwnKey: false } as const;
+const finish = { type: 'finish', reason: 'stop', rawReason: 'stop', generationId: 'gen-1', model: 'model-2' } as const;
+
+/** What comes out for these deltas: piece by piece, with what is flushed at the end. */
+function piecesOf(...deltas: string[]): string[] {
+  const draft = new AnswerDraft();
+  return [...deltas.map((text) => draft.take(delta(text))), draft.flush()];
+}
+
+describe('the text of a draft', () => {
+  it('is the deltas, each given on as it comes', () => {
+    expect(piecesOf('Good', ' ', 'morning')).toEqual(['Good', ' ', 'morning', '']);
+  });
+
+  it('holds half a surrogate pair back until the other half comes, so that no reader sees it torn', () => {
+    expect(piecesOf('a\ud83d', '\ude00b')).toEqual(['a', '😀b', '']);
+    expect(piecesOf('\ud83d', '\ude00')).toEqual(['', '😀', '']);
+    expect(piecesOf('\ud83d', '', '\ude00')).toEqual(['', '', '😀', '']);
+  });
+
+  it('joins every text that is cut anywhere', () => {
+    const text = 'a😀b👩‍👩‍👧é';
+    for (let cut = 0; cut <= text.length; cut++) {
+      expect(piecesOf(text.slice(0, cut), text.slice(cut)).join('')).toBe(text);
+    }
+    expect(piecesOf(...text.split('')).join('')).toBe(text);
+  });
+
+  it('is well formed at every moment, whatever halves come', () => {
+    for (const deltas of [
+      ['\ude00'],
+      ['\ud83d'],
+      ['\ud83d', 'x'],
+      ['\ud83d', '\ud83d', '\ude00'],
+      ['x\ude00\ud83dy'],
+    ]) {
+      for (const piece of piecesOf(...deltas)) expect(piece.isWellFormed()).toBe(true);
+    }
+    expect(piecesOf('\ud83d', 'x')).toEqual(['', '\ufffdx', '']);
+    expect(piecesOf('x\ud83d')).toEqual(['x', '\ufffd']);
+  });
+
+  it('has no NUL, for PostgreSQL has none, and loses nothing else', () => {
+    expect(piecesOf('a\0b', '\0', '\0c')).toEqual(['ab', '', 'c', '']);
+  });
+
+  it('flushes once', () => {
+    const draft = new AnswerDraft();
+    draft.take(delta('x\ud83d'));
+    expect([draft.flush(), draft.flush()]).toEqual(['\ufffd', '']);
+  });
+
+  it('gets nothing from other events', () => {
+    const draft = new AnswerDraft();
+    expect(draft.take(usage({ inputTokens: 1 }))).toBe('');
+    expect(draft.take({ type: 'tool-call', id: '1', name: 'f', arguments: '{}' })).toBe('');
+    expect(draft.take(finish)).toBe('');
+    expect(draft.flush()).toBe('');
+  });
+});
+
+describe('the outcome of a draft', () => {
+  /** A draft as a turn makes it, after the model was asked. */
+  function asked(...events: Parameters<AnswerDraft['take']>[0][]): AnswerDraft {
+    const draft = new AnswerDraft();
+    draft.note({ messages: [], messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 });
+    draft.attempts.inputTokens = 100;
+    draft.take(attempt);
+    for (const event of events) draft.take(event);
+    return draft;
+  }
+
+  it('has the counts of the provider, and says that they are no estimate', () => {
+    const counts = { inputTokens: 7, outputTokens: 3, cachedInputTokens: 2, costMicroUsd: 15 };
+    expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 'Hi', 1)).toMatchObject({
+      ...counts,
+      isUsageEstimated: false,
+      status: 'completed',
+      content: 'Hi',
+      contentTokens: 1,
+      finishReason: 'stop',
+      provider: 'openai',
+      model: 'model-2',
+      generationId: 'gen-1',
+      errorCode: null,
+      attempts: [{ ...counts, rawUsage: { prompt_tokens: 7 }, isEstimated: false, status: 'completed' }],
+      errorDetail: null,
+      context: { messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 },
+    });
+  });
+
+  it('keeps zero counts of the provider as zero', () => {
+    const outcome = asked(usage({ inputTokens: 0, outputTokens: 0 })).outcome('completed', null, 'Hi', 5);
+    expect(outcome).toMatchObject({ inputTokens: 0, outputTokens: 0, isUsageEstimated: false });
+  });
+
+  it('has our own counts and says so when the provider gives none, and never a zero for an unknown cost', () => {
+    expect(asked(delta('Hi'), finish).outcome('completed', null, 'Hi', 1)).toMatchObject({
+      inputTokens: 100,
+      outputTokens: 1,
+      isUsageEstimated: true,
+      cachedInputTokens: null,
+      costMicroUsd: null,
+    });
+  });
+
+  it('fills in only the count that is missing, and says that it is estimated', () => {
+    expect(asked(delta('Hi'), usage({ inputTokens: 7 })).outcome('completed', null, 'Hi', 1)).toMatchObject({
+      inputTokens: 7,
+      outputTokens: 1,
+      isUsageEstimated: true,
+    });
+  });
+
+  it('estimates what a stopped answer has used, even before its first word', () => {
+    for (const [events, tokens] of [
+      [[], 0],
+      [[delta('So far')], 2],
+    ] as const) {
+      const outcome = asked(...events).outcome('stopped', null, 'Hi', tokens);
+      expect(outcome).toMatchObject({ inputTokens: 100, outputTokens: tokens, isUsageEstimated: true });
+    }
+  });
+
+  it('estimates what an answer has used that failed in the middle', () => {
+    expect(asked(delta('Half')).outcome('failed', 'provider_disconnected', 'Half', 1)).toMatchObject({
+      status: 'failed',
+      errorCode: 'provider_disconnected',
+      content: 'Half',
+      inputTokens: 100,
+      isUsageEstimated: true,
+    });
+  });
+
+  it('claims no use when the provider failed before the first word', () => {
+    expect(asked().outcome('failed', 'provider_unreachable', '', 0)).toMatchObject({
+      inputTokens: null,
+      outputTokens: null,
+      isUsageEstimated: false,
+      finishReason: null,
+      generationId: null,
+      model: 'model-1',
+    });
+  });
+
+  it('claims no use when no model was asked at all', () => {
+    expect(new AnswerDraft().outcome('failed', 'context_too_large', '', 0)).toMatchObject({
+      provider: null,
+      model: null,
+      inputTokens: null,
+      outputTokens: null,
+      isUsageEstimated: false,
+    });
+  });
+
+  it('keeps the model that was asked for when the provider does not name the one that answered', () => {
+    expect(asked({ ...finish, model: null }).outcome('completed', null, 'Hi', 0).model).toBe('model-1');
+  });
+});

@@ -1,0 +1,154 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Cancellation } from '../../../kernel/cancellation.js';
+import { AppError } from '../../../kernel/errors/app-error.js';
+import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
+import type { AnswererName } from '../../../kernel/provider-name.js';
+import { AppConfig } from '../../../platform/config/app-config.js';
+import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { LlmError, type LlmErrorCode } from '../../llm/public/llm-error.js';
+import { toAppError } from '../../llm/public/to-app-error.js';
+import type { LlmEvent, LlmParams } from '../../llm/public/llm-provider.js';
+import type { AttemptStatus } from '../../llm/public/provider-attempt.js';
+import { ProjectProviders } from '../../provider-keys/public/project-providers.js';
+import { AnswerDraft } from './answer-draft.js';
+import type { Context } from '../context/context-builder.js';
+import { type Asked, TurnContexts } from '../context/turn-contexts.js';
+import { type LiveTurn, TurnAbort } from '../following/live-turn.js';
+import type { OpenTurn, Outcome } from '../storage/open-turn.js';
+
+/** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
+@Injectable()
+export class ModelCall {
+  private readonly log = new Logger(ModelCall.name);
+
+  constructor(
+    private readonly providers: ProjectProviders,
+    private readonly tokens: TokenCounter,
+    private readonly contexts: TurnContexts,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * How the turn ended, whatever happened: `interrupted` when it is not this instance's any more, and so not to be settled;
+   * null when it was aborted for another instance to go on with.
+   */
+  async run(turn: OpenTurn, live: LiveTurn): Promise<Outcome | null> {
+    const draft = new AnswerDraft();
+    try {
+      const asked = await this.address(turn, draft);
+      if (asked === null) throw new AppError('provider_not_configured');
+      const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
+      // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
+      for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
+        // An abort that comes between two events must not let the next one through.
+        live.abort.throwIfAborted();
+        live.append(draft.take(event));
+      }
+      live.append(draft.flush());
+      this.tellEnd(turn, draft, null);
+      return await this.outcome(draft, 'completed', null, live.textFrom(0));
+    } catch (error) {
+      const reason: unknown = live.abort.reason;
+      if (reason instanceof TurnAbort) {
+        if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
+        return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
+      }
+      if (error instanceof LlmError) {
+        live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
+        if (live.length > 0) this.tellEnd(turn, draft, error.code);
+      }
+      return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
+    }
+  }
+
+  /** The outcome of a turn that is settled without asking the model again: what was saved of it is its answer. */
+  async cut(turn: OpenTurn, status: 'stopped' | 'interrupted'): Promise<Outcome> {
+    const draft = new AnswerDraft();
+    const { savedText, attempt } = turn;
+    if (attempt > 1) {
+      // Somebody has asked the model before, and it has its price.
+      const asked = await this.address(turn, draft).catch(() => null);
+      if (asked !== null) {
+        const context = await this.contextOrNull(turn, asked);
+        draft.note(context);
+        draft.attempts.inputTokens = context?.inputTokens ?? null;
+        draft.attempts.addLost(attempt - 2, toFacts(asked), 0);
+        draft.take({ type: 'attempt', ...toFacts(asked) });
+      }
+    }
+    return this.outcome(draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
+  }
+
+  private async outcome(
+    draft: AnswerDraft,
+    status: AttemptStatus,
+    errorCode: ErrorCode | null,
+    text: string,
+  ): Promise<Outcome> {
+    return draft.outcome(status, errorCode, text, await this.tokens.count(text));
+  }
+
+  /** It ends before the answer begins, as what it makes is large: an async function keeps its variables until its end. */
+  private async ask(
+    asked: Asked,
+    turn: OpenTurn,
+    signal: Cancellation,
+    draft: AnswerDraft,
+    lostTokens: number,
+  ): Promise<AsyncIterable<LlmEvent>> {
+    const context = await this.contexts.prepare(turn, asked, signal);
+    draft.attempts.inputTokens = context.inputTokens;
+    draft.attempts.addLost(turn.attempt - 1, toFacts(asked), lostTokens);
+    signal.throwIfAborted();
+    draft.note(context);
+    const params = { ...this.limitsOf(turn), ...turn.project.params, ...turn.request.params };
+    const hasRoom = this.contexts.roomElsewhere(context, turn, asked, params);
+    const provider = this.providers.withFallbacks(asked.provider, turn.project, hasRoom);
+    return provider.stream(context.messages, { model: asked.model, params }, signal);
+  }
+
+  /** No more than what the budgets have reserved. */
+  private limitsOf({ isBudgeted }: OpenTurn): LlmParams {
+    return isBudgeted ? { max_output_tokens: this.config.budgetOutputTokens } : {};
+  }
+
+  /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */
+  private async address({ project, request, answer }: OpenTurn, draft: AnswerDraft): Promise<Asked | null> {
+    const provider = await this.providers.findFirst(answer, project);
+    if (provider === null) return null;
+    const model = request.model ?? project.model ?? provider.defaultModel;
+    draft.provider = provider.name;
+    draft.model = model;
+    return { provider, model, isOwnKey: project.providerKey !== null };
+  }
+
+  /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
+  private contextOrNull(turn: OpenTurn, asked: Asked): Promise<Context | null> {
+    return this.contexts.build(turn, asked).catch(() => null);
+  }
+
+  /** What fails before its first word, the provider's circuit has noticed itself. */
+  private tellEnd({ project }: OpenTurn, { provider, model, attempts }: AnswerDraft, code: LlmErrorCode | null): void {
+    if (provider === null || model === null) return;
+    this.providers.tellEnd(project, { provider, model, isOwnKey: attempts.isOwnKey }, code);
+  }
+
+  private record(turn: OpenTurn, draft: AnswerDraft, error: unknown): ErrorCode {
+    const known = error instanceof LlmError || error instanceof AppError ? error.code : 'internal_error';
+    const code = this.providers.codeOf(draft.attempts.isOwnKey, known);
+    const facts = { messageId: turn.answer.id, provider: draft.provider, code };
+    if (code === 'internal_error') this.log.error({ ...facts, err: error }, 'A turn failed unexpectedly');
+    else
+      this.log.warn(
+        error instanceof LlmError ? { ...facts, providerStatus: error.providerStatus } : facts,
+        'A turn failed',
+      );
+    this.log.debug({ messageId: turn.answer.id, err: error });
+    if (error instanceof AppError) draft.errorDetail = error.detail ?? null;
+    return code;
+  }
+}
+
+function toFacts({ provider, model, isOwnKey }: Asked): { provider: AnswererName; model: string; isOwnKey: boolean } {
+  return { provider: provider.name, model, isOwnKey };
+}

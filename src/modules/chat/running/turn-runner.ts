@@ -1,0 +1,238 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Actor } from '../../../kernel/actor.js';
+import { AppError } from '../../../kernel/errors/app-error.js';
+import { AppConfig } from '../../../platform/config/app-config.js';
+import { Bulkhead } from '../../../platform/load/bulkhead.js';
+import { EventLoop } from '../../../platform/load/event-loop.js';
+import { UsageRecorder } from '../../usage/public/usage-recorder.js';
+import { TURN_FANOUT, type TurnFanout } from '../following/turn-fanout.js';
+import { TurnContexts } from '../context/turn-contexts.js';
+import { LiveTurn, TurnAbort } from '../following/live-turn.js';
+import { ModelCall } from './model-call.js';
+import { SessionTitles } from './session-titles.js';
+import { type ClaimedTurn, type SavedText, TurnClaims } from '../storage/turn-claims.js';
+import { placeOf, type OpenTurn, type Outcome, type Settled } from '../storage/open-turn.js';
+import { TurnMetrics } from './turn-metrics.js';
+import { TurnStore } from '../storage/turn-store.js';
+
+/** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
+const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];
+
+/** When to come back to an instance that has too much to do. */
+const RETRY_AFTER_SECONDS = 2;
+
+/** How many instances may die with a turn before it is given up: a request that kills them must not do so for ever. */
+const MAX_CRASHES = 3;
+
+export interface RunningTurn {
+  readonly turn: OpenTurn;
+  readonly live: LiveTurn;
+  readonly done: Promise<void>;
+  /** How much of the text is safe in the database. */
+  savedLength: number;
+  /** What was last sent to be saved, until it is known to be: it is sent again as it was, so that no two pieces overlap. */
+  unconfirmed: SavedText | null;
+}
+
+/**
+ * Runs claimed turns to their end, independently of who reads along: asks the model, collects the answer, settles it, and
+ * goes on with the next one that waits in the session. Between OPEN and CLOSE it holds no connection and no transaction.
+ */
+@Injectable()
+export class TurnRunner {
+  private readonly log = new Logger(TurnRunner.name);
+  private readonly turns = new Map<string, RunningTurn>();
+  /** What is about to bring turns to this instance. */
+  private readonly claiming = new Set<Promise<unknown>>();
+  /** The turns that this instance may run at a time. */
+  private readonly places: Bulkhead;
+  private isDraining = false;
+
+  constructor(
+    private readonly store: TurnStore,
+    private readonly claims: TurnClaims,
+    private readonly model: ModelCall,
+    private readonly contexts: TurnContexts,
+    private readonly titles: SessionTitles,
+    private readonly usage: UsageRecorder,
+    private readonly metrics: TurnMetrics,
+    @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
+    private readonly loop: EventLoop,
+    private readonly config: AppConfig,
+  ) {
+    this.places = new Bulkhead(config.maxTurns);
+    metrics.watchRunning(() => this.turns.size);
+  }
+
+  /** How many more turns this instance should run. */
+  get room(): number {
+    return this.places.free;
+  }
+
+  /** Whether a new turn would have to wait for a place, or be refused. */
+  get isFull(): boolean {
+    return this.loop.isLate || this.places.free === 0;
+  }
+
+  /**
+   * Does work that opens a new turn, if there is a place for one, now or soon. Throws `overloaded` before anything is done
+   * when there is none; what runs already, here or elsewhere, is not touched by that.
+   */
+  async admit<T>(work: () => Promise<T>): Promise<T> {
+    const leave = this.loop.isLate ? null : await this.places.enter(this.config.turnWaitMs);
+    if (leave === null) throw new AppError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    try {
+      return await this.claim(work);
+    } finally {
+      // By now the turn has a place of its own, or waits in the database.
+      leave();
+    }
+  }
+
+  /**
+   * Does work that claims turns for this instance; its end waits for that. Throws `shutting_down` once it was asked to
+   * stop: then nobody may claim for it any more.
+   */
+  async claim<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isDraining) throw new AppError('shutting_down', { retryAfterSeconds: 1 });
+    const claiming = work();
+    this.claiming.add(claiming);
+    try {
+      return await claiming;
+    } finally {
+      this.claiming.delete(claiming);
+    }
+  }
+
+  /**
+   * Begins to run a turn. It never fails: how it ends is in `live.ended`.
+   * @param isTaken whether another instance may have opened or run it before
+   */
+  start(turn: OpenTurn, isTaken = false): LiveTurn {
+    const live = new LiveTurn(turn);
+    const leave = this.places.hold();
+    const running: RunningTurn = {
+      turn,
+      live,
+      done: this.run(turn, live, () => this.forget(running, leave)),
+      savedLength: 0,
+      unconfirmed: null,
+    };
+    // An earlier attempt of ours that is still at it has lost its claim to this one.
+    this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
+    this.turns.set(turn.answer.id, running);
+    // What is stored sealed goes no other way in the open: its followers read it from the database.
+    if (turn.contentKey === null) this.fanout.publish(live, isTaken);
+    this.metrics.started(isTaken);
+    return live;
+  }
+
+  /** Runs a turn that has come to this instance, unless it is over before it begins. */
+  async take(claimed: ClaimedTurn): Promise<void> {
+    const turn = await this.store.reopen(claimed);
+    if (turn === null) return;
+    const { attempt, savedText, project } = turn;
+    const isKept = attempt > 1 && savedText !== null && project.onCrash === 'keep';
+    if (claimed.isStopRequested) await this.settle(turn, await this.model.cut(turn, 'stopped'));
+    else if (isKept || claimed.crashes >= MAX_CRASHES)
+      await this.settle(turn, await this.model.cut(turn, 'interrupted'));
+    else this.start(turn, true);
+  }
+
+  /** Runs the next turn that waits in a session, if no other runs there. */
+  async startNext(actor: Pick<Actor, 'userId'>, sessionId: string): Promise<void> {
+    // Another instance hears of it when this one hands over what it has.
+    if (this.isDraining) return;
+    await this.claim(async () => {
+      const next = await this.claims.claimNext(actor, sessionId);
+      if (next !== null) await this.take(next);
+    });
+  }
+
+  /** The turn, when this instance runs it. */
+  find(messageId: string): LiveTurn | null {
+    return this.turns.get(messageId)?.live ?? null;
+  }
+
+  running(): RunningTurn[] {
+    return [...this.turns.values()];
+  }
+
+  /** Takes no more turns, and waits for the running ones; false when some were still running after the grace period. */
+  async drain(graceMs: number): Promise<boolean> {
+    this.isDraining = true;
+    return Promise.race([this.idle(), sleep(graceMs, false, { ref: false })]);
+  }
+
+  private async idle(): Promise<true> {
+    while (this.turns.size > 0 || this.claiming.size > 0) {
+      await Promise.allSettled([...this.claiming, ...this.running().map(({ done }) => done)]);
+    }
+    return true;
+  }
+
+  /** Leaves all running turns as they are, for another instance to take. */
+  async abandon(): Promise<void> {
+    const left = this.running();
+    for (const { live } of left) live.abort.abort(new TurnAbort('release'));
+    await Promise.race([Promise.all(left.map(({ done }) => done)), sleep(2000, undefined, { ref: false })]);
+  }
+
+  private forget({ turn, live }: RunningTurn, leave: () => void): void {
+    leave();
+    if (this.turns.get(turn.answer.id)?.live === live) this.turns.delete(turn.answer.id);
+  }
+
+  private async run(turn: OpenTurn, live: LiveTurn, forget: () => void): Promise<void> {
+    let settled: Settled | null = null;
+    try {
+      const outcome = await this.model.run(turn, live);
+      if (outcome !== null && outcome.status !== 'interrupted') settled = await this.settle(turn, outcome, live);
+      // It is another instance's, or gone with its session: then nobody else knows what it has used.
+      if (outcome !== null && settled === null) {
+        this.inBackground(this.usage.recordDeletedTurn(placeOf(turn), outcome.attempts));
+      }
+    } catch (error) {
+      this.log.error({ err: error, messageId: turn.answer.id }, 'A turn could not be settled; its lease will run out');
+    }
+    forget();
+    live.end(settled?.answer ?? null);
+  }
+
+  /** Writes the end, and starts what waited for it. */
+  private async settle(turn: OpenTurn, outcome: Outcome, live?: LiveTurn): Promise<Settled | null> {
+    const settled = await this.close(turn, outcome, live);
+    if (settled === null) return null;
+    this.metrics.settled(outcome, live ?? null);
+    const { userId, sessionId, id } = turn.answer;
+    const wasSaved = (this.turns.get(id)?.savedLength ?? 0) > 0;
+    if (wasSaved || turn.attempt > 1) this.inBackground(this.claims.notifyEnd(id));
+    this.inBackground(this.titles.name(turn, settled.answer));
+    this.inBackground(this.contexts.lookAhead(turn, settled.answer));
+    if (settled.hasNext) this.inBackground(this.startNext({ userId }, sessionId));
+    return settled;
+  }
+
+  /** Tries until the database takes the answer, another instance has taken the turn, or it is hopeless. */
+  private async close(turn: OpenTurn, outcome: Outcome, live: LiveTurn | undefined): Promise<Settled | null> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const isLost = tries > 0 && live !== undefined && TurnAbort.isLost(live.abort);
+        const settled = isLost ? null : await this.store.close(turn, outcome);
+        return settled ?? (tries > 0 ? await this.store.findSettled(turn) : null);
+      } catch (error) {
+        const delayMs = CLOSE_RETRY_MS[tries];
+        const isWorthATry = error instanceof AppError && error.code === 'database_unavailable';
+        if (!isWorthATry || delayMs === undefined) throw error;
+        this.log.warn({ messageId: turn.answer.id, delayMs }, 'The database did not take an answer; trying again');
+        await sleep(delayMs);
+      }
+    }
+  }
+
+  /** The sweep does it later when it fails now. */
+  private inBackground(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.log.warn({ err: error }, 'What follows a turn was put off'));
+  }
+}

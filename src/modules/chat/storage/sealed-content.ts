@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import { type ContentKey, ContentKeys, projectOf } from '../../../platform/crypto/content-keys.js';
+import type { SecretPlace } from '../../../platform/crypto/envelope.js';
+import type { Message } from '../messages/message.entity.js';
+
+type Content = Pick<Message, 'content' | 'parts'>;
+
+/** A row that may hold words of a conversation, as a statement gives it. Of most there is nothing to open. */
+export interface SealableRow {
+  id?: string;
+  role?: string;
+  sealed?: Buffer | null;
+  sealedComment?: Buffer | null;
+  messageId?: string;
+  /** Pieces of a running answer, in their order, with the attempt and the offsets that they were saved for. */
+  sealedText?: Buffer[] | null;
+  sealedAt?: number[];
+  sealedAttempt?: number;
+}
+
+const ofContent = (id: string): SecretPlace => ({ table: 'messages', column: 'sealed', ids: [id] });
+const ofSummary = (messageId: string): SecretPlace => ({
+  table: 'session_summaries',
+  column: 'sealed',
+  ids: [messageId],
+});
+const ofComment = (id: string): SecretPlace => ({ table: 'messages', column: 'sealed_comment', ids: [id] });
+const ofText = (messageId: string, attempt: number, offset: number): SecretPlace => ({
+  table: 'turn_chunks',
+  column: 'sealed',
+  ids: [messageId, String(attempt), String(offset)],
+});
+
+/** What is said in a message, as it is stored: by a key, or plain. */
+export function sealContent(
+  key: ContentKey | null,
+  id: string,
+  { content, parts }: Content,
+): Content & { sealed: Buffer | null } {
+  if (key === null) return { content, parts, sealed: null };
+  return { content: '', parts: null, sealed: key.seal(ofContent(id), { content, parts }) };
+}
+
+/** A summary of the path up to a message, as it is stored: by a key, or plain. */
+export function sealSummary(
+  key: ContentKey | null,
+  messageId: string,
+  content: string,
+): { content: string; sealed: Buffer | null } {
+  return key === null
+    ? { content, sealed: null }
+    : { content: '', sealed: key.seal(ofSummary(messageId), { content }) };
+}
+
+/** The same of a comment about a message. */
+export function sealComment(
+  key: ContentKey | null,
+  id: string,
+  comment: string | null,
+): Pick<Message, 'feedbackComment' | 'sealedComment'> {
+  if (key === null || comment === null) return { feedbackComment: comment, sealedComment: null };
+  return { feedbackComment: null, sealedComment: key.seal(ofComment(id), { feedback_comment: comment }) };
+}
+
+/** A piece of a running answer; null when it is stored plain. */
+export function sealText(
+  key: ContentKey | null,
+  messageId: string,
+  attempt: number,
+  offset: number,
+  text: string,
+): Buffer | null {
+  return key?.seal(ofText(messageId, attempt, offset), { text }) ?? null;
+}
+
+/** Where rows become what is said in them: the one place that opens, for whoever reads conversations. */
+@Injectable()
+export class SealedContent {
+  constructor(private readonly keys: ContentKeys) {}
+
+  /** Puts what was said in its place, in the rows themselves. Costs nothing when all of them are plain. */
+  async open<R extends object>(userId: string, rows: readonly R[]): Promise<readonly R[]> {
+    const sealed = (rows as readonly SealableRow[]).filter(isSealed);
+    if (sealed.length === 0) return rows;
+    const boxes = sealed.flatMap((row) => [row.sealed ?? [], row.sealedComment ?? [], row.sealedText ?? []].flat());
+    const keys = await this.keys.ofSealed(userId, boxes);
+    for (const row of sealed) openRow(row, (box) => keys.get(projectOf(box)) as ContentKey);
+    return rows;
+  }
+}
+
+function isSealed({ sealed, sealedComment, sealedText }: SealableRow): boolean {
+  return sealed != null || sealedComment != null || sealedText != null;
+}
+
+function openRow(row: SealableRow, keyOf: (box: Buffer) => ContentKey): void {
+  const { id = '', role, messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
+  if (sealed != null) {
+    const place = role === 'summary' ? ofSummary(id) : ofContent(id);
+    const { content, parts = null } = keyOf(sealed).open(place, sealed) as unknown as Content;
+    Object.assign(row, { content, parts, sealed: null });
+  }
+  if (sealedComment != null) {
+    const { feedback_comment: comment } = keyOf(sealedComment).open(ofComment(id), sealedComment);
+    Object.assign(row, { feedbackComment: comment, sealedComment: null });
+  }
+  if (sealedText != null) {
+    const pieces = sealedText.map(
+      (box, i) => keyOf(box).open(ofText(messageId, sealedAttempt, sealedAt[i] as number), box).text as string,
+    );
+    Object.assign(row, { text: pieces.join(''), sealedText: null });
+  }
+}

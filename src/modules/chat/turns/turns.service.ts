@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../../../kernel/actor.js';
+import { AppError } from '../../../kernel/errors/app-error.js';
+import { AppConfig } from '../../../platform/config/app-config.js';
+import { type IdempotencyKey, requireSameRequest } from '../../../platform/idempotency/idempotency-key.js';
+import { IdempotencyRepository } from '../../../platform/idempotency/idempotency.repository.js';
+import type { Allowance } from '../../../platform/rate-limit/rate-limiter.js';
+import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import type { BudgetWarning } from '../../usage/public/budgets.js';
+import { IMAGE_TOKENS } from '../context/context-builder.js';
+import { LiveTurn, TurnAbort } from '../following/live-turn.js';
+import { splitContent } from '../messages/message-content.decorator.js';
+import type { Message } from '../messages/message.entity.js';
+import { errorOf } from '../messages/message.presenter.js';
+import { TurnClaims } from '../storage/turn-claims.js';
+import { TurnMirrors } from '../following/turn-mirrors.js';
+import { TurnRunner } from '../running/turn-runner.js';
+import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from '../storage/open-turn.js';
+import { TurnStore } from '../storage/turn-store.js';
+import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
+
+/** How long a stop waits for its end; then it answers with the message as it is. */
+const STOP_WAIT_MS = 15_000;
+const TITLE_LENGTH = 60;
+
+/** A turn as its sender meets it. */
+export interface BegunTurn {
+  readonly turn: LiveTurn;
+  /** Whether an earlier request with the same key has begun it. */
+  readonly isReplay: boolean;
+  /** What is left of the limits that it was charged to. */
+  readonly allowances: readonly Allowance[];
+  /** Budgets of which much is used; of a replay, none. */
+  readonly budgetWarnings: readonly BudgetWarning[];
+}
+
+@Injectable()
+export class TurnsService {
+  constructor(
+    private readonly store: TurnStore,
+    private readonly runner: TurnRunner,
+    private readonly claims: TurnClaims,
+    private readonly mirrors: TurnMirrors,
+    private readonly keys: IdempotencyRepository,
+    private readonly tokens: TokenCounter,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
+  async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
+    const content = await this.measure(request.message);
+    const { parent_id: parentId } = request;
+    const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
+    if (sessionId === undefined && parentId != null) throw AppError.invalid('/parent_id', 'needs session_id');
+    const place =
+      sessionId === undefined
+        ? { projectId: projectId as string }
+        : { sessionId, projectId: projectId ?? null, parentId };
+    const options = { policy: request.on_conflict ?? null, key };
+    return this.begin(actor, options, () => this.store.open(actor, place, content, toTurnRequest(request), options));
+  }
+
+  /** Sets another answer to the same question going, beside the one there is. */
+  async regenerate(
+    actor: Actor,
+    messageId: string,
+    request: AnswerOptions,
+    key: IdempotencyKey | null,
+  ): Promise<BegunTurn> {
+    const options = { policy: request.on_conflict ?? null, key };
+    return this.begin(actor, options, () => this.store.openSibling(actor, messageId, toTurnRequest(request), options));
+  }
+
+  /** A turn to read along, running anywhere, waiting, or over. */
+  async follow(actor: Actor, messageId: string): Promise<LiveTurn> {
+    // Read as the actor first: the turns in memory are everybody's.
+    const turn = await this.store.findTurn(actor, messageId);
+    if (turn === null) throw new AppError('not_found');
+    const { question, answer } = turn;
+    if (answer.completedAt !== null) return LiveTurn.past(question, answer);
+    return this.runner.find(messageId) ?? this.mirrors.follow(actor, question, answer);
+  }
+
+  /** Stops a turn, keeps its text, and answers with what has become of it; a turn that is over stays as it is. */
+  async stop(actor: Actor, messageId: string): Promise<Message> {
+    const message = await this.store.findMessage(actor, messageId);
+    if (message === null) throw new AppError('not_found');
+    if (message.completedAt !== null) return message;
+    const state = await this.claims.requestStop(actor, messageId);
+    this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
+    const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;
+    if (waiting !== null) await this.runner.take({ ...waiting, isStopRequested: true });
+    const untilMs = Date.now() + STOP_WAIT_MS;
+    // What ends here without having settled goes on elsewhere, and knows there that it was asked to stop.
+    const settled =
+      (await this.untilEnd(actor, messageId, untilMs)) ?? (await this.untilEnd(actor, messageId, untilMs));
+    return settled ?? (await this.store.findMessage(actor, messageId)) ?? message;
+  }
+
+  /** The settled answer of a turn; throws its error when it has none. */
+  async finish(actor: Actor, turn: LiveTurn): Promise<Message> {
+    const { answer } = turn.started;
+    turn.isAwaited = true;
+    // What ended here without an answer may have settled all the same, or go on at another instance.
+    const message = (await turn.ended) ?? (await this.store.findMessage(actor, answer.id));
+    // Deleted with its session while it was written.
+    if (message === null) throw new AppError('not_found');
+    if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
+    const error = errorOf(message, turn.retryAfterSeconds);
+    if (error !== null) throw error;
+    return message;
+  }
+
+  /** The settled answer; null when this instance does not learn of it in time, or at all. */
+  private async untilEnd(actor: Actor, messageId: string, untilMs: number): Promise<Message | null> {
+    const live = await this.follow(actor, messageId);
+    live.isAwaited = true;
+    return Promise.race([live.ended, sleep(untilMs - Date.now(), null, { ref: false })]);
+  }
+
+  /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
+  private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
+    // A repeat needs no place, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
+    const begun = this.runner.isFull ? await this.findBegun(actor, options.key) : null;
+    if (begun !== null) return begun;
+    try {
+      return await this.runner.admit(async () => {
+        const askedAt = performance.now();
+        const opened = await open();
+        const { allowances, budgetWarnings } = opened;
+        const isOurs = opened.isRunning && performance.now() - askedAt < this.config.turnLeaseMs;
+        return { turn: await this.set(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
+      });
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
+        // Nothing was written, so the key is free to be used when what it names is there.
+        await this.store.releaseKey(actor, options.key);
+      }
+      const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
+      const repeated = isRepeat ? await this.findBegun(actor, options.key) : null;
+      if (repeated === null) throw error;
+      return repeated;
+    }
+  }
+
+  /** The turn that an earlier request has begun with this key. Throws `idempotency_key_reused` when that was another one. */
+  private async findBegun(actor: Actor, key: IdempotencyKey | null): Promise<BegunTurn | null> {
+    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
+    if (key === null || kept === null || kept.messageId === null) return null;
+    requireSameRequest(kept, key);
+    const turn = await this.follow(actor, kept.messageId);
+    return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
+  }
+
+  /** @param isOurs whether it may run here: a database that answers after the lease has run out may have given it to another */
+  private async set(actor: Actor, turn: OpenTurn, isOurs: boolean): Promise<LiveTurn> {
+    for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
+    if (isOurs) return this.runner.start(turn);
+    const live = this.mirrors.follow(actor, turn.question, turn.answer);
+    // What it waited for may have ended between its look and its place in the queue.
+    await this.runner.startNext(actor, turn.answer.sessionId);
+    return this.runner.find(turn.answer.id) ?? live;
+  }
+
+  private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {
+    const { text, parts, images } = splitContent(message);
+    const max = this.config.messageMaxChars;
+    if (text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
+    return {
+      content: text,
+      parts,
+      tokens: (await this.tokens.count(text)) + images * IMAGE_TOKENS,
+      title: titleOf(text),
+    };
+  }
+}
+
+function toTurnRequest({ model, params }: AnswerOptions): TurnRequest {
+  return { model: model ?? null, params: params ?? {} };
+}
+
+/** The beginning of a message as the name of its session: one line, cut at a word where there is one. */
+function titleOf(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  if (line.length <= TITLE_LENGTH) return line === '' ? 'Image' : line;
+  const cut = line.slice(0, TITLE_LENGTH - 1).toWellFormed();
+  return `${cut.slice(0, cut.lastIndexOf(' ') > TITLE_LENGTH / 2 ? cut.lastIndexOf(' ') : undefined)}…`;
+}
