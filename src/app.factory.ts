@@ -8,7 +8,7 @@ import { type FastifyInstance, fastify, type FastifyServerOptions, type RawServe
 import { AppModule } from './app.module.js';
 import { isId, newId } from './kernel/ids.js';
 import { serveDocs } from './openapi.js';
-import type { AppConfig } from './platform/config/app-config.js';
+import type { AppConfig } from './app-config.js';
 import { refuseAddress, refuseBytes } from './platform/http/early-refusals.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { limitRequests } from './platform/http/request-limits.js';

@@ -9,11 +9,12 @@ import { PrivacyModule } from './modules/privacy/privacy.module.js';
 import { ProjectsModule } from './modules/projects/projects.module.js';
 import { PromptsModule } from './modules/prompts/prompts.module.js';
 import { ProviderKeysModule } from './modules/provider-keys/provider-keys.module.js';
+import { TurnDefaults } from './modules/usage/public/turn-defaults.js';
 import { UsageModule } from './modules/usage/usage.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditModule } from './platform/audit/audit.module.js';
 import { CacheModule } from './platform/cache/cache.module.js';
-import type { AppConfig } from './platform/config/app-config.js';
+import { type AppConfig, SETTINGS_GROUPS } from './app-config.js';
 import { CircuitsModule } from './platform/circuits/circuits.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
@@ -64,7 +65,12 @@ makeWritesRepeatable(FLOORS);
 @Module({})
 export class AppModule {
   static with(config: AppConfig): DynamicModule {
-    const ground = [ConfigModule.with(config), ObservabilityModule, CryptoModule, DatabaseModule.with(ENTITIES)];
+    const ground = [
+      ConfigModule.with(config, [...SETTINGS_GROUPS, TurnDefaults]),
+      ObservabilityModule,
+      CryptoModule,
+      DatabaseModule.with(ENTITIES),
+    ];
     return { module: AppModule, imports: [...ground, ...FLOORS] };
   }
 }

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppConfig } from './platform/config/app-config.js';
-import { loadConfig } from './platform/config/load-config.js';
+import { type AppConfig, defaultConfig } from './app-config.js';
+import { loadConfig } from './app-config.js';
 import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
 import { MetricsServer } from './platform/observability/metrics-server.js';
 import { createLog } from './platform/observability/pino-logger.js';
@@ -72,7 +72,7 @@ export class Lifecycle {
   /** Closes the application within its grace, then leaves the database, then ends the process. */
   private stop(code: number): Promise<void> {
     this.stopping ??= (async () => {
-      const graceMs = (this.config ?? new AppConfig()).shutdownGraceMs + CLOSE_MARGIN_MS;
+      const graceMs = (this.config ?? defaultConfig()).shutdownGraceMs + CLOSE_MARGIN_MS;
       // A start in progress sees that we are stopping and ends at its next step.
       await within(graceMs, this.starting);
       await within(graceMs, this.app?.close());
@@ -92,7 +92,7 @@ export class Lifecycle {
 
   private onCrash(error: unknown): void {
     const err = error instanceof Error ? error : new Error(String(error));
-    createLog(this.config ?? new AppConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
+    createLog(this.config ?? defaultConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
     // The application's state is unknown now: it is not asked to close, only the database is.
     if (this.database === undefined) process.exit(1);
     void this.database.close().then(() => process.exit(1));

@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Scope } from './kernel/actor.js';
 import { ERROR_CATALOGUE } from './kernel/errors/error-catalogue.js';
-import type { AppConfig } from './platform/config/app-config.js';
+import type { AppConfig } from './app-config.js';
 import { Problem } from './platform/http/problem.js';
 import { TURN_EVENT_MODELS, turnEventSchema } from './modules/chat/public/turn-event.dto.js';
 import { PROBLEM_JSON } from './platform/http/api-problems.decorator.js';

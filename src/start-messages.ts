@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import type { AppConfig } from './platform/config/app-config.js';
-import { ConfigError } from './platform/config/load-config.js';
+import type { AppConfig } from './app-config.js';
+import { ConfigError } from './platform/config/settings.js';
 
 type Failure = Error & { readonly code?: string; readonly syscall?: string; readonly path?: string };
 

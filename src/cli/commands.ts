@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { ConfigError } from '../platform/config/load-config.js';
+import { ConfigError } from '../platform/config/settings.js';
 import { type Environment, Interrupted, UsageError } from './command.js';
 
 const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
@@ -19,7 +19,7 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
     --out <file>      to this file instead
   config-example    write every setting with its default to .env.example
     --out <file>      to this file instead
-  config-table      write every setting into the table of README.md
+  config-table      write every setting into the tables of docs/configuration.md
     --out <file>      into the table of this file instead
 `;
 
@@ -73,7 +73,7 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     (await import('./config.commands.js')).configExampleCommand(out);
   },
   'config-table': async (args) => {
-    const { out = 'README.md' } = read(args, OUT);
+    const { out = 'docs/configuration.md' } = read(args, OUT);
     (await import('./config.commands.js')).configTableCommand(out);
   },
 };

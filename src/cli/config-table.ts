@@ -1,23 +1,21 @@
-import { AppConfig } from '../platform/config/app-config.js';
-import { variableDefinitions } from '../platform/config/variable.decorator.js';
+import { defaultConfig, SETTINGS_GROUPS } from '../app-config.js';
+import { variablesOf } from '../platform/config/variable.decorator.js';
 
 const BEGIN = '<!-- config-table: written by `npm run config:table` -->';
 const END = '<!-- /config-table -->';
 
-/** Every variable with its default and its meaning, as tables of Markdown, one for each group. */
+/** Every variable with its default and its meaning: one heading and one table in Markdown for each group. */
 export function configTable(): string {
-  const defaults = new AppConfig() as unknown as Record<string, unknown>;
-  const groups = new Map<string, string[]>();
-  for (const { group, name, property, doc } of variableDefinitions()) {
-    const rows = groups.get(group) ?? [];
-    groups.set(group, [...rows, `| \`${name}\` | ${shown(defaults[property])} | ${doc.replaceAll('|', '\\|')} |`]);
-  }
-  return [...groups]
-    .map(([group, rows]) => [`| ${group} | default | |`, '|---|---|---|', ...rows].join('\n'))
-    .join('\n\n');
+  const defaults = new Map<string, unknown>(Object.entries(defaultConfig()));
+  return SETTINGS_GROUPS.map((group) => {
+    const rows = variablesOf(group).map(
+      ({ name, property, doc }) => `| \`${name}\` | ${shown(defaults.get(property))} | ${doc.replaceAll('|', '\\|')} |`,
+    );
+    return [`## ${group.title}`, '', '| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');
+  }).join('\n\n');
 }
 
-/** The text with its table replaced by the present one. Throws when it has no place for one. */
+/** The text with its table replaced by the current one. Throws when the text has no place for it. */
 export function withConfigTable(text: string): string {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
@@ -26,6 +24,6 @@ export function withConfigTable(text: string): string {
 }
 
 function shown(value: unknown): string {
-  if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) return '';
-  return `\`${Array.isArray(value) ? value.join(',') : String(value)}\``;
+  const text = value === undefined ? '' : String(value);
+  return text === '' ? '' : `\`${text}\``;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { AppConfig } from '../platform/config/app-config.js';
-import { loadConfig } from '../platform/config/load-config.js';
-import { variableDefinitions } from '../platform/config/variable.decorator.js';
+import type { AppConfig } from '../app-config.js';
+import { loadConfig } from '../app-config.js';
+import { variablesOf } from '../platform/config/variable.decorator.js';
+import { DatabaseConfig } from '../platform/database/database.config.js';
 import type { Environment } from './command.js';
 
 /**
@@ -9,16 +10,16 @@ import type { Environment } from './command.js';
  * secret, so nothing else is asked for.
  */
 export function databaseConfig(env: Environment): AppConfig {
-  const needed = variableDefinitions().filter(({ group, name }) => group === 'Database' || name === 'DATA_DIR');
   const unused = randomBytes(48).toString('base64url');
   const config = loadConfig({
-    ...Object.fromEntries(needed.map(({ name }) => [name, env[name]])),
+    DATA_DIR: env.DATA_DIR,
+    ...Object.fromEntries(variablesOf(DatabaseConfig).map(({ name }) => [name, env[name]])),
     JWT_SECRET: unused,
     PASSWORD_PEPPER: unused,
     MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
   });
   if (env.NODE_ENV === 'production' && config.databaseUrl === undefined) {
-    throw new Error('DATABASE_URL: production needs a database of its own');
+    throw new Error('DATABASE_URL: is required in production');
   }
   return config;
 }

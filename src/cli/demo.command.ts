@@ -1,4 +1,4 @@
-import { loadConfig } from '../platform/config/load-config.js';
+import { loadConfig } from '../app-config.js';
 import { type Environment, Interrupted, UsageError } from './command.js';
 import { DemoClient } from './demo-client.js';
 import { playDemo } from './demo-play.js';

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { ENTITIES } from '../entities.js';
 import { AuditModule } from '../platform/audit/audit.module.js';
 import { ConfigModule } from '../platform/config/config.module.js';
-import { loadConfig } from '../platform/config/load-config.js';
+import { loadConfig, SETTINGS_GROUPS } from '../app-config.js';
 import { CryptoModule } from '../platform/crypto/crypto.module.js';
 import { DataKeyRotation } from '../platform/crypto/data-key-rotation.js';
 import { DatabaseModule } from '../platform/database/database.module.js';
@@ -23,7 +23,13 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
   config.migrateOnStart = false;
   const database = await openDatabase(config, false, console.error);
   try {
-    const imports = [ConfigModule.with(config), CryptoModule, DatabaseModule.with(ENTITIES), HttpModule, AuditModule];
+    const imports = [
+      ConfigModule.with(config, SETTINGS_GROUPS),
+      CryptoModule,
+      DatabaseModule.with(ENTITIES),
+      HttpModule,
+      AuditModule,
+    ];
     const app = await NestFactory.createApplicationContext({ module: RotationModule, imports }, { logger: ['warn'] });
     try {
       const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();

@@ -4,12 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from '../app.module.js';
 import { openApiDocument } from '../openapi.js';
-import { AppConfig } from '../platform/config/app-config.js';
+import { defaultConfig } from '../app-config.js';
 import { stableJson } from './stable-json.js';
 
 /** Writes the contract that `/openapi.json` serves. Needs no database and no setting: routes are read, nothing is made. */
 export async function openApiCommand(file: string): Promise<void> {
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(new AppConfig()), new FastifyAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(defaultConfig()), new FastifyAdapter(), {
     preview: true,
     logger: false,
     abortOnError: false,

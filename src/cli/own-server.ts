@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { AppConfig } from '../platform/config/app-config.js';
+import type { AppConfig } from '../app-config.js';
 import { openDatabase } from '../platform/database/open-database.js';
 
 export interface OwnServer {

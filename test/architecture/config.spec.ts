@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { defaultConfig, loadConfig, SETTINGS_GROUPS } from '../../src/app-config.js';
 import { envExample } from '../../src/platform/config/env-example.js';
-import { loadConfig } from '../../src/platform/config/load-config.js';
-import { variableDefinitions } from '../../src/platform/config/variable.decorator.js';
+import { variablesOf } from '../../src/platform/config/variable.decorator.js';
 
+const VARIABLES = SETTINGS_GROUPS.flatMap((group) => variablesOf(group));
 const FILE = new URL('../../.env.example', import.meta.url);
 
 /** What the lines of the file say, comments aside. */
@@ -12,35 +12,40 @@ function assignments(text: string): Record<string, string> {
 }
 
 describe('.env.example', () => {
-  it('is what the config class says', () => {
-    if (process.env.UPDATE_SNAPSHOTS === '1') writeFileSync(FILE, envExample());
+  it('is what the classes of settings say', () => {
+    if (process.env.UPDATE_SNAPSHOTS === '1') writeFileSync(FILE, envExample(SETTINGS_GROUPS));
     // `npm run config:example` writes it anew.
-    expect(readFileSync(FILE, 'utf8')).toBe(envExample());
+    expect(readFileSync(FILE, 'utf8')).toBe(envExample(SETTINGS_GROUPS));
   });
 
   it('copied as it is gives the defaults', () => {
-    const given = loadConfig({ ...assignments(envExample()), DATA_DIR: process.env.PARLEY_TEST_DIR });
+    const given = loadConfig({ ...assignments(envExample(SETTINGS_GROUPS)), DATA_DIR: process.env.PARLEY_TEST_DIR });
     const defaults = loadConfig({ DATA_DIR: process.env.PARLEY_TEST_DIR });
     expect(given).toEqual(defaults);
   });
 
   it('shows no secret and nobody’s address', () => {
-    const shown = assignments(envExample());
-    for (const { name, secret } of variableDefinitions()) if (secret) expect(shown).not.toHaveProperty(name);
+    const shown = assignments(envExample(SETTINGS_GROUPS));
+    for (const { name, secret } of VARIABLES) if (secret) expect(shown).not.toHaveProperty(name);
   });
 });
 
-describe('the config class', () => {
+describe('the classes of settings', () => {
   it('declares each of its properties as a variable, once', () => {
-    const names = variableDefinitions().map(({ name }) => name);
+    const names = VARIABLES.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    const declared = new Set(variableDefinitions().map(({ property }) => property));
-    expect(Object.keys(new AppConfig()).filter((property) => !declared.has(property))).toEqual([]);
+    const declared = new Set(VARIABLES.map(({ property }) => property));
+    expect(Object.keys(defaultConfig()).filter((property) => !declared.has(property))).toEqual([]);
   });
 
-  it.each(variableDefinitions())('documents $name in whole sentences', ({ doc, group, name }) => {
+  it('are all read and documented: no file declares a group that the list lacks', () => {
+    const files = readdirSync(new URL('../../src/', import.meta.url), { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => file.endsWith('.config.ts'))).toHaveLength(SETTINGS_GROUPS.length);
+    expect(new Set(SETTINGS_GROUPS.map(({ title }) => title)).size).toBe(SETTINGS_GROUPS.length);
+  });
+
+  it.each(VARIABLES)('documents $name in whole sentences', ({ doc, name }) => {
     expect(doc).toMatch(/^[A-Za-z].{10,}\.$/s);
-    expect(group).not.toBe('');
     // A duration or a size without a unit is a guess.
     if (name.endsWith('_MS')) expect(doc).toMatch(/milliseconds/i);
     if (name.endsWith('_SECONDS')) expect(doc).toMatch(/seconds/i);

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { SETTINGS_GROUPS } from '../../src/app-config.js';
 import { configTable, withConfigTable } from '../../src/cli/config-table.js';
-import { variableDefinitions } from '../../src/platform/config/variable.decorator.js';
+import { variablesOf } from '../../src/platform/config/variable.decorator.js';
 import { parseEvents, textOf } from '../support/read-events.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
@@ -58,12 +59,14 @@ describe.each(documents)('%s', (document) => {
   });
 });
 
-describe("the README's table of settings", () => {
+describe('docs/configuration.md', () => {
   it('has every variable, as config declares it', () => {
-    const readme = read('README.md');
-    for (const { name } of variableDefinitions()) expect(configTable()).toContain(`| \`${name}\` |`);
+    const text = read('docs/configuration.md');
+    for (const { name } of SETTINGS_GROUPS.flatMap((group) => variablesOf(group))) {
+      expect(configTable()).toContain(`| \`${name}\` |`);
+    }
     // `npm run config:table` writes it anew.
-    expect(withConfigTable(readme)).toBe(readme);
+    expect(withConfigTable(text)).toBe(text);
   });
 });
 

@@ -6,7 +6,7 @@ import { Clock } from '../../src/kernel/clock.js';
 import { Cache } from '../../src/platform/cache/cache.js';
 import { CacheCounts } from '../../src/platform/cache/cache-counts.js';
 import { Circuits } from '../../src/platform/circuits/circuits.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { type AppConfig, defaultConfig, SETTINGS_GROUPS } from '../../src/app-config.js';
 import { ConfigModule } from '../../src/platform/config/config.module.js';
 import { OutboundModule } from '../../src/platform/outbound/outbound.module.js';
 import { Metrics } from '../../src/platform/observability/metrics.js';
@@ -43,7 +43,7 @@ class Ear implements LoggerService {
       provide: Cache,
       useFactory: () => {
         const deaf = { listen: () => Promise.resolve() };
-        return new Cache(new CacheCounts(new Metrics(new AppConfig())), undefined as never, deaf as never, null);
+        return new Cache(new CacheCounts(new Metrics(defaultConfig())), undefined as never, deaf as never, null);
       },
     },
   ],
@@ -52,9 +52,15 @@ class Ear implements LoggerService {
 class OwnCacheModule {}
 
 async function start(settings: Partial<AppConfig>) {
-  const config = Object.assign(new AppConfig(), settings);
+  const config = Object.assign(defaultConfig(), settings);
   const module = await Test.createTestingModule({
-    imports: [ConfigModule.with(config), OutboundModule, LoneCircuitsModule, OwnCacheModule, LlmModule],
+    imports: [
+      ConfigModule.with(config, SETTINGS_GROUPS),
+      OutboundModule,
+      LoneCircuitsModule,
+      OwnCacheModule,
+      LlmModule,
+    ],
   }).compile();
   const ear = new Ear();
   const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: ear });

@@ -6,7 +6,7 @@ import type { LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
 import { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
 import { Clock } from '../../src/kernel/clock.js';
 import { Circuits } from '../../src/platform/circuits/circuits.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { type AppConfig, defaultConfig } from '../../src/app-config.js';
 import { systemResolver } from '../../src/platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
 import { chunk, delta, head, json, RawUpstream, type Script, sse, SSE_HEAD } from '../support/raw-upstream.js';
@@ -21,7 +21,7 @@ const messages = [{ role: 'user', content: 'Hi' } as const];
 const options = { model: null, params: {} };
 
 function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProviders {
-  const config = Object.assign(new AppConfig(), {
+  const config = Object.assign(defaultConfig(), {
     llmProvider: 'openai',
     openaiApiKey: KEY,
     openaiBaseUrl: baseUrl,
@@ -32,7 +32,13 @@ function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProvid
     circuitFailures: 1000,
     ...more,
   });
-  return new LlmProviders(config, new OutboundGuard(config, systemResolver), new Circuits(new SeldomAsked(), config));
+  return new LlmProviders(
+    config,
+    config,
+    config,
+    new OutboundGuard(config, systemResolver),
+    new Circuits(new SeldomAsked(), config),
+  );
 }
 
 /** The table of faults is one failure after the other: so far apart, they open no circuit. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, type JWK, jwtVerify } from 'jose';
 import request, { type Test } from 'supertest';
-import type { AppConfig } from '../../src/platform/config/app-config.js';
+import type { AppConfig } from '../../src/app-config.js';
 import { forgedTokens, misusedTokens } from '../attack/forged-tokens.mjs';
 import { TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';

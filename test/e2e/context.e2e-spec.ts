@@ -1,7 +1,7 @@
 import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
 import request from 'supertest';
-import type { AppConfig } from '../../src/platform/config/app-config.js';
+import type { AppConfig } from '../../src/app-config.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';

@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import request, { type Test } from 'supertest';
 import { signedIn } from '../../src/kernel/actor.js';
 import { newId } from '../../src/kernel/ids.js';
-import type { AppConfig } from '../../src/platform/config/app-config.js';
+import type { AppConfig } from '../../src/app-config.js';
 import { Notifications } from '../../src/platform/database/notifications.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { Revocations } from '../../src/platform/revocations/revocations.js';

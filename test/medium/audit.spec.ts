@@ -5,7 +5,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { AuditLog } from '../../src/platform/audit/audit-log.js';
 import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
 import { type AuditVerdict, verifyAudit } from '../../src/platform/audit/audit-verifier.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
 import { SystemScope } from '../../src/platform/database/system-scope.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
@@ -21,7 +21,7 @@ describe('the audit log', () => {
   beforeAll(() => Logger.overrideLogger(false));
   beforeEach(async () => {
     database = await createTestDatabase();
-    const config = Object.assign(new AppConfig(), { databaseUrl: database.url, databasePoolSize: 20 });
+    const config = Object.assign(new DatabaseConfig(), { databaseUrl: database.url, databasePoolSize: 20 });
     dataSource = await appDataSource(config, [], () => undefined).initialize();
     unitOfWork = new UnitOfWork(dataSource);
     rows = new AuditRepository(unitOfWork, new SystemScope(dataSource));

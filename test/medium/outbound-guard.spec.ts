@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Agent, request } from 'undici';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { OutboundConfig } from '../../src/platform/outbound/outbound.config.js';
 import type { HostResolver } from '../../src/platform/outbound/host-resolver.js';
 import { ADDRESS_REFUSED, OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
 import { SSRF_SPELLINGS } from '../attack/ssrf-spellings.mjs';
@@ -18,7 +18,7 @@ function resolverOf(...answers: string[][]): HostResolver & { asked: number } {
 }
 
 const guardOf = (resolve: HostResolver, providerUrlAllow: string[] = []): OutboundGuard =>
-  new OutboundGuard(Object.assign(new AppConfig(), { providerUrlAllow, llmConnectTimeoutMs: 1000 }), resolve);
+  new OutboundGuard(Object.assign(new OutboundConfig(), { providerUrlAllow, llmConnectTimeoutMs: 1000 }), resolve);
 
 const PUBLIC = ['93.184.215.14'];
 const INTERNAL = 'must not lead to a private address';

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { ENTITIES } from '../../src/entities.js';
 import { newId } from '../../src/kernel/ids.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
 import { takeClient } from '../../src/platform/database/pg-pool.js';
 import { Pipeline } from '../../src/platform/database/pipeline.js';
@@ -26,7 +26,7 @@ describe('a pipeline', () => {
     Logger.overrideLogger(false);
     database = await createTestDatabase();
     wire = await TcpProxy.start(database.url);
-    const config = Object.assign(new AppConfig(), {
+    const config = Object.assign(new DatabaseConfig(), {
       databaseUrl: wire.url,
       databasePoolSize: 1,
       databaseConnectTimeoutMs: 1000,
@@ -285,7 +285,7 @@ describe('a pipeline', () => {
   });
 
   it('takes a new connection after an answer that took too long', async () => {
-    const config = Object.assign(new AppConfig(), {
+    const config = Object.assign(new DatabaseConfig(), {
       databaseUrl: wire.url,
       databasePoolSize: 1,
       databaseStatementTimeoutMs: 100,

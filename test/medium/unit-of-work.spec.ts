@@ -5,7 +5,7 @@ import { newId } from '../../src/kernel/ids.js';
 import { Project } from '../../src/modules/projects/project.entity.js';
 import { Prompt } from '../../src/modules/prompts/prompt.entity.js';
 import { User } from '../../src/modules/users/user.entity.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
 import { statement, text, uuid } from '../../src/platform/database/statement.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
@@ -24,7 +24,7 @@ describe('a unit of work', () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     wire = await TcpProxy.start(database.url);
-    const config = Object.assign(new AppConfig(), { databaseUrl: wire.url, databasePoolSize: 1 });
+    const config = Object.assign(new DatabaseConfig(), { databaseUrl: wire.url, databasePoolSize: 1 });
     dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
     unitOfWork = new UnitOfWork(dataSource);
     for (const { userId } of [ada, eve]) {
@@ -248,7 +248,7 @@ describe('a unit of work', () => {
   });
 
   it('keeps its tenant while many of others run at once', async () => {
-    const config = Object.assign(new AppConfig(), { databaseUrl: database.url, databasePoolSize: 3 });
+    const config = Object.assign(new DatabaseConfig(), { databaseUrl: database.url, databasePoolSize: 3 });
     const wide = await appDataSource(config, ENTITIES, () => undefined).initialize();
     const units = new UnitOfWork(wide);
     const seen = await Promise.all(

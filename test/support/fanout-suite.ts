@@ -1,6 +1,6 @@
 import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
 import { TurnStore } from '../../src/modules/chat/storage/turn-store.js';
-import type { AppConfig } from '../../src/platform/config/app-config.js';
+import type { AppConfig } from '../../src/app-config.js';
 import { type MessageBody, TestUser, type TurnBody } from './as-user.js';
 import { expectSoon } from './expect-soon.js';
 import { readEvents, textOf } from './read-events.js';

@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from '../../src/app.factory.js';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { type AppConfig, defaultConfig } from '../../src/app-config.js';
 import { ScriptedModel } from './scripted-model.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
@@ -20,7 +20,7 @@ export interface TestApp {
 export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise<TestApp> {
   const database = await createTestDatabase();
   const model = await ScriptedModel.start();
-  const config: AppConfig = Object.assign(new AppConfig(), {
+  const config: AppConfig = Object.assign(defaultConfig(), {
     nodeEnv: 'test',
     databaseUrl: database.url,
     databasePoolSize: 5,
@@ -63,7 +63,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     database,
     model,
     another: async (more = {}) => {
-      const other = await createApp(Object.assign(new AppConfig(), config, more));
+      const other = await createApp(Object.assign(defaultConfig(), config, more));
       others.push(other);
       return other;
     },

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, signedIn } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { CryptoConfig } from '../../platform/crypto/crypto.config.js';
 import { SignedTokens } from '../../platform/crypto/signed-tokens.js';
 
 /** The header type of access tokens (RFC 9068): no other kind of token can pass for one. */
@@ -17,7 +17,7 @@ export interface AccessTokenFacts {
 export class AccessTokens {
   constructor(
     private readonly tokens: SignedTokens,
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
   ) {}
 
   /** Seconds until a new token expires. */

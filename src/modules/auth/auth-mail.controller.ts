@@ -11,6 +11,7 @@ import { AUTH_LIMITS } from './auth-limits.js';
 import { ForgotPasswordRequest, ResetPasswordRequest, VerifyEmailRequest } from './auth.dto.js';
 import { EmailVerificationService } from './email-verification.service.js';
 import { PasswordResetService } from './password-reset.service.js';
+import { AuthConfig } from './public/auth.config.js';
 
 @ApiTags('Auth')
 @Controller('auth')
@@ -22,7 +23,7 @@ export class AuthMailController {
   ) {}
 
   @Public()
-  @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
   @Post('password/forgot')
   @HttpCode(202)
   @ApiOperation({ operationId: 'forgotPassword', summary: 'Ask for a mail to reset the password', security: [] })
@@ -35,7 +36,7 @@ export class AuthMailController {
   }
 
   @Public()
-  @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
   @Post('password/reset')
   @HttpCode(204)
   @ApiOperation({
@@ -50,7 +51,7 @@ export class AuthMailController {
   }
 
   @Public()
-  @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
   @Post('email/verify')
   @HttpCode(204)
   @ApiOperation({
@@ -64,7 +65,7 @@ export class AuthMailController {
     return this.verification.verify(token);
   }
 
-  @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
   @Post('email/verification')
   @HttpCode(202)
   @ApiOperation({ operationId: 'requestEmailVerification', summary: 'Send the mail to verify the address again' })

@@ -32,6 +32,7 @@ import {
 import { AUTH_LIMITS } from './auth-limits.js';
 import { AuthService } from './auth.service.js';
 import { SecondFactorLoginRequest } from './second-factor.dto.js';
+import { AuthConfig } from './public/auth.config.js';
 
 @ApiTags('Auth')
 @Controller()
@@ -43,7 +44,7 @@ export class AuthController {
   ) {}
 
   @Public()
-  @LimitByAddress(AUTH_LIMITS.registrations)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.registrations)
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
@@ -94,7 +95,7 @@ export class AuthController {
   }
 
   @Public()
-  @LimitByAddress(AUTH_LIMITS.refreshes)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.refreshes)
   @Post('auth/refresh')
   @HttpCode(200)
   @ApiOperation({ operationId: 'refresh', summary: 'Exchange a refresh token for new tokens', security: [] })
@@ -114,7 +115,7 @@ export class AuthController {
   }
 
   // Here and not with the users, because it ends sign-ins, of which users know nothing.
-  @LimitByAddress(AUTH_LIMITS.passwordChanges)
+  @LimitByAddress(AuthConfig, AUTH_LIMITS.passwordChanges)
   @Post('users/me/password')
   @OwnIdempotency()
   @HttpCode(204)

@@ -5,7 +5,6 @@ import { Clock } from '../../kernel/clock.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
-import { AppConfig } from '../../platform/config/app-config.js';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { requireGoodPassword } from '../../platform/crypto/password-rules.js';
@@ -14,6 +13,8 @@ import { type IdempotencyKey, requireSameRequest } from '../../platform/idempote
 import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
 import { Bulkhead } from '../../platform/load/bulkhead.js';
 import type { Bucket } from '../../platform/rate-limit/rate-limiter.js';
+import { CryptoConfig } from '../../platform/crypto/crypto.config.js';
+import { DatabaseConfig } from '../../platform/database/database.config.js';
 import { type Credentials, UserDirectory } from '../users/public/user-directory.js';
 import { AccessTokens } from './access-tokens.js';
 import type { ChangePasswordRequest, RegisterRequest, SignedIn } from './auth.dto.js';
@@ -24,6 +25,7 @@ import type { SignIn } from './sign-in.entity.js';
 import { SecondFactorCheck } from './second-factor-check.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 import { SignInsService } from './sign-ins.service.js';
+import { AuthConfig } from './public/auth.config.js';
 
 /** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
 const REFRESH_GRACE_MS = 10_000;
@@ -59,10 +61,12 @@ export class AuthService {
     private readonly secondFactor: SecondFactorCheck,
     private readonly verification: EmailVerificationService,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly config: AuthConfig,
+    private readonly database: DatabaseConfig,
+    { workerThreads }: CryptoConfig,
     keyRing: KeyRing,
   ) {
-    this.line = new Bulkhead(Math.ceil(config.workerThreads / THREADS_FOR_ONE_WHO_ASKS));
+    this.line = new Bulkhead(Math.ceil(workerThreads / THREADS_FOR_ONE_WHO_ASKS));
     this.refreshTokens = new RefreshTokens(keyRing.deriveAll('refresh-token'));
   }
 
@@ -173,7 +177,7 @@ export class AuthService {
     email: string,
     { address }: Client,
   ): Promise<{ credentials: Credentials | null; paid: Bucket[] }> {
-    const leave = await this.line.enter(this.config.databaseConnectTimeoutMs);
+    const leave = await this.line.enter(this.database.databaseConnectTimeoutMs);
     if (leave === null) throw new AppError('overloaded', { retryAfterSeconds: 2 });
     try {
       const credentials = await this.users.findCredentials(email);

@@ -4,7 +4,7 @@ import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import type { Actor, Scope } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { AuthConfig } from './public/auth.config.js';
 import { ALLOW_UNVERIFIED } from '../../platform/http/allow-unverified.decorator.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
@@ -21,7 +21,7 @@ export class JwtGuard extends AuthGuard('jwt') {
     private readonly verified: VerifiedTokens,
     private readonly revocations: Revocations,
     private readonly apiKeys: ApiKeyAccess,
-    private readonly config: AppConfig,
+    private readonly config: AuthConfig,
   ) {
     super();
   }

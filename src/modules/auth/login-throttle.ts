@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { AuthConfig } from './public/auth.config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Bucket, RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
 import { AUTH_LIMITS } from './auth-limits.js';
@@ -29,7 +29,7 @@ export class LoginThrottle {
     private readonly addresses: SignInAddressesRepository,
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditLog,
-    private readonly config: AppConfig,
+    private readonly config: AuthConfig,
   ) {}
 
   /**

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { MailConfig } from '../../platform/mail/mail.config.js';
 import type { Mail } from '../../platform/mail/mail-transport.js';
 
 /**
@@ -8,7 +8,7 @@ import type { Mail } from '../../platform/mail/mail-transport.js';
  */
 @Injectable()
 export class Mails {
-  constructor(private readonly config: AppConfig) {}
+  constructor(private readonly config: MailConfig) {}
 
   passwordReset(to: string, token: string, minutes: number): Mail {
     return {

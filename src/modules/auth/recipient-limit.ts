@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { AuthConfig } from './public/auth.config.js';
 import { RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 
@@ -9,7 +9,7 @@ import { AUTH_LIMITS } from './auth-limits.js';
 export class RecipientLimit {
   constructor(
     private readonly limiter: RateLimiter,
-    private readonly config: AppConfig,
+    private readonly config: AuthConfig,
   ) {}
 
   async admits(email: string): Promise<boolean> {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { CryptoConfig } from '../../platform/crypto/crypto.config.js';
 import { Envelope } from '../../platform/crypto/envelope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { newRecoveryCodes, newSecret, otpauthUri, recoveryHash } from './one-time-codes.js';
@@ -23,7 +23,7 @@ export class SecondFactorService {
     private readonly devices: SignInsService,
     private readonly envelope: Envelope,
     private readonly audit: AuditLog,
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
   ) {}
 
   /** Null when there is none, or only an offer. */

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { RedisConfig } from '../../platform/cache/redis.config.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
@@ -33,7 +33,7 @@ import { TurnsService } from './turns/turns.service.js';
 import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
 
 /** Nothing of Redis is loaded without an address of one. */
-async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Promise<TurnFanout> {
+async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): Promise<TurnFanout> {
   if (redisUrl === undefined) return new DatabaseFanout();
   const { RedisFanout } = await import('./following/redis-fanout.js');
   return new RedisFanout(redisUrl, owner);
@@ -61,7 +61,7 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     SessionTitles,
     TurnKeeperJob,
     UsageReconciliationJob,
-    { provide: TURN_FANOUT, useFactory: createFanout, inject: [AppConfig, TurnClaims] },
+    { provide: TURN_FANOUT, useFactory: createFanout, inject: [RedisConfig, TurnClaims] },
     SessionsService,
     SessionsRepository,
     MessagesService,

@@ -10,7 +10,7 @@ import { Public } from '../../platform/http/public.decorator.js';
 import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import type { RateLimit } from '../../platform/rate-limit/rate-limiter.js';
-import type { AppConfig } from '../../platform/config/app-config.js';
+import { AuthConfig } from '../auth/public/auth.config.js';
 import { AccountExport } from './account-export.js';
 import type { ErasureReceipt } from './erasure-receipt.js';
 import { ErasureService } from './erasure.service.js';
@@ -19,7 +19,7 @@ import { DeleteMeRequest, ErasureReceiptView } from './privacy.dto.js';
 const JSON_LINES = 'application/x-ndjson';
 
 /** The bucket of password changes: who guesses at one must not guess on at the other. */
-const passwordGuesses = ({ loginFailuresPerAddress }: AppConfig): RateLimit => ({
+const passwordGuesses = ({ loginFailuresPerAddress }: AuthConfig): RateLimit => ({
   name: 'password',
   limit: loginFailuresPerAddress,
   windowSeconds: 900,
@@ -50,7 +50,7 @@ export class PrivacyController {
   // An account that is gone keeps no answer to repeat.
   @NoIdempotency()
   @AllowUnverified()
-  @LimitByAddress(passwordGuesses)
+  @LimitByAddress(AuthConfig, passwordGuesses)
   @Delete('users/me')
   @HttpCode(204)
   @ApiOperation({

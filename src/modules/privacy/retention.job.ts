@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { PrivacyConfig } from './public/privacy.config.js';
 import { Sweeps } from '../../platform/jobs/sweeps.js';
 import { Retention } from './public/retention.js';
 
@@ -14,7 +14,7 @@ export class RetentionJob {
   constructor(
     sweeps: Sweeps,
     private readonly retention: Retention,
-    private readonly config: AppConfig,
+    private readonly config: PrivacyConfig,
   ) {
     sweeps.every(LOOK_MS, 'Retention was not applied', () => this.look());
   }

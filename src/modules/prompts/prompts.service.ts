@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
-import { AppConfig } from '../../platform/config/app-config.js';
+import { PromptsConfig } from './public/prompts.config.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
@@ -18,7 +18,7 @@ export class PromptsService {
     private readonly prompts: PromptsRepository,
     private readonly projects: ProjectAccess,
     private readonly tokens: TokenCounter,
-    private readonly config: AppConfig,
+    private readonly config: PromptsConfig,
   ) {}
 
   /** In order; one row more than `limit` says that there is a next page. */

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { OutboundConfig } from '../outbound/outbound.config.js';
 import { Notifications } from '../database/notifications.js';
 import { Watch } from '../jobs/watch.js';
 import { Circuits } from './circuits.js';
@@ -20,7 +20,7 @@ export class CircuitsJob implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly circuits: Circuits,
     private readonly rows: CircuitsRepository,
     private readonly notifications: Notifications,
-    private readonly config: AppConfig,
+    private readonly config: OutboundConfig,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
-import { AppConfig } from '../config/app-config.js';
+import { OutboundConfig } from '../outbound/outbound.config.js';
 import { Circuit } from './circuit.js';
 
 /** A call that was let through; it is told how that went, or how it began where it takes long, once. */
@@ -37,7 +37,7 @@ export class Circuits {
 
   constructor(
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly config: OutboundConfig,
   ) {}
 
   /** Lets a call through, or says in how many milliseconds it may be worth another try. */

@@ -1,11 +1,15 @@
-import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { AppConfig } from './app-config.js';
+import { type Abstract, type DynamicModule, Global, Module, type Type } from '@nestjs/common';
 
-/** Makes the one loaded config injectable everywhere by its class. */
+/** Makes the loaded settings injectable everywhere, by the class of each group. */
 @Global()
 @Module({})
 export class ConfigModule {
-  static with(config: AppConfig): DynamicModule {
-    return { module: ConfigModule, providers: [{ provide: AppConfig, useValue: config }], exports: [AppConfig] };
+  /** `groups` are the classes whose settings `config` contains. */
+  static with<T extends object>(
+    config: T,
+    groups: readonly (Type<Partial<T>> | Abstract<Partial<T>>)[],
+  ): DynamicModule {
+    const providers = groups.map((group) => ({ provide: group, useValue: config }));
+    return { module: ConfigModule, providers, exports: [...groups] };
   }
 }

@@ -1,5 +1,5 @@
-import { AppConfig } from './app-config.js';
-import { variableDefinitions } from './variable.decorator.js';
+import { defaultSettings, type SettingsGroup } from './settings.js';
+import { variablesOf } from './variable.decorator.js';
 
 const WIDTH = 110;
 
@@ -13,24 +13,20 @@ function wrapped(text: string): string {
   return lines.join('\n');
 }
 
-/** The text of `.env.example`: every variable, what it does, and its default; secrets and variables without one are commented out. */
-export function envExample(): string {
-  const defaults = new AppConfig() as unknown as Record<string, unknown>;
+/** The text of `.env.example`: every variable, what it does, and its default. Secrets and variables without a default are commented out. */
+export function envExample(groups: readonly SettingsGroup[]): string {
+  const defaults = new Map<string, unknown>(Object.entries(defaultSettings(groups)));
   const parts = [
-    '# Every setting of the server. Copy to .env and change what you need; nothing here is required in development.\n',
+    '# Every setting of the server with its default. Copy this file to .env and change what you need.\n',
+    '# Development needs none of them.\n',
   ];
-  let group = '';
-  for (const variable of variableDefinitions()) {
-    if (variable.group !== group) {
-      group = variable.group;
-      parts.push(`\n# ---- ${group} ----\n`);
+  for (const group of groups) {
+    parts.push(`\n# ---- ${group.title} ----\n`);
+    for (const { property, name, doc, secret } of variablesOf(group)) {
+      const value = defaults.get(property);
+      const assignment = value === undefined || secret ? `# ${name}=` : `${name}=${String(value)}`;
+      parts.push(`\n${wrapped(doc)}\n${assignment}\n`);
     }
-    const value = defaults[variable.property];
-    const assignment =
-      value === undefined || variable.secret
-        ? `# ${variable.name}=`
-        : `${variable.name}=${Array.isArray(value) ? value.join(',') : String(value)}`;
-    parts.push(`\n${wrapped(variable.doc)}\n${assignment}\n`);
   }
   return parts.join('');
 }

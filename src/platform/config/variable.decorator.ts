@@ -5,7 +5,6 @@ export interface VariableDefinition {
   readonly property: string;
   /** The variable's name, derived from the property: `llmIdleTimeoutMs` is read from `LLM_IDLE_TIMEOUT_MS`. */
   readonly name: string;
-  readonly group: string;
   /** What it does, its unit, and what happens when it is changed. */
   readonly doc: string;
   readonly type: 'string' | 'number' | 'boolean' | 'list';
@@ -13,21 +12,23 @@ export interface VariableDefinition {
   readonly secret: boolean;
 }
 
-const definitions: VariableDefinition[] = [];
+/** By the prototype of the class that declares them. */
+const definitions = new WeakMap<object, VariableDefinition[]>();
 
-/** Declares a property of the config class as an environment variable; lists are separated by commas. */
-export function Variable(group: string, doc: string, options: { secret?: boolean } = {}): PropertyDecorator {
+/** Declares a property of a group of settings as an environment variable; lists are separated by commas. */
+export function Variable(doc: string, options: { secret?: boolean } = {}): PropertyDecorator {
   return (target, property) => {
     const design: unknown = Reflect.getMetadata('design:type', target, property);
     const type = design === Number ? 'number' : design === Boolean ? 'boolean' : design === Array ? 'list' : 'string';
     const name = String(property)
       .replace(/[A-Z]/g, (letter) => `_${letter}`)
       .toUpperCase();
-    definitions.push({ property: String(property), name, group, doc, type, secret: options.secret ?? false });
+    const variable = { property: String(property), name, doc, type, secret: options.secret ?? false } as const;
+    definitions.set(target, [...(definitions.get(target) ?? []), variable]);
   };
 }
 
-/** All declared variables, in the order of their declaration. */
-export function variableDefinitions(): readonly VariableDefinition[] {
-  return definitions;
+/** The variables that a class of settings declares, in their order. */
+export function variablesOf(group: { readonly prototype: object }): readonly VariableDefinition[] {
+  return definitions.get(group.prototype) ?? [];
 }

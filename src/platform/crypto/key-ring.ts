@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 
 /** Keys for one purpose each, derived from the configured secrets (HKDF-SHA-256, RFC 5869). */
 @Injectable()
@@ -8,7 +8,7 @@ export class KeyRing {
   /** Keys the HMAC under every password hash. */
   readonly passwordPepper: string;
 
-  constructor(private readonly config: AppConfig) {
+  constructor(private readonly config: CryptoConfig) {
     if (config.jwtSecret === undefined || config.passwordPepper === undefined) throw new Error('secrets are not set');
     this.passwordPepper = config.passwordPepper;
   }

@@ -1,27 +1,13 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
+import { parseMasterKeys } from './parse-master-keys.js';
 import { openWith, sealWith } from './sealed-box.js';
-
-const ENTRY = /^([1-9]\d{0,8}):([A-Za-z0-9+/_-]{43}=?)$/;
 
 /** A data key as it is stored: encrypted by the master key of that version. */
 export interface WrappedKey {
   readonly masterVersion: number;
   readonly wrappedKey: Buffer;
-}
-
-/** The keys of `MASTER_KEYS`, by version, in their order. Null when the setting can not be used. */
-export function parseMasterKeys(setting: string): ReadonlyMap<number, KeyObject> | null {
-  const keys = new Map<number, KeyObject>();
-  for (const entry of setting.split(',')) {
-    const [, version, base64] = ENTRY.exec(entry.trim()) ?? [];
-    const bytes = Buffer.from(base64 ?? '', 'base64');
-    // 32 random bytes have some 30 different ones.
-    if (bytes.length !== 32 || new Set(bytes).size < 16 || keys.has(Number(version))) return null;
-    keys.set(Number(version), createSecretKey(bytes));
-  }
-  return keys;
 }
 
 /** The keys that never leave the configuration. They encrypt data keys and nothing else. */
@@ -31,7 +17,7 @@ export class MasterKeys {
   readonly version: number;
   private readonly keys: ReadonlyMap<number, KeyObject>;
 
-  constructor({ masterKeys }: AppConfig) {
+  constructor({ masterKeys }: CryptoConfig) {
     const keys = parseMasterKeys(masterKeys ?? '');
     if (keys === null) throw new Error('MASTER_KEYS is not set');
     this.keys = keys;

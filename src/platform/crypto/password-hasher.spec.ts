@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import bcrypt from 'bcryptjs';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 import { KeyRing } from './key-ring.js';
 import { PasswordHasher } from './password-hasher.js';
 
 const hashers: PasswordHasher[] = [];
 
-function hasherWith(overrides: Partial<AppConfig> = {}): PasswordHasher {
-  const config = Object.assign(new AppConfig(), {
+function hasherWith(overrides: Partial<CryptoConfig> = {}): PasswordHasher {
+  const config = Object.assign(new CryptoConfig(), {
     jwtSecret: 'a test secret that is long enough',
     passwordPepper: 'a test pepper that is long enough',
     bcryptCost: 4,

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 import { KeyRing } from './key-ring.js';
 
 /**
@@ -18,7 +18,7 @@ export class PasswordHasher implements OnApplicationShutdown {
   private readonly decoy: string;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
     private readonly keys: KeyRing,
   ) {
     this.decoy = `$2b$${String(config.bcryptCost).padStart(2, '0')}$${'abcdefghijklmnopqrstuu'}${'0'.repeat(31)}`;

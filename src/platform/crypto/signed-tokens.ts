@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { KeyObject } from 'node:crypto';
 import { Clock } from '../../kernel/clock.js';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 import { SigningKeys } from './signing-keys.js';
 
 /** How far the clock of the instance that made a token may be ahead of ours. */
@@ -19,7 +19,7 @@ export type VerifiedClaims = JWTPayload & { readonly sub: string; readonly iat: 
 export class SignedTokens {
   constructor(
     private readonly keys: SigningKeys,
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
     private readonly clock: Clock,
   ) {}
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 import { readKeyFile } from './signing-key.js';
 import { SigningKeys } from './signing-keys.js';
 
@@ -89,8 +89,8 @@ describe('a key file', () => {
 });
 
 describe('the keys of the server', () => {
-  const keysOf = (overrides: Partial<AppConfig>): SigningKeys =>
-    new SigningKeys(Object.assign(new AppConfig(), { jwtSecret: 'a secret' }, overrides));
+  const keysOf = (overrides: Partial<CryptoConfig>): SigningKeys =>
+    new SigningKeys(Object.assign(new CryptoConfig(), { jwtSecret: 'a secret' }, overrides));
 
   it('sign by the first private file, else by the secret', () => {
     const [privateEd, publicRsa] = [file(pkcs8(ed25519.privateKey)), file(spki(rsa.publicKey))];

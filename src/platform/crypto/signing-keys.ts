@@ -1,6 +1,6 @@
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from './crypto.config.js';
 import { isReadableByOthers, keyOfSecret, readKeyFile, type SigningKey } from './signing-key.js';
 
 export type PublicKey = JsonWebKey & { kid: string; alg: string; use: 'sig' };
@@ -14,7 +14,7 @@ export class SigningKeys {
   readonly signer: SigningKey & { readonly sign: KeyObject };
   private readonly byId: ReadonlyMap<string, SigningKey>;
 
-  constructor(config: AppConfig) {
+  constructor(config: CryptoConfig) {
     const files = config.jwtKeyFiles.map(readKeyFile);
     const secrets = [config.jwtSecret as string, ...config.jwtPreviousSecrets].map(keyOfSecret);
     const keys = [...files, ...secrets];

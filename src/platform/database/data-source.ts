@@ -25,7 +25,7 @@ import { ContextFacts1765100000000 } from '../../../migrations/1765100000000-con
 import { SessionSummaries1765110000000 } from '../../../migrations/1765110000000-session-summaries.js';
 import { TurnStatements1765200000000 } from '../../../migrations/1765200000000-turn-statements.js';
 import { BoundSessions1765300000000 } from '../../../migrations/1765300000000-bound-sessions.js';
-import type { AppConfig } from '../config/app-config.js';
+import type { DatabaseConfig } from './database.config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
 export const APP_ROLE = 'parley_app';
@@ -74,7 +74,11 @@ const shared = {
 } as const satisfies Partial<DataSourceOptions>;
 
 /** The application's pool: every connection starts as `parley_app`, whoever logs in, so no query ever runs as an owner. */
-export function appDataSource(config: AppConfig, entities: Entities, onIdleError: (error: Error) => void): DataSource {
+export function appDataSource(
+  config: DatabaseConfig,
+  entities: Entities,
+  onIdleError: (error: Error) => void,
+): DataSource {
   return new DataSource({
     ...shared,
     url: config.databaseUrl,

@@ -1,6 +1,6 @@
 import { type DynamicModule, Global, Logger, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type MixedList } from 'typeorm';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseConfig } from './database.config.js';
 import { Metrics } from '../observability/metrics.js';
 import { appDataSource } from './data-source.js';
 import { migrate } from './migrate.js';
@@ -29,7 +29,7 @@ export class DatabaseModule implements OnApplicationShutdown {
 
   static with(entities: MixedList<new () => unknown>): DynamicModule {
     const log = new Logger('Database');
-    const connect = async (config: AppConfig): Promise<DataSource> => {
+    const connect = async (config: DatabaseConfig): Promise<DataSource> => {
       if (config.databaseUrl === undefined) throw new Error('no database: DATABASE_URL is not set');
       if (config.migrateOnStart) {
         const ran = await migrate(config.databaseOwnerUrl ?? config.databaseUrl, config.databaseUrl);
@@ -41,7 +41,7 @@ export class DatabaseModule implements OnApplicationShutdown {
     return {
       module: DatabaseModule,
       providers: [
-        { provide: DataSource, useFactory: connect, inject: [AppConfig] },
+        { provide: DataSource, useFactory: connect, inject: [DatabaseConfig] },
         Pipeline,
         UnitOfWork,
         SystemScope,

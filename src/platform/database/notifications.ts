@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Client } from 'pg';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseConfig } from './database.config.js';
 import { APP_ROLE } from './data-source.js';
 
 const RECONNECT_MS = 500;
@@ -23,7 +23,7 @@ export class Notifications implements OnApplicationShutdown {
   /** Whether messages come; while they do not, whoever listens has to look by itself. */
   isListening = false;
 
-  constructor(private readonly config: AppConfig) {}
+  constructor(private readonly config: DatabaseConfig) {}
 
   /**
    * Calls `hear` for each message on the channel from now on. One listener a channel.

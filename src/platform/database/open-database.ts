@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import type { AppConfig } from '../config/app-config.js';
+import type { ServerConfig } from '../config/server.config.js';
 import { checkDatabase } from './check-database.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
+import type { DatabaseConfig } from './database.config.js';
 
 /** A database that answers; `close` gives it back. */
 export interface OpenDatabase {
@@ -17,7 +18,7 @@ export interface OpenDatabase {
  * owner can be asked before
  */
 export async function openDatabase(
-  config: AppConfig,
+  config: Pick<ServerConfig, 'dataDir'> & DatabaseConfig,
   willMigrate: boolean,
   log: (line: string) => void,
 ): Promise<OpenDatabase> {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Client } from 'pg';
 import { isId } from '../../kernel/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseConfig } from './database.config.js';
 import { APP_ROLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
 
@@ -69,7 +69,7 @@ export class TenantSnapshot {
 
 @Injectable()
 export class TenantSnapshots {
-  constructor(private readonly config: AppConfig) {}
+  constructor(private readonly config: DatabaseConfig) {}
 
   /** Whoever opens one closes it. `onLost` is called when the connection ends by itself. */
   async open(userId: string, onLost: (error: Error) => void): Promise<TenantSnapshot> {

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
-import type { AppConfig } from '../config/app-config.js';
+import type { ServerConfig } from '../config/server.config.js';
 
 /** The headers of every answer: Helmet's, asked for once, as nothing in a request changes them and asking costs 28 µs. */
-export function securityHeaders(config: AppConfig): Readonly<Record<string, string>> {
+export function securityHeaders(config: ServerConfig): Readonly<Record<string, string>> {
   const headers: Record<string, string> = { 'cache-control': 'no-store' };
   const recorder = {
     setHeader: (name: string, value: string) => void (headers[name.toLowerCase()] = value),

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { AppConfig } from '../config/app-config.js';
+import { ServerConfig } from '../config/server.config.js';
 import { Metrics } from '../observability/metrics.js';
 import { DueQueue } from './due-queue.js';
 
@@ -25,7 +25,7 @@ export class SseStreams implements OnApplicationShutdown {
   private readonly heartbeats: DueQueue<SseStream>;
   private readonly timer: NodeJS.Timeout;
 
-  constructor({ sseHeartbeatMs, sseStallMs }: AppConfig, metrics: Metrics) {
+  constructor({ sseHeartbeatMs, sseStallMs }: ServerConfig, metrics: Metrics) {
     this.stallMs = sseStallMs;
     this.heartbeats = new DueQueue(sseHeartbeatMs);
     this.timer = setInterval(() => this.beat(), sseHeartbeatMs / LOOKS_A_HEARTBEAT);

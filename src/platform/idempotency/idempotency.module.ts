@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseConfig } from '../database/database.config.js';
 import { Sweeps } from '../jobs/sweeps.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
@@ -13,7 +13,7 @@ const SWEEP_MS = 3_600_000;
   exports: [IdempotencyKeys, IdempotencyRepository, IdempotentWrites],
 })
 export class IdempotencyModule {
-  constructor(sweeps: Sweeps, keys: IdempotencyRepository, config: AppConfig) {
+  constructor(sweeps: Sweeps, keys: IdempotencyRepository, config: DatabaseConfig) {
     sweeps.every(SWEEP_MS, 'Old idempotency keys were not removed', () => keys.sweep(config.idempotencyKeepHours));
   }
 }

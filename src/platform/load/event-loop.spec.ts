@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { AppConfig } from '../config/app-config.js';
+import type { ServerConfig } from '../config/server.config.js';
 import { EventLoop } from './event-loop.js';
 
 const SAMPLE_MS = 500;
@@ -11,7 +11,7 @@ function block(ms: number): void {
 }
 
 it('notices a loop that turns less often than it looks, with any other timers, and when that is over', async () => {
-  const loop = new EventLoop({ maxEventLoopDelayMs: 300 } as AppConfig);
+  const loop = new EventLoop({ maxEventLoopDelayMs: 300 } as ServerConfig);
   // A timer that is due earlier makes all JavaScript's timers run before the one that measures.
   const other = setInterval(() => undefined, 1);
   await sleep(50);

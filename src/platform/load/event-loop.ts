@@ -1,6 +1,6 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { ServerConfig } from '../config/server.config.js';
 
 const SAMPLE_MS = 500;
 const RESOLUTION_MS = 10;
@@ -19,7 +19,7 @@ export class EventLoop implements OnApplicationShutdown {
   private counted = 0;
   private sum = 0;
 
-  constructor({ maxEventLoopDelayMs }: AppConfig) {
+  constructor({ maxEventLoopDelayMs }: ServerConfig) {
     if (maxEventLoopDelayMs === 0) return;
     this.delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     this.delays.enable();

@@ -1,17 +1,18 @@
 import { Global, Logger, Module } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { ServerConfig } from '../config/server.config.js';
 import { LogTransport } from './log.transport.js';
 import { MAIL_TRANSPORT, type MailTransport } from './mail-transport.js';
 import { Mailer } from './mailer.js';
+import { MailConfig } from './mail.config.js';
 
 /** What takes mails: SMTP where it is configured; else, outside production, the log; else nothing. Says so at start. */
-async function transportOf(config: AppConfig): Promise<MailTransport | null> {
+async function transportOf({ nodeEnv }: ServerConfig, config: MailConfig): Promise<MailTransport | null> {
   const log = new Logger('Mail');
   if (config.smtpUrl !== undefined) {
     const { SmtpTransport } = await import('./smtp.transport.js');
     return new SmtpTransport(config);
   }
-  if (config.nodeEnv === 'production') {
+  if (nodeEnv === 'production') {
     log.warn('SMTP_URL is not set: no mail is sent, and passwords can not be reset');
     return null;
   }
@@ -21,7 +22,7 @@ async function transportOf(config: AppConfig): Promise<MailTransport | null> {
 
 @Global()
 @Module({
-  providers: [Mailer, { provide: MAIL_TRANSPORT, inject: [AppConfig], useFactory: transportOf }],
+  providers: [Mailer, { provide: MAIL_TRANSPORT, inject: [ServerConfig, MailConfig], useFactory: transportOf }],
   exports: [Mailer],
 })
 export class MailModule {}

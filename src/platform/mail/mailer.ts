@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { AppConfig } from '../config/app-config.js';
+import { MailConfig } from './mail.config.js';
 import { type Mail, MAIL_TRANSPORT, MailRefused, type MailTransport } from './mail-transport.js';
 
 const MAX_WAITING = 1000;
@@ -35,7 +35,7 @@ export class Mailer implements BeforeApplicationShutdown {
 
   constructor(
     @Inject(MAIL_TRANSPORT) private readonly transport: MailTransport | null,
-    private readonly config: AppConfig,
+    private readonly config: MailConfig,
   ) {}
 
   /** Throws `mail_not_configured` on a server that sends none. */

@@ -1,5 +1,5 @@
 import { createTransport } from 'nodemailer';
-import type { AppConfig } from '../config/app-config.js';
+import type { MailConfig } from './mail.config.js';
 import { type Mail, MailRefused, type MailTransport } from './mail-transport.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -10,7 +10,7 @@ export class SmtpTransport implements MailTransport {
   private readonly transport: ReturnType<typeof createTransport>;
   private readonly from: string;
 
-  constructor(config: AppConfig) {
+  constructor(config: MailConfig) {
     this.transport = createTransport({
       url: config.smtpUrl,
       connectionTimeout: CONNECT_TIMEOUT_MS,

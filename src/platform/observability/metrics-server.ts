@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { ServerConfig } from '../config/server.config.js';
 import { Metrics } from './metrics.js';
 
 const TIMEOUT_MS = 5000;
@@ -18,7 +18,7 @@ export class MetricsServer implements OnApplicationShutdown {
 
   constructor(
     private readonly metrics: Metrics,
-    private readonly config: AppConfig,
+    private readonly config: ServerConfig,
   ) {}
 
   /** Listens, and answers with its port; null when METRICS_PORT is not set. Throws one line when it can not. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { AppConfig } from '../config/app-config.js';
+import { ServerConfig } from '../config/server.config.js';
 
 /**
  * What each label of a metric may say; anything else counts as `other`, so that there are never more series than are
@@ -25,7 +25,7 @@ export class Metrics {
   readonly contentType: string;
   private readonly registry = new Registry();
 
-  constructor({ metricsPort }: AppConfig) {
+  constructor({ metricsPort }: ServerConfig) {
     this.isOn = metricsPort !== undefined;
     this.contentType = this.registry.contentType;
     if (this.isOn) collectDefaultMetrics({ register: this.registry });

@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
-import type { AppConfig } from '../config/app-config.js';
+import type { ServerConfig } from '../config/server.config.js';
 
 /** Wherever these keys appear in a log object, up to two levels deep, their value is not written. */
 const SECRET_KEYS = [
@@ -24,7 +24,7 @@ const SECRET_KEYS = [
 ];
 
 /** Everything the server logs is one JSON line of pino, from here on; secrets are cut by key. */
-export function createLog(config: AppConfig): Logger {
+export function createLog(config: ServerConfig): Logger {
   return pino({
     level: config.logLevel,
     base: null,

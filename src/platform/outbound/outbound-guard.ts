@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
 import { buildConnector } from 'undici';
-import { AppConfig } from '../config/app-config.js';
+import { OutboundConfig } from './outbound.config.js';
 import { type AllowedHosts, HOST_NAME, isPublicAddress, parseAllowedHosts } from './address-policy.js';
 import { HOST_RESOLVER, type HostResolver } from './host-resolver.js';
 
@@ -33,7 +33,7 @@ export class OutboundGuard {
   private readonly connector: buildConnector.connector;
 
   constructor(
-    config: AppConfig,
+    config: OutboundConfig,
     @Inject(HOST_RESOLVER) private readonly resolve: HostResolver,
   ) {
     this.allowed = parseAllowedHosts(config.providerUrlAllow) as AllowedHosts;

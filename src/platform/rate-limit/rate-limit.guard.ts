@@ -1,16 +1,19 @@
-import { type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { type CanActivate, type ExecutionContext, Injectable, SetMetadata, type Type } from '@nestjs/common';
+import { ModuleRef, Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppConfig } from '../config/app-config.js';
 import { clientAddress } from './client-address.js';
 import { type RateLimit, RateLimiter, rateLimitHeaders } from './rate-limiter.js';
 
 const LIMIT = 'rateLimitByAddress';
 
-type LimitOf = (config: AppConfig) => RateLimit;
+type LimitOf = (modules: ModuleRef) => RateLimit;
 
-/** Limits how often one client address may ask a route. Routes whose limits have one name share their buckets. */
-export const LimitByAddress = (limit: LimitOf): MethodDecorator => SetMetadata(LIMIT, limit);
+/**
+ * Limits how often one client address may call a route. Routes whose limits have the same name share their buckets.
+ * @param settings the class of settings from which `limit` takes its count
+ */
+export const LimitByAddress = <T>(settings: Type<T>, limit: (settings: T) => RateLimit): MethodDecorator =>
+  SetMetadata(LIMIT, (modules: ModuleRef) => limit(modules.get(settings, { strict: false })));
 
 /**
  * Refuses with `rate_limited` what comes too often from one address, before anything else is looked at, and tells in the
@@ -21,11 +24,11 @@ export class RateLimitGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly limiter: RateLimiter,
-    private readonly config: AppConfig,
+    private readonly modules: ModuleRef,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.config);
+    const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.modules);
     return limit === undefined || this.take(limit, context);
   }
 

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from '../crypto/crypto.config.js';
 import { Notifications } from '../database/notifications.js';
 import { Sweeps } from '../jobs/sweeps.js';
 import { Watch } from '../jobs/watch.js';
@@ -23,7 +23,7 @@ export class RevocationsJob implements OnApplicationBootstrap, OnApplicationShut
     private readonly rows: RevocationsRepository,
     private readonly notifications: Notifications,
     private readonly sweeps: Sweeps,
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {

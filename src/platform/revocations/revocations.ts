@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
-import { AppConfig } from '../config/app-config.js';
+import { CryptoConfig } from '../crypto/crypto.config.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { RevocationsRepository } from './revocations.repository.js';
 
@@ -25,7 +25,7 @@ export class Revocations {
     private readonly unitOfWork: UnitOfWork,
     private readonly rows: RevocationsRepository,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly config: CryptoConfig,
   ) {}
 
   /**

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { newId } from '../../../kernel/ids.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import type { ContentKey } from '../../../platform/crypto/content-keys.js';
 import { TokenCounter } from '../../../platform/tokens/token-counter.js';
 import { LlmError } from '../../llm/public/llm-error.js';
@@ -62,7 +62,7 @@ export class SessionSummaries {
     private readonly windows: ModelWindows,
     private readonly calls: SideCalls,
     private readonly tokens: TokenCounter,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
   ) {}
 
   /**

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Cancellation, toAbortSignal } from '../../../kernel/cancellation.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import type { LlmParams } from '../../llm/public/llm-provider.js';
 import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
@@ -39,7 +39,7 @@ export class TurnContexts {
     private readonly windows: ModelWindows,
     private readonly sizes: TextSizes,
     private readonly summaries: SessionSummaries,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
   ) {}
 
   /** With what is there. Made once, and then the turn lets go of it: it may be a hundred times as large as the rest. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import type { Notifications } from '../../../platform/database/notifications.js';
 import { DatabaseFanout } from './turn-fanout.js';
 import type { LiveTurn } from './live-turn.js';
@@ -31,7 +31,7 @@ class World {
     };
     this.mirrors = new TurnMirrors(
       store as unknown as TurnStore,
-      Object.assign(new AppConfig(), { turnFlushMs: FLUSH_MS }),
+      Object.assign(new ChatConfig(), { turnFlushMs: FLUSH_MS }),
       this.notifications as Notifications,
       new DatabaseFanout(),
     );

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import { Notifications } from '../../../platform/database/notifications.js';
 import { TURN_FANOUT, type TurnFanout, type TurnLine } from './turn-fanout.js';
 import { LiveTurn, type Position } from './live-turn.js';
@@ -41,7 +41,7 @@ export class TurnMirrors {
 
   constructor(
     private readonly store: TurnStore,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
     private readonly notifications: Notifications,
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
   ) {}

@@ -3,7 +3,7 @@ import type { Cancellation } from '../../../kernel/cancellation.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { UsageConfig } from '../../usage/public/usage.config.js';
 import { TokenCounter } from '../../../platform/tokens/token-counter.js';
 import { LlmError, type LlmErrorCode } from '../../llm/public/llm-error.js';
 import { toAppError } from '../../llm/public/to-app-error.js';
@@ -25,7 +25,7 @@ export class ModelCall {
     private readonly providers: ProjectProviders,
     private readonly tokens: TokenCounter,
     private readonly contexts: TurnContexts,
-    private readonly config: AppConfig,
+    private readonly config: UsageConfig,
   ) {}
 
   /**

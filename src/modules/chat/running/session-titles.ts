@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { LlmError } from '../../llm/public/llm-error.js';
 import type { Generation, LlmProvider } from '../../llm/public/llm-provider.js';
@@ -35,7 +35,7 @@ export class SessionTitles {
     private readonly sessions: SessionsRepository,
     private readonly unitOfWork: UnitOfWork,
     private readonly calls: SideCalls,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
   ) {}
 
   /** Asks the title model when config names one. Never throws, never replaces a name that a person gave. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ServerConfig } from '../../../platform/config/server.config.js';
 import { Notifications } from '../../../platform/database/notifications.js';
 import { type LiveTurn, TurnAbort } from '../following/live-turn.js';
 import { sealText } from '../storage/sealed-content.js';
@@ -9,6 +9,7 @@ import { TurnMetrics } from './turn-metrics.js';
 import { TurnMirrors } from '../following/turn-mirrors.js';
 import { parseNotice, TURN_CHANNEL } from '../following/turn-notices.js';
 import { type RunningTurn, TurnRunner } from './turn-runner.js';
+import { ChatConfig } from '../public/chat.config.js';
 
 const BATCH = 20;
 /** How long the end of the server waits for takeovers that have begun. */
@@ -36,7 +37,8 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     private readonly mirrors: TurnMirrors,
     private readonly metrics: TurnMetrics,
     private readonly notifications: Notifications,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
+    private readonly server: ServerConfig,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -57,7 +59,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     this.isLeaving = true;
     // One that is under way could otherwise claim back what is handed over below, for a whole lease.
     await Promise.race([this.takeovers, sleep(TAKEOVER_WAIT_MS, undefined, { ref: false })]);
-    const isDone = await this.runner.drain(this.config.shutdownGraceMs);
+    const isDone = await this.runner.drain(this.server.shutdownGraceMs);
     this.isStopped = true;
     for (const timer of this.timers) clearTimeout(timer);
     this.mirrors.close();

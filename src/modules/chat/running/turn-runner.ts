@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
 import { Bulkhead } from '../../../platform/load/bulkhead.js';
 import { EventLoop } from '../../../platform/load/event-loop.js';
 import { UsageRecorder } from '../../usage/public/usage-recorder.js';
@@ -15,6 +14,8 @@ import { type ClaimedTurn, type SavedText, TurnClaims } from '../storage/turn-cl
 import { placeOf, type OpenTurn, type Outcome, type Settled } from '../storage/open-turn.js';
 import { TurnMetrics } from './turn-metrics.js';
 import { TurnStore } from '../storage/turn-store.js';
+import { LlmConfig } from '../../llm/public/llm.config.js';
+import { ChatConfig } from '../public/chat.config.js';
 
 /** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
 const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];
@@ -59,9 +60,10 @@ export class TurnRunner {
     private readonly metrics: TurnMetrics,
     @Inject(TURN_FANOUT) private readonly fanout: TurnFanout,
     private readonly loop: EventLoop,
-    private readonly config: AppConfig,
+    { maxTurns }: ChatConfig,
+    private readonly config: LlmConfig,
   ) {
-    this.places = new Bulkhead(config.maxTurns);
+    this.places = new Bulkhead(maxTurns);
     metrics.watchRunning(() => this.turns.size);
   }
 

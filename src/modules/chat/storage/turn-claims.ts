@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { newId } from '../../../kernel/ids.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ChatConfig } from '../public/chat.config.js';
 import { Pipeline } from '../../../platform/database/pipeline.js';
 import { SystemScope } from '../../../platform/database/system-scope.js';
 import * as sql from './claim-statements.js';
@@ -47,7 +47,7 @@ export class TurnClaims {
   constructor(
     private readonly pipeline: Pipeline,
     private readonly system: SystemScope,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
   ) {}
 
   /**

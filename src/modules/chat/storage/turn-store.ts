@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { newId } from '../../../kernel/ids.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
 import { type ContentKey, ContentKeys } from '../../../platform/crypto/content-keys.js';
 import { Pipeline } from '../../../platform/database/pipeline.js';
 import type { Answer, Statement } from '../../../platform/database/statement.js';
@@ -34,6 +33,8 @@ import { SealedContent } from './sealed-content.js';
 import { SealedPlaces } from './sealed-places.js';
 import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
 import * as sql from './turn-statements.js';
+import { LimitsConfig } from '../../limits/public/limits.config.js';
+import { ChatConfig } from '../public/chat.config.js';
 
 type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId' | 'apiKeyId'>>;
 
@@ -48,7 +49,8 @@ export class TurnStore {
     private readonly contentKeys: ContentKeys,
     private readonly contents: SealedContent,
     private readonly places: SealedPlaces,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
+    private readonly limits: LimitsConfig,
   ) {}
 
   /**
@@ -262,7 +264,7 @@ export class TurnStore {
     answerId: string,
     { params }: TurnRequest,
   ): Statement {
-    const { defaultPlan, usualOutputTokens } = this.config;
+    const { defaultPlan, usualOutputTokens } = this.limits;
     const limits = [apiKeyId, defaultPlan, params.max_output_tokens ?? null, usualOutputTokens];
     const values = [...this.valuesOfContext(userId, messageId, known), answerId, this.budgets.rules, ...limits];
     return { ...statement, values };

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
 import { type IdempotencyKey, requireSameRequest } from '../../../platform/idempotency/idempotency-key.js';
 import { IdempotencyRepository } from '../../../platform/idempotency/idempotency.repository.js';
 import type { Allowance } from '../../../platform/rate-limit/rate-limiter.js';
@@ -19,6 +18,8 @@ import { TurnRunner } from '../running/turn-runner.js';
 import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from '../storage/open-turn.js';
 import { TurnStore } from '../storage/turn-store.js';
 import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
+import { PromptsConfig } from '../../prompts/public/prompts.config.js';
+import { ChatConfig } from '../public/chat.config.js';
 
 /** How long a stop waits for its end; then it answers with the message as it is. */
 const STOP_WAIT_MS = 15_000;
@@ -44,7 +45,8 @@ export class TurnsService {
     private readonly mirrors: TurnMirrors,
     private readonly keys: IdempotencyRepository,
     private readonly tokens: TokenCounter,
-    private readonly config: AppConfig,
+    private readonly config: ChatConfig,
+    private readonly prompts: PromptsConfig,
   ) {}
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
@@ -165,7 +167,7 @@ export class TurnsService {
 
   private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {
     const { text, parts, images } = splitContent(message);
-    const max = this.config.messageMaxChars;
+    const max = this.prompts.messageMaxChars;
     if (text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
     return {
       content: text,

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { LimitsConfig } from './limits.config.js';
 import type { Plan } from '../plan.entity.js';
 import { PlansRepository } from '../plans.repository.js';
 
@@ -17,7 +17,7 @@ export type UserLimits = MinuteLimits & { readonly plan: string | null };
 export class Plans implements OnApplicationBootstrap {
   constructor(
     private readonly plans: PlansRepository,
-    private readonly config: AppConfig,
+    private readonly config: LimitsConfig,
   ) {}
 
   /** A name that is spelled wrong must not turn out as no limit for anybody. */

@@ -1,6 +1,6 @@
 import { Clock } from '../../../kernel/clock.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { type AppConfig, defaultConfig } from '../../../app-config.js';
 import { systemResolver } from '../../../platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError } from './llm-error.js';
@@ -8,8 +8,14 @@ import { LlmProviders } from './llm-providers.js';
 import { toAppError } from './to-app-error.js';
 
 function providers(settings: Partial<AppConfig>): LlmProviders {
-  const config = Object.assign(new AppConfig(), settings);
-  return new LlmProviders(config, new OutboundGuard(config, systemResolver), new Circuits(new Clock(), config));
+  const config = Object.assign(defaultConfig(), settings);
+  return new LlmProviders(
+    config,
+    config,
+    config,
+    new OutboundGuard(config, systemResolver),
+    new Circuits(new Clock(), config),
+  );
 }
 
 describe('LlmProviders', () => {

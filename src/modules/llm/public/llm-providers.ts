@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Agent } from 'undici';
 import type { AnswererName, ProviderName } from '../../../kernel/provider-name.js';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { ServerConfig } from '../../../platform/config/server.config.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
 import { Bulkhead } from '../../../platform/load/bulkhead.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
@@ -16,6 +16,8 @@ import { type FailoverNotice, type FallbackTarget, WithFailover } from '../resil
 import { type RetryNotice, WithRetry } from '../resilience/with-retry.js';
 import { LlmError, type LlmErrorCode } from './llm-error.js';
 import type { LlmProvider, LlmUsage } from './llm-provider.js';
+import { OutboundConfig } from '../../../platform/outbound/outbound.config.js';
+import { LlmConfig } from './llm.config.js';
 
 /** A call as its `attempt` announced it. */
 export interface AskedCall {
@@ -46,13 +48,15 @@ export class LlmProviders {
   private readonly guardedSockets: Agent;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: LlmConfig,
+    private readonly outbound: OutboundConfig,
+    { nodeEnv }: ServerConfig,
     private readonly guard: OutboundGuard,
     private readonly circuits: Circuits,
   ) {
-    this.sockets = new Agent({ connect: { timeout: config.llmConnectTimeoutMs }, ...SOCKET_OPTIONS });
+    this.sockets = new Agent({ connect: { timeout: outbound.llmConnectTimeoutMs }, ...SOCKET_OPTIONS });
     this.guardedSockets = new Agent({ connect: guard.connect, ...SOCKET_OPTIONS });
-    const { openaiApiKey, openrouterApiKey, nodeEnv, offlineDelayMs } = config;
+    const { openaiApiKey, openrouterApiKey, offlineDelayMs } = config;
     if (openaiApiKey !== undefined) {
       const settings = this.settings(config.openaiBaseUrl, openaiApiKey, config.openaiModel);
       this.byName.set('openai', this.patient(new OpenAiProvider(settings)));
@@ -138,7 +142,8 @@ export class LlmProviders {
   }
 
   private settings(baseUrl: string, apiKey: string, model: string): HttpProviderSettings {
-    const { llmConnectTimeoutMs, llmFirstTokenTimeoutMs, llmMaxAnswerChars } = this.config;
+    const { llmFirstTokenTimeoutMs, llmMaxAnswerChars } = this.config;
+    const { llmConnectTimeoutMs } = this.outbound;
     return {
       baseUrl,
       apiKey,

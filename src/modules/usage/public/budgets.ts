@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../../platform/config/app-config.js';
 import type { BudgetState, Limits } from '../budget-state.js';
 import { BudgetsRepository } from '../budgets.repository.js';
+import { TurnDefaults } from './turn-defaults.js';
+import { UsageConfig } from './usage.config.js';
 
 export type { BudgetState, Limits };
 
@@ -34,14 +35,15 @@ export class Budgets {
 
   constructor(
     private readonly budgets: BudgetsRepository,
-    config: AppConfig,
+    config: UsageConfig,
+    turn: TurnDefaults,
   ) {
     this.rules = JSON.stringify({
-      provider: config.llmProvider ?? 'offline',
-      models: { openai: config.openaiModel, openrouter: config.openrouterModel, offline: 'offline' },
+      provider: turn.llmProvider ?? 'offline',
+      models: { openai: turn.openaiModel, openrouter: turn.openrouterModel, offline: 'offline' },
       tokensPerPrompt: TOKENS_PER_PROMPT,
       outputTokens: config.budgetOutputTokens,
-      contextTokens: config.contextTokens,
+      contextTokens: turn.contextTokens,
       takesUnpriced: config.budgetUnpricedModels === 'allow',
     });
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../../platform/config/app-config.js';
+import { UsageConfig } from './usage.config.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { BudgetsRepository, type WorstCase } from '../budgets.repository.js';
 import type { UsagePlace } from './used-call.js';
@@ -14,7 +14,7 @@ export class SideBudgets {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly budgets: BudgetsRepository,
-    config: AppConfig,
+    config: UsageConfig,
   ) {
     this.takesUnpriced = config.budgetUnpricedModels === 'allow';
   }

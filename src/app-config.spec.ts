@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AppConfig } from './app-config.js';
-import { ConfigError, loadConfig } from './load-config.js';
-import { variableDefinitions } from './variable.decorator.js';
+import { type AppConfig, defaultConfig, loadConfig, SETTINGS_GROUPS } from './app-config.js';
+import { ConfigError } from './platform/config/settings.js';
+import { variablesOf } from './platform/config/variable.decorator.js';
 
+const VARIABLES = SETTINGS_GROUPS.flatMap((group) => variablesOf(group));
 type Env = Record<string, string | undefined>;
 
 const STRONG = 'k3-Vt9xQ2mLw8Rz0bYc6Hd1Jf5Ng7Ps4Ua_eIoXt';
@@ -51,7 +52,7 @@ const namesOf = (start: () => AppConfig): string[] => problemsOf(start).map((lin
 describe('loadConfig', () => {
   it('needs nothing in development', () => {
     const { jwtSecret, passwordPepper, masterKeys, ...rest } = load();
-    expect(rest).toEqual({ ...new AppConfig(), dataDir: join(dir, 'data') });
+    expect(rest).toEqual({ ...defaultConfig(), dataDir: join(dir, 'data') });
     expect(jwtSecret).toBeDefined();
     expect(passwordPepper).toBeDefined();
     expect(masterKeys).toMatch(/^1:[\w+/]{43}=$/);
@@ -78,15 +79,15 @@ describe('loadConfig', () => {
   });
 
   it('takes an empty variable for an absent one, as compose files write them', () => {
-    const empty = Object.fromEntries(variableDefinitions().map(({ name }) => [name, ' ']));
+    const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ' ']));
     expect(loadConfig({ ...empty, DATA_DIR: join(dir, 'data') })).toMatchObject({
-      port: new AppConfig().port,
+      port: defaultConfig().port,
       corsOrigins: [],
     });
   });
 
   it('ignores variables that are not ours', () => {
-    expect(load({ PATH: '/bin', PORTS: 'x' }).port).toBe(new AppConfig().port);
+    expect(load({ PATH: '/bin', PORTS: 'x' }).port).toBe(defaultConfig().port);
   });
 
   it.each<[string, string]>([
@@ -178,7 +179,7 @@ describe('loadConfig', () => {
       // Checked against others, below.
       ...['OPENAI_API_KEY', 'OPENROUTER_API_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_OWNER_URL'],
     ]);
-    for (const { name } of variableDefinitions()) {
+    for (const { name } of VARIABLES) {
       if (free.has(name)) continue;
       const wrong = ['CORS_ORIGINS', 'PROVIDER_URL_ALLOW'].includes(name) ? '*' : 'wrong';
       expect(inOurFolder(() => namesOf(() => load({ [name]: wrong })))).toEqual([name]);
@@ -195,7 +196,7 @@ describe('loadConfig', () => {
 
   it('never repeats a value, for it may be a secret that slipped into another variable', () => {
     const canary = 'canary-1234';
-    for (const { name } of variableDefinitions()) {
+    for (const { name } of VARIABLES) {
       let said: string;
       try {
         load({ [name]: canary, DATA_DIR: join(dir, 'data') });
@@ -255,6 +256,13 @@ describe('production', () => {
     expect(new Set(namesOf(() => loadConfig({ NODE_ENV: 'production' })))).toEqual(
       new Set(['JWT_SECRET', 'PASSWORD_PEPPER', 'MASTER_KEYS', 'LLM_PROVIDER', 'DATABASE_URL']),
     );
+  });
+});
+
+describe('settings of several groups that need each other', () => {
+  it('are named together with everything else that is wrong', () => {
+    const wrong = { REQUIRE_VERIFIED_EMAIL: 'true', PORT: 'x' };
+    expect(namesOf(() => production(wrong))).toEqual(['PORT', 'SMTP_URL']);
   });
 });
 
