@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import { ExtractJwt, Strategy } from 'passport-jwt';
+import { Strategy } from 'passport-jwt';
 import type { Actor } from '../../kernel/actor.js';
 import { type AccessTokenFacts, AccessTokens } from './access-tokens.js';
+import { bearerTokenIn } from './bearer-token.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 type Verifier = (
@@ -26,7 +27,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     private readonly verified: VerifiedTokens,
   ) {
     super({
-      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      jwtFromRequest: ({ headers }: FastifyRequest) => bearerTokenIn(headers.authorization),
       secretOrKey: tokens as unknown as Buffer,
       passReqToCallback: true,
     });
@@ -34,9 +35,8 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 
   validate({ headers }: FastifyRequest, facts: AccessTokenFacts | null): Actor | false {
     if (facts === null) return false;
-    if (headers.authorization !== undefined) {
-      this.verified.remember(headers.authorization, facts.actor, facts.expiresAtMs);
-    }
+    const token = bearerTokenIn(headers.authorization);
+    if (token !== null) this.verified.remember(token, facts.actor, facts.expiresAtMs);
     return facts.actor;
   }
 }
