@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Message } from '../modules/chat/public/message.dto.js';
+import type { MessageResponse } from '../modules/chat/public/message.dto.js';
 import type {
   MessageDeltaEvent,
   TurnCompletedEvent,
@@ -121,7 +121,7 @@ async function showHistory(client: DemoClient, paper: Paper, sessionId: string):
   paper.heading('The conversation as it is stored');
   const path = `/chat/sessions/${sessionId}/messages`;
   paper.request('GET', path);
-  const { data } = await client.request<{ data: Message[] }>('GET', path);
+  const { data } = await client.request<{ data: MessageResponse[] }>('GET', path);
   paper.result(`${data.length} messages, oldest first`);
   for (const message of data) {
     paper.aside(`  ${message.role === 'user' ? 'user' : `assistant, ${described(message)}`}`);
@@ -130,13 +130,13 @@ async function showHistory(client: DemoClient, paper: Paper, sessionId: string):
 }
 
 /** The history is there to be recognised, not to be read again. */
-function excerpt(content: Message['content']): string {
+function excerpt(content: MessageResponse['content']): string {
   const text = typeof content === 'string' ? content : JSON.stringify(content);
   const line = text.replaceAll(/\s+/g, ' ');
   return line.length <= 200 ? line : `${line.slice(0, line.lastIndexOf(' ', 200))} …`;
 }
 
-function described({ provider, model, status, usage }: Message): string {
+function described({ provider, model, status, usage }: MessageResponse): string {
   const name = model === provider || model === null ? provider : `${provider}, ${model}`;
   const tokens = usage === null ? '' : `, ${usage.input_tokens} tokens in, ${usage.output_tokens} out`;
   return `${status} (${name}${tokens})`;

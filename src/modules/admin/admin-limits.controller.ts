@@ -5,7 +5,13 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { MinuteLimits, NamedPlan } from '../limits/public/plans.js';
-import { AccountLimits, Plan, PlanList, PutAccountLimitsRequest, PutPlanRequest } from './admin-limits.dto.js';
+import {
+  AccountLimitsResponse,
+  PlanResponse,
+  PlanList,
+  PutAccountLimitsRequest,
+  PutPlanRequest,
+} from './admin-limits.dto.js';
 import { AdminGuard } from './admin.guard.js';
 import { type AccountLimitsRow, AdminService } from './admin.service.js';
 
@@ -25,31 +31,31 @@ export class AdminLimitsController {
 
   @Put('plans')
   @ApiOperation({ operationId: 'putPlan', summary: 'Make a plan, or change it for all who have it' })
-  @ApiOkResponse({ type: Plan })
+  @ApiOkResponse({ type: PlanResponse })
   @ApiProblems('validation_failed')
-  async putPlan(@CurrentActor() actor: Actor, @Body() body: PutPlanRequest): Promise<Plan> {
+  async putPlan(@CurrentActor() actor: Actor, @Body() body: PutPlanRequest): Promise<PlanResponse> {
     return presentPlan(await this.admin.putPlan(actor, { name: body.name, ...toLimits(body) }));
   }
 
   @Get('users/:user_id/limits')
   @ApiIds('user_id')
   @ApiOperation({ operationId: 'getAccountLimits', summary: 'The plan and the limits of an account' })
-  @ApiOkResponse({ type: AccountLimits })
+  @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found')
-  async getLimits(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountLimits> {
+  async getLimits(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountLimitsResponse> {
     return presentLimits(await this.admin.getLimits(actor, userId));
   }
 
   @Put('users/:user_id/limits')
   @ApiIds('user_id')
   @ApiOperation({ operationId: 'putAccountLimits', summary: 'Set the plan and the limits of an account' })
-  @ApiOkResponse({ type: AccountLimits })
+  @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found', 'validation_failed')
   async putLimits(
     @CurrentActor() actor: Actor,
     @IdParam('user_id') userId: string,
     @Body() body: PutAccountLimitsRequest,
-  ): Promise<AccountLimits> {
+  ): Promise<AccountLimitsResponse> {
     return presentLimits(await this.admin.setLimits(actor, userId, { plan: body.plan ?? null, ...toLimits(body) }));
   }
 }
@@ -58,14 +64,14 @@ function toLimits({ requests_per_minute: requests, tokens_per_minute: tokens }: 
   return { requestsPerMinute: requests ?? null, tokensPerMinute: tokens ?? null };
 }
 
-function presentPlan({ name, ...limits }: NamedPlan): Plan {
+function presentPlan({ name, ...limits }: NamedPlan): PlanResponse {
   return { name, ...present(limits) };
 }
 
-function presentLimits({ plan, inForce, ...limits }: AccountLimitsRow): AccountLimits {
+function presentLimits({ plan, inForce, ...limits }: AccountLimitsRow): AccountLimitsResponse {
   return { plan, ...present(limits), in_force: presentPlan(inForce) };
 }
 
-function present({ requestsPerMinute, tokensPerMinute }: MinuteLimits): Omit<Plan, 'name'> {
+function present({ requestsPerMinute, tokensPerMinute }: MinuteLimits): Omit<PlanResponse, 'name'> {
   return { requests_per_minute: requestsPerMinute, tokens_per_minute: tokensPerMinute };
 }

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsOptional, IsString, Matches } from 'class-validator';
 import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 
@@ -35,7 +35,8 @@ export class PutAccountLimitsRequest {
   tokens_per_minute?: number | null;
 }
 
-export class Plan {
+@ApiSchema({ name: 'Plan' })
+export class PlanResponse {
   @ApiProperty(name)
   name: string;
 
@@ -47,11 +48,12 @@ export class Plan {
 }
 
 export class PlanList {
-  @ApiProperty({ type: [Plan], description: 'By name, all of them.' })
-  data: Plan[];
+  @ApiProperty({ type: [PlanResponse], description: 'By name, all of them.' })
+  data: PlanResponse[];
 }
 
-export class AccountLimits {
+@ApiSchema({ name: 'AccountLimits' })
+export class AccountLimitsResponse {
   @ApiProperty({ type: String, nullable: true, description: 'null is the default plan.' })
   plan: string | null;
 
@@ -61,6 +63,6 @@ export class AccountLimits {
   @ApiProperty({ type: 'integer', nullable: true, description: "In place of the plan's; null leaves it to the plan." })
   tokens_per_minute: number | null;
 
-  @ApiProperty({ type: Plan, description: 'What holds in the end, and by which plan.' })
-  in_force: Plan;
+  @ApiProperty({ type: PlanResponse, description: 'What holds in the end, and by which plan.' })
+  in_force: PlanResponse;
 }

@@ -10,7 +10,14 @@ import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
 import { Budget, presentBudget, SetBudgetCapRequest, toCaps } from '../usage/public/budget.dto.js';
 import type { AccountRow } from '../users/public/user-administration.js';
-import { Account, AccountPage, AccountUsage, AccountUsagePage, ListAccountsQuery, UsageQuery } from './admin.dto.js';
+import {
+  AccountResponse,
+  AccountPage,
+  AccountUsage,
+  AccountUsagePage,
+  ListAccountsQuery,
+  UsageQuery,
+} from './admin.dto.js';
 import { AdminGuard } from './admin.guard.js';
 import type { UsageRow } from './admin.service.js';
 import { AdminService } from './admin.service.js';
@@ -32,7 +39,7 @@ export class AdminController {
   @ApiOperation({ operationId: 'listAccounts', summary: 'All accounts, newest first' })
   @ApiOkResponse({ type: AccountPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  async listUsers(@CurrentActor() actor: Actor, @Query() query: ListAccountsQuery): Promise<Page<Account>> {
+  async listUsers(@CurrentActor() actor: Actor, @Query() query: ListAccountsQuery): Promise<Page<AccountResponse>> {
     const emailPrefix = query.email?.trim().toLowerCase() ?? null;
     const isDisabled = query.status === undefined ? null : query.status === 'disabled';
     const scope = `accounts ${isDisabled} ${emailPrefix}`;
@@ -44,9 +51,9 @@ export class AdminController {
   @Get('users/:user_id')
   @ApiIds('user_id')
   @ApiOperation({ operationId: 'getAccount', summary: 'One account' })
-  @ApiOkResponse({ type: Account })
+  @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
-  async getUser(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Account> {
+  async getUser(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
     return present(await this.admin.getUser(actor, userId));
   }
 
@@ -54,9 +61,9 @@ export class AdminController {
   @HttpCode(200)
   @ApiIds('user_id')
   @ApiOperation({ operationId: 'disableAccount', summary: 'Refuse an account, and end all its sign-ins' })
-  @ApiOkResponse({ type: Account })
+  @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found', 'own_account')
-  async disable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Account> {
+  async disable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
     return present(await this.admin.disable(actor, userId));
   }
 
@@ -64,9 +71,9 @@ export class AdminController {
   @HttpCode(200)
   @ApiIds('user_id')
   @ApiOperation({ operationId: 'enableAccount', summary: 'Let an account in again' })
-  @ApiOkResponse({ type: Account })
+  @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
-  async enable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Account> {
+  async enable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
     return present(await this.admin.enable(actor, userId));
   }
 
@@ -114,7 +121,7 @@ export class AdminController {
   }
 }
 
-function present({ id, email, role, disabledAt, createdAt }: AccountRow): Account {
+function present({ id, email, role, disabledAt, createdAt }: AccountRow): AccountResponse {
   return {
     id,
     email,

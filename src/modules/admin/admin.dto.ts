@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
@@ -32,7 +32,8 @@ export class UsageQuery extends PageQuery {
 }
 
 /** An account as admins see it. */
-export class Account {
+@ApiSchema({ name: 'Account' })
+export class AccountResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -53,8 +54,8 @@ export class Account {
 }
 
 export class AccountPage {
-  @ApiProperty({ type: [Account] })
-  data: Account[];
+  @ApiProperty({ type: [AccountResponse] })
+  data: AccountResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsOptional, IsRFC3339, IsString, IsUUID } from 'class-validator';
 import { type Scope, SCOPES } from '../../kernel/actor.js';
 import { Length } from '../../platform/http/length.decorator.js';
@@ -45,7 +45,8 @@ export class CreateApiKeyRequest {
   tokens_per_minute?: number | null;
 }
 
-export class ApiKey {
+@ApiSchema({ name: 'ApiKey' })
+export class ApiKeyResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -82,7 +83,8 @@ export class ApiKey {
   expires_at: string | null;
 }
 
-export class NewApiKey extends ApiKey {
+@ApiSchema({ name: 'NewApiKey' })
+export class NewApiKeyResponse extends ApiKeyResponse {
   @ApiProperty({
     type: String,
     nullable: true,
@@ -93,8 +95,8 @@ export class NewApiKey extends ApiKey {
 }
 
 export class ApiKeyPage {
-  @ApiProperty({ type: [ApiKey] })
-  data: ApiKey[];
+  @ApiProperty({ type: [ApiKeyResponse] })
+  data: ApiKeyResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

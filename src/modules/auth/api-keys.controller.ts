@@ -7,8 +7,8 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
-import { ApiKey, ApiKeyPage, CreateApiKeyRequest, NewApiKey } from './api-key.dto.js';
-import type { ApiKey as ApiKeyRow } from './api-key.entity.js';
+import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, NewApiKeyResponse } from './api-key.dto.js';
+import type { ApiKey } from './api-key.entity.js';
 import { ApiKeysService } from './api-keys.service.js';
 
 @ApiTags('Auth')
@@ -23,9 +23,9 @@ export class ApiKeysController {
   @Post()
   @ShownOnce('key')
   @ApiOperation({ operationId: 'createApiKey', summary: 'Make an API key; it is shown this once' })
-  @ApiCreatedResponse({ type: NewApiKey })
+  @ApiCreatedResponse({ type: NewApiKeyResponse })
   @ApiProblems('not_found', 'validation_failed')
-  async create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyRequest): Promise<NewApiKey> {
+  async create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyRequest): Promise<NewApiKeyResponse> {
     const { row, key } = await this.keys.create(actor, body);
     return { ...presentApiKey(row), key };
   }
@@ -34,7 +34,7 @@ export class ApiKeysController {
   @ApiOperation({ operationId: 'listApiKeys', summary: 'API keys, newest first' })
   @ApiOkResponse({ type: ApiKeyPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ApiKey>> {
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ApiKeyResponse>> {
     const scope = `api-keys ${actor.userId}`;
     const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
     const rows = await this.keys.list(actor, beforeId, query.limit);
@@ -52,7 +52,7 @@ export class ApiKeysController {
   }
 }
 
-function presentApiKey(key: ApiKeyRow): ApiKey {
+function presentApiKey(key: ApiKey): ApiKeyResponse {
   return {
     id: key.id,
     name: key.name,

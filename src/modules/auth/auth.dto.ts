@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer';
 import { IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
-import { User } from '../users/public/user.dto.js';
+import { UserResponse } from '../users/public/user.dto.js';
 import { IsEmailAddress } from './email.decorator.js';
 
 /** Addresses are compared in lower case; what surrounds them is a slip of the hand. */
@@ -160,7 +160,7 @@ export class VerifyEmailRequest {
 /** The answer to signing in, in the form of OAuth2 (RFC 6749, 5.1). */
 export class SignedIn {
   @ApiProperty()
-  user: User;
+  user: UserResponse;
 
   @ApiProperty({ description: 'Goes into `Authorization: Bearer …`.' })
   access_token: string;

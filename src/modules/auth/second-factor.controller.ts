@@ -7,12 +7,12 @@ import { NoIdempotency } from '../../platform/idempotency/idempotency.intercepto
 import {
   ConfirmSecondFactorRequest,
   RecoveryCodes,
-  SecondFactor,
+  SecondFactorResponse,
   SecondFactorOffer,
   SecondFactorProof,
   StartSecondFactorRequest,
 } from './second-factor.dto.js';
-import type { SecondFactor as SecondFactorRow } from './second-factor.entity.js';
+import type { SecondFactor } from './second-factor.entity.js';
 import { SecondFactorService } from './second-factor.service.js';
 
 // No answer here is kept for an Idempotency-Key: it would keep secrets, and a wrong code must count though it is refused.
@@ -24,8 +24,8 @@ export class SecondFactorController {
 
   @Get()
   @ApiOperation({ operationId: 'getSecondFactor', summary: 'Whether sign-in asks for a code beside the password' })
-  @ApiOkResponse({ type: SecondFactor })
-  async get(@CurrentActor() actor: Actor): Promise<SecondFactor> {
+  @ApiOkResponse({ type: SecondFactorResponse })
+  async get(@CurrentActor() actor: Actor): Promise<SecondFactorResponse> {
     return present(await this.secondFactor.find(actor));
   }
 
@@ -73,7 +73,7 @@ export class SecondFactorController {
   }
 }
 
-function present(factor: SecondFactorRow | null): SecondFactor {
+function present(factor: SecondFactor | null): SecondFactorResponse {
   return {
     enabled: factor !== null,
     enabled_at: factor?.confirmedAt?.toISOString() ?? null,

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { IsString, MaxLength } from 'class-validator';
 
 const password = { format: 'password', example: 'correct horse battery' };
@@ -46,7 +46,8 @@ export class SecondFactorLoginRequest {
   code: string;
 }
 
-export class SecondFactor {
+@ApiSchema({ name: 'SecondFactor' })
+export class SecondFactorResponse {
   @ApiProperty({ description: 'Whether sign-in asks for a code.' })
   enabled: boolean;
 

@@ -1,7 +1,8 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 /** A signed-in device. */
-export class SignIn {
+@ApiSchema({ name: 'SignIn' })
+export class SignInResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -22,8 +23,8 @@ export class SignIn {
 }
 
 export class SignInPage {
-  @ApiProperty({ type: [SignIn] })
-  data: SignIn[];
+  @ApiProperty({ type: [SignInResponse] })
+  data: SignInResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

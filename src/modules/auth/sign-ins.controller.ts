@@ -6,8 +6,8 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
-import { SignIn, SignInPage } from './sign-in.dto.js';
-import type { SignIn as SignInRow } from './sign-in.entity.js';
+import { SignInResponse, SignInPage } from './sign-in.dto.js';
+import type { SignIn } from './sign-in.entity.js';
 import { SignInsService } from './sign-ins.service.js';
 
 // In the address they are sessions, as everywhere; in here a session is a conversation.
@@ -24,7 +24,7 @@ export class SignInsController {
   @ApiOperation({ operationId: 'listSignIns', summary: 'Signed-in devices, newest first' })
   @ApiOkResponse({ type: SignInPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<SignIn>> {
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<SignInResponse>> {
     const scope = `sign-ins ${actor.userId}`;
     const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
     const rows = await this.signIns.list(actor, beforeId, query.limit);
@@ -48,7 +48,7 @@ export class SignInsController {
   }
 }
 
-function presentSignIn(signIn: SignInRow, actor: Actor): SignIn {
+function presentSignIn(signIn: SignIn, actor: Actor): SignInResponse {
   return {
     id: signIn.id,
     user_agent: signIn.userAgent,

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -148,7 +148,8 @@ export class CreateProjectRequest {
 /** What is absent stays; `null` empties what can be empty; `params` is replaced as a whole. */
 export class UpdateProjectRequest extends PartialType(CreateProjectRequest, { skipNullProperties: false }) {}
 
-export class Project {
+@ApiSchema({ name: 'Project' })
+export class ProjectResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -199,8 +200,8 @@ export class Project {
 }
 
 export class ProjectPage {
-  @ApiProperty({ type: [Project] })
-  data: Project[];
+  @ApiProperty({ type: [ProjectResponse] })
+  data: ProjectResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -16,8 +16,8 @@ import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
-import { CreateProjectRequest, Project, ProjectPage, UpdateProjectRequest } from './project.dto.js';
-import type { Project as ProjectRow } from './project.entity.js';
+import { CreateProjectRequest, ProjectResponse, ProjectPage, UpdateProjectRequest } from './project.dto.js';
+import type { Project } from './project.entity.js';
 import { ProjectsService } from './projects.service.js';
 
 @ApiTags('Projects')
@@ -34,7 +34,7 @@ export class ProjectsController {
   @ApiOperation({ operationId: 'listProjects', summary: 'Projects, newest first' })
   @ApiOkResponse({ type: ProjectPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<Project>> {
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ProjectResponse>> {
     const scope = `projects ${actor.userId}`;
     const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
     const rows = await this.projects.list(actor, beforeId, query.limit);
@@ -44,13 +44,13 @@ export class ProjectsController {
   @Scope('manage')
   @Post()
   @ApiOperation({ operationId: 'createProject', summary: 'Make a project' })
-  @ApiCreatedResponse({ type: Project })
+  @ApiCreatedResponse({ type: ProjectResponse })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateProjectRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Project> {
+  ): Promise<ProjectResponse> {
     return present(await this.projects.create(actor, body), reply);
   }
 
@@ -58,13 +58,13 @@ export class ProjectsController {
   @Get(':project_id')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'getProject', summary: 'One project' })
-  @ApiOkResponse({ type: Project })
+  @ApiOkResponse({ type: ProjectResponse })
   @ApiProblems('not_found')
   async get(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Project> {
+  ): Promise<ProjectResponse> {
     return present(await this.projects.get(actor, id), reply);
   }
 
@@ -77,7 +77,7 @@ export class ProjectsController {
     description: 'The ETag that was read; 412 when it has changed since.',
   })
   @ApiOperation({ operationId: 'updateProject', summary: 'Change a project' })
-  @ApiOkResponse({ type: Project })
+  @ApiOkResponse({ type: ProjectResponse })
   @ApiProblems('not_found', 'precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
@@ -85,7 +85,7 @@ export class ProjectsController {
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateProjectRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Project> {
+  ): Promise<ProjectResponse> {
     return present(await this.projects.update(actor, id, ifMatch, body), reply);
   }
 
@@ -110,12 +110,12 @@ export class ProjectsController {
   }
 }
 
-function present(project: ProjectRow, reply: FastifyReply): Project {
+function present(project: Project, reply: FastifyReply): ProjectResponse {
   setEtag(reply, project);
   return presentProject(project);
 }
 
-function presentProject(project: ProjectRow): Project {
+function presentProject(project: Project): ProjectResponse {
   return {
     id: project.id,
     name: project.name,

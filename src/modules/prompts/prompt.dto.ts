@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsOptional, IsString, IsUUID, ValidateIf } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.dto.js';
 import { Length } from '../../platform/http/length.decorator.js';
@@ -63,7 +63,8 @@ export class ListPromptsQuery extends PageQuery {
   project_id: string;
 }
 
-export class Prompt {
+@ApiSchema({ name: 'Prompt' })
+export class PromptResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -87,8 +88,8 @@ export class Prompt {
 }
 
 export class PromptPage {
-  @ApiProperty({ type: [Prompt] })
-  data: Prompt[];
+  @ApiProperty({ type: [PromptResponse] })
+  data: PromptResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -21,11 +21,11 @@ import {
   CreatePromptRequest,
   ListPromptsQuery,
   OrderPromptsRequest,
-  Prompt,
+  PromptResponse,
   PromptPage,
   UpdatePromptRequest,
 } from './prompt.dto.js';
-import type { Prompt as PromptRow } from './prompt.entity.js';
+import type { Prompt } from './prompt.entity.js';
 import { PromptsService } from './prompts.service.js';
 
 const ifMatchHeader = {
@@ -53,7 +53,7 @@ export class PromptsController {
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
     @Query() query: PageQuery,
-  ): Promise<Page<Prompt>> {
+  ): Promise<Page<PromptResponse>> {
     return this.page(actor, projectId, query);
   }
 
@@ -62,7 +62,7 @@ export class PromptsController {
   @ApiOperation({ operationId: 'listPrompts', summary: "A project's prompts, in order" })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  list(@CurrentActor() actor: Actor, @Query() query: ListPromptsQuery): Promise<Page<Prompt>> {
+  list(@CurrentActor() actor: Actor, @Query() query: ListPromptsQuery): Promise<Page<PromptResponse>> {
     return this.page(actor, query.project_id, query);
   }
 
@@ -70,27 +70,27 @@ export class PromptsController {
   @Post('projects/:project_id/prompts')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'createProjectPrompt', summary: 'Add a prompt as the last one' })
-  @ApiCreatedResponse({ type: Prompt })
+  @ApiCreatedResponse({ type: PromptResponse })
   @ApiProblems('validation_failed')
   async createInProject(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
     @Body() body: CreatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Prompt> {
+  ): Promise<PromptResponse> {
     return present(await this.prompts.create(actor, projectId, body), reply);
   }
 
   @Scope('manage')
   @Post('prompts')
   @ApiOperation({ operationId: 'createPrompt', summary: 'Add a prompt to a project as the last one' })
-  @ApiCreatedResponse({ type: Prompt })
+  @ApiCreatedResponse({ type: PromptResponse })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreatePromptByIdRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Prompt> {
+  ): Promise<PromptResponse> {
     return present(await this.prompts.create(actor, body.project_id, body), reply);
   }
 
@@ -104,7 +104,7 @@ export class PromptsController {
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
     @Body() body: OrderPromptsRequest,
-  ): Promise<Page<Prompt>> {
+  ): Promise<Page<PromptResponse>> {
     const rows = await this.prompts.reorder(actor, projectId, body.prompt_ids);
     return { data: rows.map(presentPrompt), next_cursor: null };
   }
@@ -113,12 +113,12 @@ export class PromptsController {
   @Get('prompts/:prompt_id')
   @ApiIds('prompt_id')
   @ApiOperation({ operationId: 'getPrompt', summary: 'One prompt' })
-  @ApiOkResponse({ type: Prompt })
+  @ApiOkResponse({ type: PromptResponse })
   async get(
     @CurrentActor() actor: Actor,
     @IdParam('prompt_id') id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Prompt> {
+  ): Promise<PromptResponse> {
     return present(await this.prompts.get(actor, id), reply);
   }
 
@@ -127,7 +127,7 @@ export class PromptsController {
   @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'updatePrompt', summary: 'Change a prompt' })
-  @ApiOkResponse({ type: Prompt })
+  @ApiOkResponse({ type: PromptResponse })
   @ApiProblems('precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
@@ -135,7 +135,7 @@ export class PromptsController {
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Prompt> {
+  ): Promise<PromptResponse> {
     return present(await this.prompts.update(actor, id, ifMatch, body), reply);
   }
 
@@ -155,7 +155,7 @@ export class PromptsController {
     return this.prompts.remove(actor, id, ifMatch);
   }
 
-  private async page(actor: Actor, projectId: string, query: PageQuery): Promise<Page<Prompt>> {
+  private async page(actor: Actor, projectId: string, query: PageQuery): Promise<Page<PromptResponse>> {
     const scope = `prompts ${actor.userId} ${projectId}`;
     const after = Number(this.cursors.position(scope, query)?.[0] ?? -1);
     const rows = await this.prompts.list(actor, projectId, after, query.limit);
@@ -163,12 +163,12 @@ export class PromptsController {
   }
 }
 
-function present(prompt: PromptRow, reply: FastifyReply): Prompt {
+function present(prompt: Prompt, reply: FastifyReply): PromptResponse {
   setEtag(reply, prompt);
   return presentPrompt(prompt);
 }
 
-function presentPrompt(prompt: PromptRow): Prompt {
+function presentPrompt(prompt: Prompt): PromptResponse {
   return {
     id: prompt.id,
     project_id: prompt.projectId,

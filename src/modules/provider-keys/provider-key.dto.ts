@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { KEY_PROVIDERS, type KeyProvider } from './public/project-providers.js';
@@ -35,7 +35,8 @@ export class SetProviderKeyRequest {
   base_url?: string | null;
 }
 
-export class ProviderKey {
+@ApiSchema({ name: 'ProviderKey' })
+export class ProviderKeyResponse {
   @ApiProperty({ enum: KEY_PROVIDERS, description: PROVIDER })
   provider: KeyProvider;
 

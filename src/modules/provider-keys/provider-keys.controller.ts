@@ -7,8 +7,8 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotentWrites } from '../../platform/idempotency/idempotent-writes.js';
-import { ProviderKey, SetProviderKeyRequest } from './provider-key.dto.js';
-import type { ProviderKey as ProviderKeyRow } from './provider-key.entity.js';
+import { ProviderKeyResponse, SetProviderKeyRequest } from './provider-key.dto.js';
+import type { ProviderKey } from './provider-key.entity.js';
 import { ProviderKeysService } from './provider-keys.service.js';
 
 @ApiTags('Projects')
@@ -27,7 +27,7 @@ export class ProviderKeysController {
     operationId: 'setProviderKey',
     summary: "Let a project's answers come from a provider of your own, by your key",
   })
-  @ApiOkResponse({ type: ProviderKey })
+  @ApiOkResponse({ type: ProviderKeyResponse })
   @ApiProblems('validation_failed')
   set(
     @CurrentActor() actor: Actor,
@@ -35,7 +35,7 @@ export class ProviderKeysController {
     @Body() body: SetProviderKeyRequest,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ProviderKey> {
+  ): Promise<ProviderKeyResponse> {
     return this.writes.answer(
       { actor, request, reply },
       {
@@ -47,8 +47,8 @@ export class ProviderKeysController {
 
   @Get()
   @ApiOperation({ operationId: 'getProviderKey', summary: 'Which key a project has; never the key itself' })
-  @ApiOkResponse({ type: ProviderKey })
-  async get(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<ProviderKey> {
+  @ApiOkResponse({ type: ProviderKeyResponse })
+  async get(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<ProviderKeyResponse> {
     return present(await this.keys.get(actor, projectId));
   }
 
@@ -61,6 +61,6 @@ export class ProviderKeysController {
   }
 }
 
-function present({ provider, baseUrl, hint, createdAt }: ProviderKeyRow): ProviderKey {
+function present({ provider, baseUrl, hint, createdAt }: ProviderKey): ProviderKeyResponse {
   return { provider, base_url: baseUrl, hint, created_at: createdAt.toISOString() };
 }

@@ -5,7 +5,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
-import { UsageReport, UsageReportQuery, UsageSums } from './usage.dto.js';
+import { UsageReportResponse, UsageReportQuery, UsageSums } from './usage.dto.js';
 import { type UsageReport as Report, UsageService } from './usage.service.js';
 
 @ApiTags('Usage')
@@ -17,8 +17,8 @@ export class UsageController {
   @Scope('read')
   @Get('users/me/usage')
   @ApiOperation({ operationId: 'getMyUsage', summary: 'What was used, by day, model or project' })
-  @ApiOkResponse({ type: UsageReport })
-  async mine(@CurrentActor() actor: Actor, @Query() query: UsageReportQuery): Promise<UsageReport> {
+  @ApiOkResponse({ type: UsageReportResponse })
+  async mine(@CurrentActor() actor: Actor, @Query() query: UsageReportQuery): Promise<UsageReportResponse> {
     return present(await this.usage.report(actor, null, query, query.group_by));
   }
 
@@ -26,18 +26,18 @@ export class UsageController {
   @Get('projects/:project_id/usage')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'getProjectUsage', summary: 'What was used in a project, by day or model' })
-  @ApiOkResponse({ type: UsageReport })
+  @ApiOkResponse({ type: UsageReportResponse })
   @ApiProblems('not_found')
   async ofProject(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
     @Query() query: UsageReportQuery,
-  ): Promise<UsageReport> {
+  ): Promise<UsageReportResponse> {
     return present(await this.usage.report(actor, projectId, query, query.group_by));
   }
 }
 
-function present({ from, to, groups, total }: Report): UsageReport {
+function present({ from, to, groups, total }: Report): UsageReportResponse {
   return {
     from: from.toISOString(),
     to: to.toISOString(),

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional } from 'class-validator';
 import { type Grouping, GROUPINGS } from './usage.repository.js';
 
@@ -63,7 +63,8 @@ export class UsageGroup extends UsageSums {
   project_id: string | null;
 }
 
-export class UsageReport {
+@ApiSchema({ name: 'UsageReport' })
+export class UsageReportResponse {
   @ApiProperty({ format: 'date-time' })
   from: string;
 

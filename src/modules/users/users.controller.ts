@@ -4,7 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { User } from './public/user.dto.js';
+import { UserResponse } from './public/user.dto.js';
 import { presentUser } from './public/user-directory.js';
 import { UpdateUserRequest } from './user.dto.js';
 import { UsersService } from './users.service.js';
@@ -18,16 +18,16 @@ export class UsersController {
 
   @Get('me')
   @ApiOperation({ operationId: 'getMe', summary: 'The signed-in user' })
-  @ApiOkResponse({ type: User })
-  async getMe(@CurrentActor() actor: Actor): Promise<User> {
+  @ApiOkResponse({ type: UserResponse })
+  async getMe(@CurrentActor() actor: Actor): Promise<UserResponse> {
     return presentUser(await this.users.getMe(actor));
   }
 
   @Patch('me')
   @ApiOperation({ operationId: 'updateMe', summary: 'Change the display name' })
-  @ApiOkResponse({ type: User })
+  @ApiOkResponse({ type: UserResponse })
   @ApiProblems('validation_failed')
-  async updateMe(@CurrentActor() actor: Actor, @Body() body: UpdateUserRequest): Promise<User> {
+  async updateMe(@CurrentActor() actor: Actor, @Body() body: UpdateUserRequest): Promise<UserResponse> {
     return presentUser(await this.users.updateMe(actor, body));
   }
 }

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 export class AuditEventActor {
   @ApiProperty({ enum: ['user', 'api_key', 'admin', 'system', 'anonymous'] })
@@ -14,7 +14,8 @@ export class AuditEventActor {
 }
 
 /** An event of the audit log as the API shows it. */
-export class AuditEvent {
+@ApiSchema({ name: 'AuditEvent' })
+export class AuditEventResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -45,8 +46,8 @@ export class AuditEvent {
 }
 
 export class AuditEventPage {
-  @ApiProperty({ type: [AuditEvent] })
-  data: AuditEvent[];
+  @ApiProperty({ type: [AuditEventResponse] })
+  data: AuditEventResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -5,8 +5,8 @@ import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentActor } from '../http/current-actor.decorator.js';
 import { Cursors } from '../http/cursors.js';
 import { type Page, PageQuery } from '../http/page.dto.js';
-import type { AuditEvent as AuditEventRow } from './audit-chain.js';
-import { AuditEvent, AuditEventPage } from './audit-event.dto.js';
+import type { AuditEvent } from './audit-chain.js';
+import { AuditEventResponse, AuditEventPage } from './audit-event.dto.js';
 import { AuditLog } from './audit-log.js';
 
 @ApiTags('Users')
@@ -21,7 +21,7 @@ export class AuditEventsController {
   @ApiOperation({ operationId: 'listAuditEvents', summary: 'What has happened to the account, newest first' })
   @ApiOkResponse({ type: AuditEventPage })
   @ApiProblems('unauthenticated', 'validation_failed', 'invalid_cursor')
-  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<AuditEvent>> {
+  async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<AuditEventResponse>> {
     const scope = `audit ${actor.userId}`;
     const before = this.cursors.position(scope, query)?.[0] ?? null;
     const rows = await this.log.list(actor, before as number | null, query.limit);
@@ -30,7 +30,7 @@ export class AuditEventsController {
 }
 
 /** Which admin it was is for the admins' own logs. */
-function present(event: AuditEventRow): AuditEvent {
+function present(event: AuditEvent): AuditEventResponse {
   const { id, seq, action, actorKind, actorId, subjectId, facts, hash, at } = event;
   return {
     id,

@@ -3,7 +3,7 @@ import { IsIn, IsOptional, IsString, IsUUID } from 'class-validator';
 import { PageQuery } from '../../../platform/http/page.dto.js';
 import { Length } from '../../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
-import { Message } from '../public/message.dto.js';
+import { MessageResponse } from '../public/message.dto.js';
 
 export class ListMessagesQuery extends PageQuery {
   @ApiPropertyOptional({ enum: ['asc', 'desc'], default: 'asc', description: 'asc: oldest first; desc: newest first.' })
@@ -27,7 +27,7 @@ export class ListMessagesQuery extends PageQuery {
 }
 
 /** A message in its place: the others that stand beside it are branches. */
-export class MessageNode extends Message {
+export class MessageNode extends MessageResponse {
   @ApiProperty({
     type: [String],
     format: 'uuid',

@@ -1,10 +1,10 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { toProblem } from '../../../platform/http/problem.js';
-import type { Message as MessageRow } from './message.entity.js';
-import type { Message } from '../public/message.dto.js';
+import type { Message } from './message.entity.js';
+import type { MessageResponse } from '../public/message.dto.js';
 
 /** What the API shows of a message; a new column stays private until somebody names it here. */
-export function presentMessage(row: MessageRow): Message {
+export function presentMessage(row: Message): MessageResponse {
   const error = errorOf(row);
   return {
     id: row.id,
@@ -27,17 +27,17 @@ export function presentMessage(row: MessageRow): Message {
 }
 
 /** Why an answer failed or was interrupted, and when to come back, if that is known; null when it was not. */
-export function errorOf({ errorCode, errorDetail }: MessageRow, retryAfterSeconds?: number): AppError | null {
+export function errorOf({ errorCode, errorDetail }: Message, retryAfterSeconds?: number): AppError | null {
   return errorCode === null ? null : new AppError(errorCode, { detail: errorDetail ?? undefined, retryAfterSeconds });
 }
 
-function presentContext({ context }: MessageRow): Message['context'] {
+function presentContext({ context }: Message): MessageResponse['context'] {
   if (context === null) return null;
   const { messagesSent, summarised, dropped, inputTokens } = context;
   return { messages_sent: messagesSent, summarised, dropped, input_tokens: inputTokens };
 }
 
-function presentUsage(row: MessageRow): Message['usage'] {
+function presentUsage(row: Message): MessageResponse['usage'] {
   if (row.role === 'user' || (row.inputTokens === null && row.outputTokens === null)) return null;
   return {
     input_tokens: row.inputTokens,

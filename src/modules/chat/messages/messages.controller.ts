@@ -11,7 +11,7 @@ import { AnswersAnew } from '../../../platform/idempotency/idempotency.intercept
 import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
 import { presentMessage } from './message.presenter.js';
 import { type MessageInPlace, MessagesService } from './messages.service.js';
-import { Message } from '../public/message.dto.js';
+import { MessageResponse } from '../public/message.dto.js';
 
 @ApiTags('Chat')
 @Controller('chat')
@@ -46,8 +46,8 @@ export class MessagesController {
   @Get('messages/:message_id')
   @ApiIds('message_id')
   @ApiOperation({ operationId: 'getMessage', summary: 'One message' })
-  @ApiOkResponse({ type: Message })
-  async get(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<Message> {
+  @ApiOkResponse({ type: MessageResponse })
+  async get(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<MessageResponse> {
     return presentMessage(await this.messages.get(actor, id));
   }
 
@@ -56,13 +56,13 @@ export class MessagesController {
   @AnswersAnew()
   @ApiIds('message_id')
   @ApiOperation({ operationId: 'rateMessage', summary: 'Say whether an answer was good' })
-  @ApiOkResponse({ type: Message })
+  @ApiOkResponse({ type: MessageResponse })
   @ApiProblems('validation_failed')
   async rate(
     @CurrentActor() actor: Actor,
     @IdParam('message_id') id: string,
     @Body() body: RateMessageRequest,
-  ): Promise<Message> {
+  ): Promise<MessageResponse> {
     return presentMessage(await this.messages.rate(actor, id, body));
   }
 

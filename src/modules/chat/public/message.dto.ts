@@ -1,4 +1,4 @@
-import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, ApiSchema, getSchemaPath } from '@nestjs/swagger';
 import { ANSWERER_NAMES, type AnswererName } from '../../../kernel/provider-name.js';
 import { Problem } from '../../../platform/http/problem.js';
 import type { ContentPart } from '../../llm/public/llm-provider.js';
@@ -84,7 +84,8 @@ export class Feedback {
 }
 
 @ApiExtraModels(TextPart, ImagePart)
-export class Message {
+@ApiSchema({ name: 'Message' })
+export class MessageResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 

@@ -1,17 +1,17 @@
 import { ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Problem } from '../../../platform/http/problem.js';
-import { Message } from './message.dto.js';
+import { MessageResponse } from './message.dto.js';
 
 /** The answer to a turn that is not streamed. */
 export class Turn {
   @ApiProperty({ format: 'uuid' })
   session_id: string;
 
-  @ApiProperty({ type: Message })
-  user_message: Message;
+  @ApiProperty({ type: MessageResponse })
+  user_message: MessageResponse;
 
-  @ApiProperty({ type: Message })
-  assistant_message: Message;
+  @ApiProperty({ type: MessageResponse })
+  assistant_message: MessageResponse;
 }
 
 /** `turn.started`: both messages exist and are saved; the model is being asked. */
@@ -37,8 +37,8 @@ export class TurnRestartedEvent {
 
 /** `turn.completed`: the whole answer. */
 export class TurnCompletedEvent {
-  @ApiProperty({ type: Message })
-  assistant_message: Message;
+  @ApiProperty({ type: MessageResponse })
+  assistant_message: MessageResponse;
 }
 
 /** `turn.stopped`: somebody stopped it; the text so far is kept. */

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsObject, IsOptional, IsString, IsUUID, ValidateIf } from 'class-validator';
 import { PageQuery } from '../../../platform/http/page.dto.js';
@@ -80,7 +80,8 @@ export class ListSessionsQuery extends PageQuery {
   q?: string;
 }
 
-export class ChatSession {
+@ApiSchema({ name: 'ChatSession' })
+export class ChatSessionResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -107,8 +108,8 @@ export class ChatSession {
 }
 
 export class ChatSessionPage {
-  @ApiProperty({ type: [ChatSession] })
-  data: ChatSession[];
+  @ApiProperty({ type: [ChatSessionResponse] })
+  data: ChatSessionResponse[];
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor: string | null;

@@ -16,9 +16,9 @@ import { IfMatch, setEtag } from '../../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
-import type { ChatSession as ChatSessionRow } from './chat-session.entity.js';
+import type { ChatSession } from './chat-session.entity.js';
 import {
-  ChatSession,
+  ChatSessionResponse,
   ChatSessionPage,
   CreateSessionRequest,
   ListSessionsQuery,
@@ -46,7 +46,7 @@ export class SessionsController {
   @ApiOperation({ operationId: 'listSessions', summary: 'Sessions of a project, newest activity first' })
   @ApiOkResponse({ type: ChatSessionPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
-  async list(@CurrentActor() actor: Actor, @Query() query: ListSessionsQuery): Promise<Page<ChatSession>> {
+  async list(@CurrentActor() actor: Actor, @Query() query: ListSessionsQuery): Promise<Page<ChatSessionResponse>> {
     const scope = `sessions ${actor.userId} ${query.project_id} ${query.archived ?? ''} ${query.q ?? ''}`;
     const [lastActiveAt, id] = (this.cursors.position(scope, query) ?? []) as string[];
     const after = lastActiveAt === undefined || id === undefined ? null : { lastActiveAt, id };
@@ -57,13 +57,13 @@ export class SessionsController {
   @Scope('chat', 'manage')
   @Post()
   @ApiOperation({ operationId: 'createSession', summary: 'Make an empty session' })
-  @ApiCreatedResponse({ type: ChatSession })
+  @ApiCreatedResponse({ type: ChatSessionResponse })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ChatSession> {
+  ): Promise<ChatSessionResponse> {
     return present(await this.sessions.create(actor, body), reply);
   }
 
@@ -71,12 +71,12 @@ export class SessionsController {
   @Get(':session_id')
   @ApiIds('session_id')
   @ApiOperation({ operationId: 'getSession', summary: 'One session' })
-  @ApiOkResponse({ type: ChatSession })
+  @ApiOkResponse({ type: ChatSessionResponse })
   async get(
     @CurrentActor() actor: Actor,
     @IdParam('session_id') id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ChatSession> {
+  ): Promise<ChatSessionResponse> {
     return present(await this.sessions.get(actor, id), reply);
   }
 
@@ -85,7 +85,7 @@ export class SessionsController {
   @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'updateSession', summary: 'Rename, archive, pin' })
-  @ApiOkResponse({ type: ChatSession })
+  @ApiOkResponse({ type: ChatSessionResponse })
   @ApiProblems('precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
@@ -93,7 +93,7 @@ export class SessionsController {
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ChatSession> {
+  ): Promise<ChatSessionResponse> {
     return present(await this.sessions.update(actor, id, ifMatch, body), reply);
   }
 
@@ -114,12 +114,12 @@ export class SessionsController {
   }
 }
 
-function present(session: ChatSessionRow, reply: FastifyReply): ChatSession {
+function present(session: ChatSession, reply: FastifyReply): ChatSessionResponse {
   setEtag(reply, session);
   return presentSession(session);
 }
 
-function presentSession(session: ChatSessionRow): ChatSession {
+function presentSession(session: ChatSession): ChatSessionResponse {
   return {
     id: session.id,
     project_id: session.projectId,

@@ -22,7 +22,7 @@ import { SseStreams } from '../../../platform/http/sse.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import type { LiveTurn, Position } from '../following/live-turn.js';
 import { presentMessage } from '../messages/message.presenter.js';
-import { Message } from '../public/message.dto.js';
+import { MessageResponse } from '../public/message.dto.js';
 import { Turn, turnEventRef } from '../public/turn-event.dto.js';
 import { parseEventId, presentTurn, streamTurn } from './turn-stream.js';
 import { AnswerOptions, FollowQuery, SendMessageRequest } from './turn.dto.js';
@@ -152,8 +152,8 @@ export class TurnsController {
     operationId: 'stopMessage',
     summary: 'Stop an answer and keep its text; one that is over stays as it is',
   })
-  @ApiOkResponse({ type: Message })
-  async stop(@CurrentActor() actor: Actor, @IdParam('message_id') messageId: string): Promise<Message> {
+  @ApiOkResponse({ type: MessageResponse })
+  async stop(@CurrentActor() actor: Actor, @IdParam('message_id') messageId: string): Promise<MessageResponse> {
     return presentMessage(await this.turns.stop(actor, messageId));
   }
 

@@ -5,16 +5,16 @@ import { AuditLog } from '../../../platform/audit/audit-log.js';
 import { AuditRepository } from '../../../platform/audit/audit.repository.js';
 import type { SystemScope } from '../../../platform/database/system-scope.js';
 import type { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import type { User as UserRow } from '../user.entity.js';
+import type { User } from '../user.entity.js';
 import { type AccountFilter, UsersRepository } from '../users.repository.js';
 
 export type { AccountFilter };
 
 /** What an admin sees of an account. */
-export type AccountRow = Pick<UserRow, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
+export type AccountRow = Pick<User, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
 
 /** What an admin has set for an account; null leaves it to the plan, and the plan to the server. */
-export type AccountLimits = Pick<UserRow, 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>;
+export type AccountLimits = Pick<User, 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>;
 
 /** Who is an admin, and what admins see and do of accounts. Whether the asker is one is for the caller to see to, by `requireAdmin`. */
 @Injectable()

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { User as UserRow } from '../user.entity.js';
+import type { User } from '../user.entity.js';
 import { type Credentials, UsersRepository } from '../users.repository.js';
-import type { User } from './user.dto.js';
+import type { UserResponse } from './user.dto.js';
 
 export type { Credentials };
 
 /** The part of a user that sign-in works with; never to be shown. */
-export type Account = Pick<UserRow, 'email' | 'passwordHash' | 'emailVerifiedAt'>;
+export type Account = Pick<User, 'email' | 'passwordHash' | 'emailVerifiedAt'>;
 
 /** Who exists, and by what secret: what sign-in needs to know of users. All but `findCredentials` run in a unit of work. */
 @Injectable()
@@ -14,12 +14,17 @@ export class UserDirectory {
   constructor(private readonly users: UsersRepository) {}
 
   /** Throws `email_taken`. */
-  async add(user: { id: string; email: string; passwordHash: string; displayName: string | null }): Promise<User> {
+  async add(user: {
+    id: string;
+    email: string;
+    passwordHash: string;
+    displayName: string | null;
+  }): Promise<UserResponse> {
     await this.users.insert(user);
     return this.get(user.id);
   }
 
-  async get(userId: string): Promise<User> {
+  async get(userId: string): Promise<UserResponse> {
     const user = await this.users.find(userId);
     if (user === null) throw new Error('the user vanished inside a transaction');
     return presentUser(user);
@@ -64,7 +69,7 @@ export class UserDirectory {
 }
 
 /** What the API shows of a user; a new column stays private until somebody names it here. */
-export function presentUser(user: UserRow): User {
+export function presentUser(user: User): UserResponse {
   return {
     id: user.id,
     email: user.email,

@@ -1,7 +1,8 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 /** A user as the API shows it. */
-export class User {
+@ApiSchema({ name: 'User' })
+export class UserResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
