@@ -18,7 +18,7 @@ export const MUTANTS = {
   },
   'forged-tokens': {
     without: 'the check of whom a token is for',
-    program: patch('platform/crypto/signed-tokens.js', 'audience: this.config.jwtAudience,', ''),
+    program: patch('platform/crypto/signed-tokens.js', ' && claims.aud === this.config.jwtAudience', ''),
   },
   ssrf: {
     without: 'the look at addresses when they are connected to',

@@ -112,7 +112,9 @@ describe('an API key', () => {
     const { key } = await made();
     for (let i = 0; i < 2; i++) await get(key).expect(200);
     expectProblem(await request(t.server).get(`/projects?api_key=${key}`), 'unauthenticated');
-    expectProblem(await request(t.server).get('/projects').set('authorization', key), 'unauthenticated');
+    for (const header of [key, `Bearer ${key} junk`, `Bearer ${key}, Bearer ${key}`, `Basic Bearer ${key}`]) {
+      expectProblem(await request(t.server).get('/projects').set('authorization', header), 'unauthenticated');
+    }
   });
 
   it.each<[string, (key: string) => string]>([

@@ -509,8 +509,23 @@ describe('an access token', () => {
     ['another scheme', () => `Basic ${ada.accessToken}`],
     ['a scheme alone', () => 'Bearer'],
     ['an empty token', () => 'Bearer '],
+    ['something in front of the scheme', () => `Basic Bearer ${ada.accessToken}`],
+    ['another text behind the token', () => `Bearer ${ada.accessToken} junk`],
+    ['a parameter behind the token', () => `Bearer ${ada.accessToken}, realm="parley"`],
+    ['the token twice', () => `Bearer ${ada.accessToken} ${ada.accessToken}`],
+    ['a tab behind the scheme', () => `Bearer\t${ada.accessToken}`],
+    ['a quoted token', () => `Bearer "${ada.accessToken}"`],
+    ['a named token', () => `Bearer token=${ada.accessToken}`],
   ])('is refused in a header with %s', async (_what, authorization) => {
-    expectUnauthenticated(await request(t.server).get('/users/me').set('authorization', authorization()));
+    // Twice: the first answer must not be what the second goes by. In between, the token itself becomes known.
+    const ask = (): Test => request(t.server).get('/users/me').set('authorization', authorization());
+    expectUnauthenticated(await ask());
+    await me(ada.accessToken).expect(200);
+    expectUnauthenticated(await ask());
+  });
+
+  it.each(['bearer', 'BEARER', 'Bearer  '])('is accepted after the scheme %j (RFC 9110, 11.4)', async (scheme) => {
+    await request(t.server).get('/users/me').set('authorization', `${scheme} ${ada.accessToken}`).expect(200);
   });
 
   it('is not looked for in the query, the body or a cookie', async () => {

@@ -1,8 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type Actor, signedIn } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
 import { CryptoConfig } from '../../platform/crypto/crypto.config.js';
-import { SignedTokens } from '../../platform/crypto/signed-tokens.js';
+import { SignedTokens, type VerifiedClaims } from '../../platform/crypto/signed-tokens.js';
 
 /** The header type of access tokens (RFC 9068): no other kind of token can pass for one. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
@@ -33,8 +34,22 @@ export class AccessTokens {
 
   /** Null for whatever is not a live access token of ours. */
   async verify(token: string): Promise<AccessTokenFacts | null> {
-    const claims = await this.tokens.verify(ACCESS_TOKEN_TYPE, token);
-    if (claims === null || !isId(claims.sub) || !isId(claims.sid)) return null;
-    return { actor: signedIn(claims.sub, claims.sid, claims.email_verified === true), expiresAtMs: claims.exp * 1000 };
+    return factsOf(await this.tokens.verify(ACCESS_TOKEN_TYPE, token));
   }
+
+  /** The secret that a token says it was signed by; undefined for a token of a key file and for any other text. */
+  secretOf(token: string): KeyObject | undefined {
+    const key = this.tokens.keyFor(ACCESS_TOKEN_TYPE, token);
+    return key?.algorithm === 'HS256' ? key.verify : undefined;
+  }
+
+  /** As `verify`, from the claims of a token whose header and signature were checked. */
+  factsIn(claims: unknown): AccessTokenFacts | null {
+    return factsOf(this.tokens.accepted(claims));
+  }
+}
+
+function factsOf(claims: VerifiedClaims | null): AccessTokenFacts | null {
+  if (claims === null || !isId(claims.sub) || !isId(claims.sid)) return null;
+  return { actor: signedIn(claims.sub, claims.sid, claims.email_verified === true), expiresAtMs: claims.exp * 1000 };
 }

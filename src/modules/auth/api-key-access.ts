@@ -45,15 +45,12 @@ export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationSh
     await this.writeUses();
   }
 
-  /**
-   * The actor that a key stands for, or null when it is none of ours, has expired or was removed.
-   * @param authorization the whole header, under which the answer is remembered
-   */
-  async find(key: string, authorization: string): Promise<Actor | null> {
+  /** The actor that a key stands for, or null when it is none of ours, has expired or was removed. */
+  async find(key: string): Promise<Actor | null> {
     if (!this.keys.isSealed(key)) return null;
     let lookup = this.lookups.get(key);
     if (lookup === undefined) {
-      lookup = this.lookUp(key, authorization).finally(() => this.lookups.delete(key));
+      lookup = this.lookUp(key).finally(() => this.lookups.delete(key));
       this.lookups.set(key, lookup);
     }
     return lookup;
@@ -76,13 +73,13 @@ export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
-  private async lookUp(key: string, authorization: string): Promise<Actor | null> {
+  private async lookUp(key: string): Promise<Actor | null> {
     const found = await this.repository.findByHash(hashOf(key));
     const nowMs = this.clock.nowMs();
     const endMs = found?.expiresAt?.getTime() ?? Infinity;
     const actor = found === null || endMs <= nowMs ? null : toActor(found.userId, found);
     const untilMs = actor === null ? nowMs + UNKNOWN_MS : Math.min(nowMs + KNOWN_MS, endMs);
-    this.verified.remember(authorization, actor, untilMs);
+    this.verified.remember(key, actor, untilMs);
     return actor;
   }
 }

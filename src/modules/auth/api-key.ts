@@ -7,11 +7,11 @@ const SEAL_BYTES = 10;
 const SHOWN_CHARS = 12;
 
 // 42 bytes are 56 characters.
-const IN_HEADER = /^bearer (prk_[\w-]{56})$/i;
+const FORM = /^prk_[\w-]{56}$/;
 
-/** The API key in an Authorization header, or null when there is something else. */
-export function apiKeyIn(authorization: string | undefined): string | null {
-  return authorization === undefined ? null : (IN_HEADER.exec(authorization)?.[1] ?? null);
+/** Whether a bearer token has the form of an API key. */
+export function isApiKey(token: string): boolean {
+  return FORM.test(token);
 }
 
 /** What is kept of a key: enough to find it by, and to tell it from others by eye. */

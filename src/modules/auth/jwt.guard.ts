@@ -10,7 +10,8 @@ import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { ApiKeyAccess } from './api-key-access.js';
-import { apiKeyIn } from './api-key.js';
+import { isApiKey } from './api-key.js';
+import { bearerTokenIn } from './bearer-token.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 /** Guards every route of the application; `@Public()` is the only way around it. */
@@ -35,12 +36,12 @@ export class JwtGuard extends AuthGuard('jwt') {
     ]);
     if (isPublic === true) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
-    const { authorization } = request.headers;
-    const known = authorization === undefined ? undefined : this.verified.find(authorization);
+    const token = bearerTokenIn(request.headers.authorization);
+    if (token === null) throw new AppError('unauthenticated');
+    const known = this.verified.find(token);
     if (known === undefined) {
-      const key = apiKeyIn(authorization);
-      if (key === null) return super.canActivate(context);
-      return this.apiKeys.find(key, authorization as string).then((actor) => {
+      if (!isApiKey(token)) return super.canActivate(context);
+      return this.apiKeys.find(token).then((actor) => {
         request.user = this.admit(actor, context);
         return true;
       });

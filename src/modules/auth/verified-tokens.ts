@@ -1,9 +1,17 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
 import { CacheCounts } from '../../platform/cache/cache-counts.js';
 
-const CAPACITY = 10_000;
+const MAX_BYTES = 10 * 1024 * 1024;
+/** What an entry takes beside the text of its token, roughly. */
+const ENTRY_BYTES = 500;
+
+interface Verified {
+  readonly actor: Actor | null;
+  readonly expiresAtMs: number;
+}
 
 /**
  * Access tokens whose signature was checked already, until they expire, and API keys that were looked up some seconds ago: a
@@ -11,29 +19,29 @@ const CAPACITY = 10_000;
  */
 @Injectable()
 export class VerifiedTokens {
-  private readonly actors = new Map<string, { actor: Actor | null; expiresAtMs: number }>();
+  private readonly verified = new LRUCache<string, Verified>({
+    maxSize: MAX_BYTES,
+    sizeCalculation: (_verified, token) => token.length + ENTRY_BYTES,
+  });
 
   constructor(
     private readonly clock: Clock,
     private readonly counts: CacheCounts,
   ) {}
 
-  /**
-   * Null for what is known to be nobody's.
-   * @param authorization the whole header
-   */
-  find(authorization: string): Actor | null | undefined {
-    const known = this.actors.get(authorization);
+  /** Null for an API key that is known to stand for no one; undefined for a token that is not known. */
+  find(token: string): Actor | null | undefined {
+    const known = this.verified.get(token);
     const isGood = known !== undefined && this.clock.nowMs() < known.expiresAtMs;
     this.counts.count('guard', isGood ? 'hit' : 'miss');
     if (isGood) return known.actor;
-    this.actors.delete(authorization);
+    this.verified.delete(token);
     return undefined;
   }
 
-  remember(authorization: string, actor: Actor | null, expiresAtMs: number): void {
-    // The oldest goes first: a map keeps the order of insertion.
-    if (this.actors.size >= CAPACITY) this.actors.delete(this.actors.keys().next().value as string);
-    this.actors.set(authorization, { actor, expiresAtMs });
+  /** @param token the access token or API key itself, so that no spelling of a header makes another entry */
+  remember(token: string, actor: Actor | null, expiresAtMs: number): void {
+    // A copy: a part of a header would keep the whole header in memory.
+    this.verified.set(Buffer.from(token).toString(), { actor, expiresAtMs });
   }
 }

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { JwtModule, type JwtModuleOptions, JwtSecretRequestType } from '@nestjs/jwt';
 import { ContentKeys } from './content-keys.js';
 import { ContentKeysRepository } from './content-keys.repository.js';
 import { DataKeyRotation } from './data-key-rotation.js';
@@ -9,9 +10,20 @@ import { MasterKeys } from './master-keys.js';
 import { PasswordHasher } from './password-hasher.js';
 import { SignedTokens } from './signed-tokens.js';
 import { SigningKeys } from './signing-keys.js';
+import { headerOf } from './token-header.js';
 
 @Global()
 @Module({
+  imports: [
+    JwtModule.registerAsync({
+      inject: [SigningKeys],
+      // Key objects: from a text, jsonwebtoken makes one at each call, which takes fifty times as long as the call.
+      useFactory: (keys: SigningKeys): JwtModuleOptions => ({
+        secretOrKeyProvider: (purpose, given) =>
+          purpose === JwtSecretRequestType.SIGN ? keys.signer.sign : keys.get(headerOf(String(given))?.kid).verify,
+      }),
+    }),
+  ],
   providers: [
     ...[KeyRing, PasswordHasher, SigningKeys, SignedTokens],
     ...[MasterKeys, DataKeysRepository, DataKeyRotation, Envelope, ContentKeysRepository, ContentKeys],

@@ -1,65 +1,85 @@
 import { Injectable } from '@nestjs/common';
-import { type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import type { KeyObject } from 'node:crypto';
+import { JwtService } from '@nestjs/jwt';
+import { jwtVerify, SignJWT } from 'jose';
 import { Clock } from '../../kernel/clock.js';
 import { CryptoConfig } from './crypto.config.js';
+import type { SigningKey } from './signing-key.js';
 import { SigningKeys } from './signing-keys.js';
+import { headerOf } from './token-header.js';
 
 /** How far the clock of the instance that made a token may be ahead of ours. */
 const CLOCK_SKEW_SECONDS = 60;
 
 /** The claims of a token that was verified; what a kind of token carries beyond them its reader checks. */
-export type VerifiedClaims = JWTPayload & { readonly sub: string; readonly iat: number; readonly exp: number };
+export interface VerifiedClaims {
+  readonly [claim: string]: unknown;
+  /** The user. */
+  readonly sub: string;
+  /** When it was made and when it expires, in seconds since 1970. */
+  readonly iat: number;
+  readonly exp: number;
+}
 
 /**
  * JSON Web Tokens that this server makes for itself. Each kind has a `typ` of its own, so none can pass for another
- * (RFC 8725, 3.11), and the algorithm is the key's.
+ * (RFC 8725, 3.11), and the algorithm is the key's. `@nestjs/jwt` signs and verifies by a secret, jose by a key pair.
  */
 @Injectable()
 export class SignedTokens {
   constructor(
     private readonly keys: SigningKeys,
+    private readonly jwt: JwtService,
     private readonly config: CryptoConfig,
     private readonly clock: Clock,
   ) {}
 
   /** @param ttlSeconds seconds until it expires */
-  sign(type: string, claims: JWTPayload & { sub: string }, ttlSeconds: number): Promise<string> {
-    const { id, algorithm, sign } = this.keys.signer;
-    const now = this.nowSeconds();
-    return new SignJWT(claims)
-      .setProtectedHeader({ alg: algorithm, typ: type, kid: id })
-      .setIssuer(this.config.jwtIssuer)
-      .setAudience(this.config.jwtAudience)
-      .setIssuedAt(now)
-      .setExpirationTime(now + ttlSeconds)
-      .sign(sign);
+  async sign(type: string, claims: Record<string, unknown> & { sub: string }, ttlSeconds: number): Promise<string> {
+    const { id: kid, algorithm: alg, sign } = this.keys.signer;
+    const header = { alg, typ: type, kid };
+    const iat = this.nowSeconds();
+    const { jwtIssuer: iss, jwtAudience: aud } = this.config;
+    const all = { ...claims, iss, aud, iat, exp: iat + ttlSeconds };
+    return alg === 'HS256' ? this.jwt.sign(all, { header }) : new SignJWT(all).setProtectedHeader(header).sign(sign);
   }
 
-  /** The claims of a token of this kind that we made and that is not over; null for any other text, whatever is wrong with it. */
+  /** The claims of a token of this kind that we made and that has not expired; null for any other text, whatever is wrong with it. */
   async verify(type: string, token: string): Promise<VerifiedClaims | null> {
-    if (!hasOneSpelling(token)) return null;
+    const key = this.keyFor(type, token);
+    if (key === null) return null;
     try {
-      const { payload } = await jwtVerify<VerifiedClaims>(token, (header) => this.keyFor(header), {
-        algorithms: ['HS256', 'RS256', 'EdDSA'],
-        typ: type,
-        issuer: this.config.jwtIssuer,
-        audience: this.config.jwtAudience,
-        requiredClaims: ['sub', 'iat', 'exp'],
-        currentDate: new Date(this.clock.nowMs()),
-      });
-      return payload.iat <= this.nowSeconds() + CLOCK_SKEW_SECONDS ? payload : null;
+      return this.accepted(await this.signedClaims(token, key));
     } catch {
       // Why a token was refused helps only those who forge tokens.
       return null;
     }
   }
 
-  /** By our own id alone: keys and addresses of keys that a token brings along (jwk, jku, x5c, x5u) are not even read. */
-  private keyFor({ kid, alg }: JWTHeaderParameters): KeyObject {
-    const key = this.keys.find(kid);
-    if (key?.algorithm !== alg) throw new Error('no key of ours');
-    return (key as { verify: KeyObject }).verify;
+  /** The key of ours that a token of this kind names. The key knows its algorithm: a token that names another one is refused. */
+  keyFor(type: string, token: string): SigningKey | null {
+    const header = headerOf(token);
+    if (header?.typ !== type) return null;
+    const key = this.keys.find(header.kid);
+    return key?.algorithm === header.alg ? key : null;
+  }
+
+  /**
+   * The claims when all that ours have are there, are ours and are of now; else null. Libraries look at a claim only where
+   * there is one.
+   */
+  accepted(claims: unknown): VerifiedClaims | null {
+    if (!hasTimesAndSubject(claims)) return null;
+    const now = this.nowSeconds();
+    const isForUs = claims.iss === this.config.jwtIssuer && claims.aud === this.config.jwtAudience;
+    return isForUs && claims.iat <= now + CLOCK_SKEW_SECONDS && now < claims.exp ? claims : null;
+  }
+
+  private async signedClaims(token: string, { algorithm, verify }: SigningKey): Promise<unknown> {
+    if (algorithm === 'HS256') {
+      return this.jwt.verify<object>(token, { algorithms: [algorithm], clockTimestamp: this.nowSeconds() });
+    }
+    const options = { algorithms: [algorithm], currentDate: new Date(this.clock.nowMs()) };
+    return (await jwtVerify(token, verify, options)).payload;
   }
 
   private nowSeconds(): number {
@@ -67,7 +87,8 @@ export class SignedTokens {
   }
 }
 
-/** Decoders forgive padding, spaces and stray bits at the end; a token has one spelling. */
-function hasOneSpelling(token: string): boolean {
-  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
+function hasTimesAndSubject(claims: unknown): claims is VerifiedClaims {
+  if (typeof claims !== 'object' || claims === null) return false;
+  if (!('sub' in claims && 'iat' in claims && 'exp' in claims)) return false;
+  return typeof claims.sub === 'string' && Number.isFinite(claims.iat) && Number.isFinite(claims.exp);
 }

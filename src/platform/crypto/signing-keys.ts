@@ -28,6 +28,13 @@ export class SigningKeys {
     return typeof id === 'string' ? this.byId.get(id) : undefined;
   }
 
+  /** As `find`; throws an Error when there is no such key. */
+  get(id: unknown): SigningKey {
+    const key = this.find(id);
+    if (key === undefined) throw new Error('no signing key has this id');
+    return key;
+  }
+
   /** What others need to check our tokens: no secret and no private part (RFC 7517). */
   publicKeys(): PublicKey[] {
     return [...this.byId.values()]

@@ -7,6 +7,11 @@ export function setEtag(reply: FastifyReply, { version }: { readonly version: nu
   void reply.header('etag', `"${version}"`);
 }
 
+// RFC 9110, 8.8.3 and 13.1.1.
+const TAG_LIST = /^[ \t,]*(?:(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+$/;
+/** Strong tags of the form that `setEtag` writes. */
+const OUR_TAGS = /(?<!W\/)"([1-9]\d{0,8})"/g;
+
 /**
  * The versions named by `If-Match`: null when the client sent none or `*`, so any version will do.
  * A tag that we never gave out matches nothing, which is 412 like any other tag that is out of date.
@@ -14,10 +19,8 @@ export function setEtag(reply: FastifyReply, { version }: { readonly version: nu
 export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): readonly number[] | null => {
   const header = context.switchToHttp().getRequest<FastifyRequest>().headers['if-match'];
   if (header === undefined || header.trim() === '*') return null;
-  return header
-    .split(',')
-    .map((tag) => /^\s*"([1-9]\d{0,8})"\s*$/.exec(tag)?.[1])
-    .flatMap((version) => (version === undefined ? [] : [Number(version)]));
+  if (!TAG_LIST.test(header)) return [];
+  return [...header.matchAll(OUR_TAGS)].map(([, version]) => Number(version));
 });
 
 /** Throws `precondition_failed` when the client read another version than the one there is now. */

@@ -11,7 +11,18 @@ describe('the address a client is counted by', () => {
     ['2001:db8:1:2::', '2001:db8:1:2::/64'],
     ['::1', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-    ['unix:', 'unix:'],
+    // Some proxies write the port of the connection behind the address: another one for each connection.
+    ['192.0.2.7:50123', '192.0.2.7'],
+    ['::ffff:192.0.2.7:50123', '192.0.2.7'],
+    ['[2001:db8:1:2:3:4:5:6]:50123', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2:3:4:5:6]', '2001:db8:1:2::/64'],
+    // What is no address is invented by somebody; however it is spelt, it is one client.
+    ['unix:', 'unknown'],
+    ['unknown', 'unknown'],
+    ['_hidden1', 'unknown'],
+    ['999.0.2.7', 'unknown'],
+    ['192.0.2.7:50123:1', 'unknown'],
+    ['x'.repeat(100), 'unknown'],
   ])('of %s is %s', (ip, address) => {
     expect(clientAddress(ip)).toBe(address);
   });

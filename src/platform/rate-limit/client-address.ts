@@ -1,16 +1,25 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** Some proxies write `address:port`, an IPv6 address in brackets. */
+const WITH_PORT = /^(?:\[(?<v6>[^\]]+)\](?::\d{1,5})?|(?<v4>(?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3}):\d{1,5})$/i;
 
 /**
  * What a client is counted by: its IPv4 address, or the /64 of its IPv6 address, which is what one household or server
- * gets and can change within at will. An address that is none counts as itself.
+ * gets and can change within at will. The port that a proxy adds does not count. All texts that are no address are one client.
  */
-export function clientAddress(ip: string): string {
+export function clientAddress(text: string): string {
+  const { v4, v6 } = WITH_PORT.exec(text)?.groups ?? {};
+  const ip = v4 ?? v6 ?? text;
   const [mapped] = /(?<=^::ffff:)\d+\.\d+\.\d+\.\d+$/i.exec(ip) ?? [];
-  if (mapped !== undefined) return mapped;
-  const [address] = ip.split('%', 1) as [string];
-  if (!isIPv6(address)) return ip;
+  const address = mapped ?? (ip.split('%', 1)[0] as string);
+  if (isIPv4(address)) return address;
+  return isIPv6(address) ? networkOf(address) : 'unknown';
+}
+
+/** The first four groups of an IPv6 address. */
+function networkOf(address: string): string {
   const [head, tail] = address.toLowerCase().split('::') as [string, string?];
   const groups = (text = ''): string[] => (text === '' ? [] : text.split(':'));
   const missing = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
