@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { AppConfig } from '../config/app-config.js';
 import { checkDatabase } from './check-database.js';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.js';
 
 /** A database that answers; `close` gives it back. */
 export interface OpenDatabase {
