@@ -36,7 +36,7 @@ export class Harness {
   async open(ephemeral) {
     this.dir = mkdtempSync(join(tmpdir(), 'parley-bench-'));
     this.janitor = startJanitor(this.dir);
-    const { startEmbeddedPostgres } = await importDist('src/platform/database/embedded-postgres.js');
+    const { startEmbeddedPostgres } = await importDist('src/platform/embedded-postgres/embedded-postgres.js');
     // As `npm start` has it, fsync and synchronous_commit on and PostgreSQL's defaults for the rest, unless asked otherwise.
     this.postgres = await startEmbeddedPostgres({ dir: join(this.dir, 'postgres'), ephemeral });
     if (this.closing !== undefined) await this.postgres.stop();

@@ -31,7 +31,7 @@ const SPREADS_IN_TIME = [
 ];
 
 /** The only files that start programs, all of them for the database of development. */
-const STARTS_PROGRAMS = ['src/platform/database/embedded-', 'src/platform/database/run-as.ts', 'src/cli/own-server.ts'];
+const STARTS_PROGRAMS = ['src/platform/embedded-postgres/', 'src/cli/own-server.ts'];
 
 interface Found {
   readonly file: string;

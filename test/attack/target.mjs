@@ -50,7 +50,7 @@ export class Target {
     writeFileSync(join(program, 'package.json'), '{ "type": "module" }\n');
     await mutate(program);
     this.program = program;
-    const embedded = pathToFileURL(join(program, 'dist/src/platform/database/embedded-postgres.js')).href;
+    const embedded = pathToFileURL(join(program, 'dist/src/platform/embedded-postgres/embedded-postgres.js')).href;
     const { startEmbeddedPostgres } = await import(embedded);
     this.postgres = await startEmbeddedPostgres({ dir: join(this.dir, 'postgres'), ephemeral: true });
     const admin = new pg.Client({ connectionString: this.postgres.url });

@@ -56,7 +56,7 @@ export class Cluster {
     writeFileSync(join(program, 'package.json'), '{ "type": "module" }\n');
     await mutate(program);
     this.main = join(program, 'dist', 'src', 'main.js');
-    const embedded = pathToFileURL(join(program, 'dist/src/platform/database/embedded-postgres.js')).href;
+    const embedded = pathToFileURL(join(program, 'dist/src/platform/embedded-postgres/embedded-postgres.js')).href;
     const { startEmbeddedPostgres } = await import(embedded);
     // It starts the server again by itself, on the same port and directory, when that was killed.
     this.postgres = await startEmbeddedPostgres({ dir: join(this.dir, 'postgres') });

@@ -4,6 +4,7 @@ import { AuditRepository } from '../../src/platform/audit/audit.repository.js';
 import { verifyAudit } from '../../src/platform/audit/audit-verifier.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { bareAnswer } from '../support/bare-answer.js';
+import { createEmbeddedDatabase } from '../support/embedded-database.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { setPrice } from '../support/ledger.js';
@@ -23,7 +24,8 @@ let admin: TestUser;
 let ada: TestUser;
 
 beforeAll(async () => {
-  t = await createTestApp();
+  // What admins do takes locks, which have to get along with those of the database that `npm start` makes.
+  t = await createTestApp({}, await createEmbeddedDatabase());
 });
 beforeEach(async () => {
   admin = await newAdmin();
@@ -89,6 +91,16 @@ describe('the routes of admins', () => {
     );
     expect(operations).toHaveLength(11);
     for (const operation of operations) expect(operation).not.toHaveProperty('x-scopes');
+  });
+});
+
+describe('a plan', () => {
+  it('is written and listed', async () => {
+    await admin.put('/admin/plans', { name: 'team', requests_per_minute: 50 }).expect(200);
+    const { body } = await admin.get('/admin/plans').expect(200);
+    expect((body as { data: unknown[] }).data).toContainEqual(
+      expect.objectContaining({ name: 'team', requests_per_minute: 50 }),
+    );
   });
 });
 

@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate } from '../../dist/src/platform/database/migrate.js';
-import { unprivilegedAccount } from '../../dist/src/platform/database/run-as.js';
+import { unprivilegedAccount } from '../../dist/src/platform/embedded-postgres/run-as.js';
 
 // Has somebody else's program judge the isolation of tenants, on a PostgreSQL that is not the one we bring: Debian's, by pgTAP.
 // With `--tests` the tests of this repository run on that server too, those whose path matches what follows.

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class TcpProxy {
   /** What clients have sent since the last `forget`, as text. */
   sent = '';
+  /** How many connections clients have made. */
+  accepted = 0;
   private readonly sockets = new Set<Socket>();
   private held: (() => void)[] | null = null;
   private server: Server;
@@ -65,6 +67,7 @@ export class TcpProxy {
   }
 
   private serve(client: Socket): void {
+    this.accepted += 1;
     const upstream = connect(Number(this.target.port), this.target.hostname);
     for (const [socket, other] of [
       [client, upstream],

@@ -16,9 +16,12 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** The real application on a database of its own, with a scripted model; cheap password hashes and no log. */
-export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise<TestApp> {
-  const database = await createTestDatabase();
+/**
+ * The real application on a database of its own, with a scripted model; cheap password hashes and no log.
+ * @param database dropped when the application is closed
+ */
+export async function createTestApp(overrides: Partial<AppConfig> = {}, database?: TestDatabase): Promise<TestApp> {
+  database ??= await createTestDatabase();
   const model = await ScriptedModel.start();
   const config: AppConfig = Object.assign(defaultConfig(), {
     nodeEnv: 'test',

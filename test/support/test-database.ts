@@ -36,7 +36,14 @@ export async function createTestDatabase(
   const admin = (sql: string): Promise<unknown> =>
     withClient({ connectionString: serverUrl('postgres') }, (client) => client.query(sql));
   await admin(`create database ${name}${template === null ? '' : ` template ${template}`}`);
-  const url = serverUrl(name);
+  return {
+    ...databaseAt(serverUrl(name)),
+    drop: async () => void (await admin(`drop database ${name} with (force)`)),
+  };
+}
+
+/** A database at the address of its owner, without a way to remove it. */
+export function databaseAt(url: string): Omit<TestDatabase, 'drop'> {
   return {
     url,
     query: (text, values) =>
@@ -46,6 +53,5 @@ export async function createTestDatabase(
         await client.query(`select set_config('app.user_id', $1, false)`, [userId ?? '']);
         return (await client.query(text, values)).rows;
       }),
-    drop: async () => void (await admin(`drop database ${name} with (force)`)),
   };
 }

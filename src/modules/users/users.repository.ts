@@ -21,8 +21,8 @@ type UserChanges = Partial<
   Pick<User, 'displayName' | 'passwordHash' | 'role' | 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>
 >;
 
-/** Any number does, as long as it is nobody else's. */
-const ADMINISTRATION_LOCK = 7_220_193_412;
+/** Any number that no other advisory lock has; test/architecture/advisory-locks.spec.ts compares them all. */
+const ADMINISTRATION_LOCK = 7_220_193_413;
 
 @Injectable()
 export class UsersRepository {

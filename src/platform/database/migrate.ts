@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { APP_ROLE, MIGRATIONS, MIGRATIONS_TABLE, ownerDataSource, SYSTEM_ROLE } from './data-source.js';
 import { isLockTimeout } from './pg-errors.js';
 
-// Any fixed number does; it only has to be the same in every instance.
+// A fixed number that no other advisory lock has: it has to be the same in every instance.
 const LOCK_ID = 7_220_193_411;
 /** How often a migration asks for a table that others hold, and how long those have in between. */
 const LOCK_TRIES = 120;

@@ -36,7 +36,7 @@ export class Notifications implements OnApplicationShutdown {
   ): Promise<void> {
     this.listeners.set(channel, { hear, connected });
     if (this.client === null) await this.connect();
-    else await this.client.query(`listen ${channel}`);
+    else await this.subscribe(this.client, [channel]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -45,7 +45,7 @@ export class Notifications implements OnApplicationShutdown {
   }
 
   private async connect(): Promise<void> {
-    if (this.isClosed) return;
+    if (this.isClosed || this.client !== null) return;
     const client = new Client({
       connectionString: this.config.databaseUrl,
       application_name: 'parley-listen',
@@ -57,15 +57,22 @@ export class Notifications implements OnApplicationShutdown {
     client.on('error', (error) => this.log.warn(`The listening connection failed: ${error.message}`));
     client.on('end', () => this.reconnect(client));
     client.on('notification', ({ channel, payload }) => this.listeners.get(channel)?.hear(payload ?? ''));
-    try {
-      await client.connect();
-      for (const channel of this.listeners.keys()) await client.query(`listen ${channel}`);
-    } catch {
-      this.reconnect(client);
-      return;
-    }
-    this.isListening = this.client === client;
+    const isSubscribed = await this.subscribe(client, this.listeners.keys(), client.connect());
+    this.isListening = isSubscribed && this.client === client;
     if (this.isListening) for (const { connected } of this.listeners.values()) connected();
+  }
+
+  /** A server that refuses LISTEN, as a standby does, has answered and would keep the connection: so it is ended here. */
+  private async subscribe(client: Client, channels: Iterable<string>, connecting?: Promise<void>): Promise<boolean> {
+    try {
+      await connecting;
+      for (const channel of channels) await client.query(`listen ${channel}`);
+      return true;
+    } catch {
+      void client.end().catch(() => undefined);
+      this.reconnect(client);
+      return false;
+    }
   }
 
   private reconnect(lost: Client): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ServerConfig } from '../config/server.config.js';
 import { checkDatabase } from './check-database.js';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.js';
 import type { DatabaseConfig } from './database.config.js';
 
 /** A database that answers; `close` gives it back. */

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Programs } from './embedded-binaries.js';
+import type { Programs } from './bundled-programs.js';
 import { type Account, type Outcome, run } from './run-as.js';
 
 /** A complete data directory, the password of its superuser `postgres`, and the account its server runs as. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { Cluster } from './embedded-cluster.js';
+import type { Cluster } from './cluster.js';
 import { isRunning } from './run-as.js';
 
 /** The process that serves a data directory, and the TCP port it answers on. */
@@ -19,7 +19,7 @@ export interface Membership extends Server {
 // The published types do not know these two.
 type MemberClient = pg.Client & { ref(): void; unref(): void };
 
-// Any fixed number does. Members share the lock; who gets it alone is the last.
+// A fixed number that no other advisory lock has. Members share the lock; the one that gets it alone is the last.
 const MEMBERS_LOCK = 7_220_193_412;
 const CONNECT_TIMEOUT_MS = 2000;
 const QUERY_TIMEOUT_MS = 5000;
@@ -72,8 +72,9 @@ export async function joinServer(cluster: Cluster): Promise<Membership | undefin
 }
 
 /**
- * Gives up the place and tells whether it was the last one. If so nobody can join any more: the caller stops the server.
- * A server that can not be asked serves nobody, so its last user is whoever asks.
+ * Gives up the place and tells whether it was the last one. If so nobody can join any more until the caller ends the
+ * connection, which it does when it has stopped the server. A server that cannot be asked serves nobody, so its last user
+ * is the one that asks.
  */
 export async function isLastToLeave({ client }: Membership): Promise<boolean> {
   // The answer must be waited for, even by a process that has nothing else left to do.
@@ -83,9 +84,7 @@ export async function isLastToLeave({ client }: Membership): Promise<boolean> {
       'select pg_advisory_unlock_shared($1), pg_try_advisory_lock($1) as alone',
       [MEMBERS_LOCK],
     );
-    const isLast = rows[0]?.alone === true;
-    if (!isLast) await client.end();
-    return isLast;
+    return rows[0]?.alone === true;
   } catch {
     return true;
   }

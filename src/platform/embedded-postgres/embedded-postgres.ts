@@ -3,9 +3,9 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncat
 import { createServer, type AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundledPrograms, type Programs } from './embedded-binaries.js';
-import { type Cluster, lastWords, openCluster, POSTGRES_ENV, workingDirectory } from './embedded-cluster.js';
-import { isLastToLeave, isLockMisleading, joinServer, type Membership, serverOf } from './embedded-membership.js';
+import { bundledPrograms, type Programs } from './bundled-programs.js';
+import { type Cluster, lastWords, openCluster, POSTGRES_ENV, workingDirectory } from './cluster.js';
+import { isLastToLeave, isLockMisleading, joinServer, type Membership, serverOf } from './membership.js';
 import { isGoneWithin, run, unprivilegedAccount } from './run-as.js';
 
 export interface EmbeddedPostgresOptions {
@@ -134,9 +134,16 @@ class EmbeddedServer implements EmbeddedPostgres {
 
   private async leave(): Promise<void> {
     await this.recovery;
-    const isLast = await isLastToLeave(this.member);
+    try {
+      if (await isLastToLeave(this.member)) await this.shutDown();
+    } finally {
+      await this.member.client.end().catch(() => undefined);
+    }
+  }
+
+  private async shutDown(): Promise<void> {
     const { data, account } = this.cluster;
-    if (!isLast || serverOf(data)?.pid !== this.pid) return;
+    if (serverOf(data)?.pid !== this.pid) return;
     if (process.platform === 'win32') {
       const args = ['stop', '-m', 'fast', '-t', String(FAST_STOP_MS / 1000), '-D', data];
       await run(this.programs.pgCtl, args, { ...account, cwd: data, env: POSTGRES_ENV, timeoutMs: 2 * FAST_STOP_MS });

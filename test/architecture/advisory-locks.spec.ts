@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const FOLDERS = ['src', 'migrations'];
+const LOCK = /pg_(try_)?advisory_(xact_)?lock(_shared)?\(/;
+
+interface Lock {
+  readonly file: string;
+  /** The number, or null for a lock whose key is the hash of a text. */
+  readonly number: number | null;
+}
+
+/** Every advisory lock that the code takes. PostgreSQL has one space of numbers for all programs in one database. */
+function locksOf(file: string, text: string): Lock[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const constants = new Map<string, number>();
+  const locks: Lock[] = [];
+  const read = (node: ts.Expression | undefined): number => {
+    if (node !== undefined && ts.isNumericLiteral(node)) return Number(node.text);
+    if (node !== undefined && ts.isIdentifier(node)) return constants.get(node.text) ?? Number.NaN;
+    return Number.NaN;
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name))
+      constants.set(node.name.text, read(node.initializer));
+    if (ts.isCallExpression(node)) {
+      const [sql, values] = node.arguments;
+      if (sql !== undefined && ts.isStringLiteralLike(sql) && LOCK.test(sql.text)) {
+        const isHashed = /lock(_shared)?\(hashtextextended\(\$1, 0\)\)/.test(sql.text);
+        const first = values !== undefined && ts.isArrayLiteralExpression(values) ? values.elements[0] : undefined;
+        locks.push({ file, number: isHashed ? null : read(first) });
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return locks;
+}
+
+const files = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts')),
+).map((file) => [file, readFileSync(join(ROOT, file), 'utf8')] as const);
+const locks = files.flatMap(([file, text]) => locksOf(file, text));
+
+/** Numbers that more than one file uses. */
+function sharedNumbers(all: readonly Lock[]): number[] {
+  const numbers = new Set(all.flatMap(({ number }) => number ?? []));
+  return [...numbers].filter(
+    (number) => new Set(all.filter((lock) => lock.number === number).map(({ file }) => file)).size > 1,
+  );
+}
+
+describe('an advisory lock', () => {
+  it('is seen by this test in every file that takes one', () => {
+    const taking = files.filter(([, text]) => LOCK.test(text)).map(([file]) => file);
+    expect(taking.length).toBeGreaterThan(3);
+    expect([...new Set(locks.map(({ file }) => file))].sort()).toEqual(taking.sort());
+    expect(locks.filter(({ number }) => Number.isNaN(number))).toEqual([]);
+  });
+
+  it('has a number that no other lock has', () => {
+    expect(sharedNumbers(locks)).toEqual([]);
+  });
+
+  it('would be found if it had the number of another', () => {
+    const taking = (file: string, number: string): Lock[] =>
+      locksOf(file, `const LOCK = ${number}; void client.query('select pg_advisory_lock($1)', [LOCK]);`);
+    expect(sharedNumbers([...taking('a.ts', '7_000'), ...taking('b.ts', '7000')])).toEqual([7000]);
+    expect(sharedNumbers([...taking('a.ts', '7_000'), ...taking('b.ts', '7001')])).toEqual([]);
+  });
+});

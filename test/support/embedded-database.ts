@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { AppConfig } from '../../src/platform/config/app-config.js';
+import { migrate } from '../../src/platform/database/migrate.js';
+import { openDatabase } from '../../src/platform/database/open-database.js';
+import { databaseAt, type TestDatabase } from './test-database.js';
+
+/**
+ * The database that `npm start` makes where no address is set, opened and migrated as it does it. The process that uses it
+ * holds a connection there with an advisory lock, so a test on it finds whatever that connection gets in the way of.
+ */
+export async function createEmbeddedDatabase(): Promise<TestDatabase> {
+  const dataDir = join(process.env.PARLEY_TEST_DIR as string, `embedded-${randomBytes(4).toString('hex')}`);
+  const config = Object.assign(new AppConfig(), { databaseUrl: undefined, dataDir } satisfies Partial<AppConfig>);
+  const { close } = await openDatabase(config, true, () => undefined);
+  const url = config.databaseUrl as string | undefined;
+  if (url === undefined) throw new Error('the embedded database has no address');
+  await migrate(url);
+  return { ...databaseAt(url), drop: close };
+}
