@@ -267,6 +267,21 @@ describe('a model without a price', () => {
   });
 });
 
+describe('a server whose model answers under another name', () => {
+  it('spends the budget by the price of the model that was asked for, until turns are refused', async () => {
+    await limit(5 * TOKENS);
+    t.model.always((_request, answer) => {
+      answer.answersAs('/models/llama-3.gguf');
+      answer.delta('Words');
+      answer.finish('stop', { usage: { prompt_tokens: 10, completion_tokens: TOKENS } });
+    });
+    const statuses: number[] = [];
+    for (let turn = 0; turn < 7; turn++) statuses.push((await send()).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 402, 402]);
+    expect(await used()).toEqual([5 * TOKENS, 0]);
+  });
+});
+
 describe('an answer without a limit of its own', () => {
   it('is asked for with the most that is reserved, where a budget applies, by whoever takes over too', async () => {
     const free = await ada.project();

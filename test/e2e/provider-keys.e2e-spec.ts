@@ -88,6 +88,17 @@ describe('a project’s own key', () => {
     expect(t.model.keys[0]).toBe('Bearer sk-test-canary');
   });
 
+  it('names a session by the model that the turn asked for, whatever name the answer gave', async () => {
+    await setKey();
+    own.next((_request, answer) => {
+      answer.answersAs('/models/llama-3.gguf');
+      answer.delta('Words');
+      answer.finish();
+    });
+    await ada.turn({ project_id: projectId, model: 'asked-model' });
+    await expectSoon(() => expect(own.requests.map(({ model }) => model)).toEqual(['asked-model', 'asked-model']));
+  });
+
   it('goes to this server’s address of a provider that has a name', async () => {
     await setKey({ provider: 'openai', base_url: undefined });
     await ada.turn({ project_id: projectId });

@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TurnKeeperJob } from '../../src/modules/chat/running/turn-keeper.job.js';
 import { UsageReconciliationJob } from '../../src/modules/chat/running/usage-reconciliation.job.js';
+import { type EstimatedEntry, EstimatedUsage } from '../../src/modules/usage/public/estimated-usage.js';
 import { type MessageBody, TestUser, type TurnBody } from '../support/as-user.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { expectSoon } from '../support/expect-soon.js';
@@ -27,9 +28,10 @@ const message = async (id: string): Promise<MessageBody> =>
 const begin = async (user = ada): Promise<TurnBody> =>
   (await user.post('/chat', { project_id: project.id, message: 'Go', background: true }).expect(202)).body as TurnBody;
 
-/** The next answer: its words, and what it says that it used. */
-const answers = (text: string, usage: object | boolean = true): void =>
+/** The next answer: its words, what it says that it used, and the name that the answering model gives itself. */
+const answers = (text: string, usage: object | boolean = true, model?: string): void =>
   t.model.next((_request, answer) => {
+    if (model !== undefined) answer.answersAs(model);
     answer.delta(text);
     answer.finish('stop', { usage });
   });
@@ -112,6 +114,78 @@ describe('the ledger', () => {
     for (const model of ['priced-2025-01-01', 'priced-20250101', 'priced-2024-07-18', 'priced-mini'])
       await ada.turn({ project_id: project.id, model });
     expect((await entriesOf(t, ada)).map(({ price_version }) => price_version)).toEqual(['v1', 'v1', 'its own', null]);
+  });
+
+  describe('of a server whose models answer under other names', () => {
+    const FILE = '/models/llama-3.gguf';
+    const priceVersions = async (): Promise<(string | null)[]> =>
+      (await entriesOf(t, ada)).map(({ price_version }) => price_version);
+
+    it('takes the price of the model that was asked for when the answering name has none', async () => {
+      answers('Yes', counts(10, 7), FILE);
+      const { assistant_message } = await ada.turn({ project_id: project.id });
+      expect(assistant_message).toMatchObject({ model: FILE, cost_micro_usd: 90 });
+      expect(await entriesOf(t, ada)).toMatchObject([
+        { model: FILE, asked_model: 'priced', price_version: 'v1', cost_micro_usd: 90 },
+      ]);
+    });
+
+    it('takes the price of the answering name where it has one, also without its date', async () => {
+      await setPrice(t, { model: 'answering', output: 3, version: 'answering' });
+      for (const name of ['answering', 'answering-2025-01-01']) {
+        answers('Yes', true, name);
+        await ada.turn({ project_id: project.id });
+      }
+      expect(await priceVersions()).toEqual(['answering', 'answering']);
+    });
+
+    it('takes the price of the model that was asked for by a dated name', async () => {
+      await setPrice(t, { model: 'priced-2023-01-01', output: 3, version: 'of the date' });
+      for (const model of ['priced-2025-01-01', 'priced-2023-01-01']) {
+        answers('Yes', true, FILE);
+        await ada.turn({ project_id: project.id, model });
+      }
+      expect(await priceVersions()).toEqual(['v1', 'of the date']);
+    });
+
+    it('takes the price of the fallback that was asked for', async () => {
+      await setPrice(t, { model: 'stand-in', output: 3, version: 'of the fallback' });
+      const { id } = await ada.project({
+        model: 'priced',
+        fallbacks: [{ provider: 'openai', model: 'stand-in' }],
+      });
+      t.model.next((_request, answer) => answer.refuse(500));
+      answers('Yes', counts(10, 7), FILE);
+      const { assistant_message } = await ada.turn({ project_id: id });
+      expect(assistant_message.cost_micro_usd).toBe(21);
+      expect((await entriesOf(t, ada)).at(-1)).toMatchObject({ model: FILE, price_version: 'of the fallback' });
+    });
+
+    it('charges a turn that is deleted after the model has named itself', async () => {
+      t.model.next(async (_request, answer) => {
+        answer.answersAs(FILE);
+        answer.delta('Words');
+        await t.database.query('delete from chat_sessions where user_id = $1', [ada.id]);
+        answer.finish('stop', { usage: counts(10, 7) });
+      });
+      await begin();
+      await expectSoon(async () => expect(await entriesOf(t, ada)).toHaveLength(1));
+      expect(await entriesOf(t, ada)).toMatchObject([{ model: FILE, cost_micro_usd: 90 }]);
+    });
+
+    it('charges the name of a session by the model that was asked for it', async () => {
+      const titled = await t.another({ titleModel: 'priced' });
+      answers('An answer', true, FILE);
+      answers('A name', counts(8, 2), FILE);
+      await ada.at(titled.getHttpServer()).turn({ project_id: project.id });
+      const entry = await expectSoon(async () => {
+        const title = (await entriesOf(t, ada)).find(({ kind }) => kind === 'title');
+        expect(title).toBeDefined();
+        return title;
+      });
+      expect(entry).toMatchObject({ model: FILE, asked_model: 'priced', cost_micro_usd: 36 });
+      await titled.close();
+    });
   });
 
   it('charges a stopped answer by count, with what it was asked', async () => {
@@ -258,6 +332,20 @@ describe('with OpenRouter', () => {
     });
     const { body } = await ada.get('/users/me/usage').expect(200);
     expect(body).toMatchObject({ total: { calls: 1, input_tokens: 50, output_tokens: 9, cost_micro_usd: 1000 } });
+  });
+});
+
+describe('a correction', () => {
+  it('of a call that answered under another name takes the price of the model that was asked for', async () => {
+    answers('Yes', false, '/models/llama-3.gguf');
+    await ada.turn({ project_id: project.id });
+    const entry = (await t.app.get(EstimatedUsage).list('openai', 50)).find(({ userId }) => userId === ada.id);
+    const { inputTokens, outputTokens } = entry as EstimatedEntry;
+    await t.app.get(EstimatedUsage).correct(entry as EstimatedEntry, {
+      ...{ inputTokens: (inputTokens ?? 0) + 10, outputTokens: (outputTokens ?? 0) + 7 },
+      ...{ cachedInputTokens: null, costMicroUsd: null },
+    });
+    expect((await entriesOf(t, ada)).at(-1)).toMatchObject({ revision: 1, price_version: 'v1', cost_micro_usd: 90 });
   });
 });
 

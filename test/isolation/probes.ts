@@ -199,8 +199,9 @@ const call = (
 
 /** A call of a model that cost something. */
 const CALL: UsedCall = {
-  ...{ provider: 'openai', model: 'scripted', isOwnKey: false, status: 'completed', isEstimated: false },
-  ...{ inputTokens: 1, outputTokens: 1, cachedInputTokens: null, costMicroUsd: 7, generationId: null, rawUsage: null },
+  ...{ provider: 'openai', model: 'scripted', askedModel: 'scripted', isOwnKey: false, status: 'completed' },
+  ...{ inputTokens: 1, outputTokens: 1, cachedInputTokens: null, isEstimated: false, costMicroUsd: 7 },
+  ...{ generationId: null, rawUsage: null },
 };
 
 /** What the ledger and the budgets say of a user. */

@@ -40,6 +40,7 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   prices: { SELECT: 'all', INSERT: 'all', UPDATE: 'all' },
   usage_entries: {
     SELECT: [
+      'asked_model',
       'attempt',
       'cached_input_tokens',
       'cost_micro_usd',

@@ -3,7 +3,7 @@ import { chownSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { Notifications } from '../../src/platform/database/notifications.js';
 import {
@@ -28,7 +28,7 @@ const LISTENING = `select pid from pg_stat_activity where application_name = 'pa
 const connectionsOf = async (url: string): Promise<number> => (await run(url, LISTENING)).length;
 
 const listenAt = (databaseUrl: string): Notifications =>
-  new Notifications(Object.assign(new AppConfig(), { databaseUrl } satisfies Partial<AppConfig>));
+  new Notifications(Object.assign(new DatabaseConfig(), { databaseUrl }));
 
 describe('an instance whose database refuses LISTEN', () => {
   let server: EmbeddedPostgres;

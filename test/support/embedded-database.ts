@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { AppConfig } from '../../src/platform/config/app-config.js';
+import { defaultConfig } from '../../src/app-config.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { openDatabase } from '../../src/platform/database/open-database.js';
 import { databaseAt, type TestDatabase } from './test-database.js';
@@ -11,7 +11,7 @@ import { databaseAt, type TestDatabase } from './test-database.js';
  */
 export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   const dataDir = join(process.env.PARLEY_TEST_DIR as string, `embedded-${randomBytes(4).toString('hex')}`);
-  const config = Object.assign(new AppConfig(), { databaseUrl: undefined, dataDir } satisfies Partial<AppConfig>);
+  const config = { ...defaultConfig(), databaseUrl: undefined, dataDir };
   const { close } = await openDatabase(config, true, () => undefined);
   const url = config.databaseUrl as string | undefined;
   if (url === undefined) throw new Error('the embedded database has no address');

@@ -9,6 +9,7 @@ export interface Entry {
   session_id: string;
   provider: string;
   model: string;
+  asked_model: string | null;
   is_own_key: boolean;
   status: string;
   input_tokens: number | null;

@@ -12,27 +12,34 @@ interface EntryValues {
   readonly begun: string;
 }
 
+const undated = (name: string): string => `regexp_replace(${name}, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', '')`;
+
+/** The names under which a price of the call `c` may be listed, the best first. */
+const PRICED_NAMES = ['c.model', 'c."askedModel"'].flatMap((name) => [name, undated(name)]).join(', ');
+
 /**
- * Writes calls of an answer to the ledger, each once. A dated name is the model's own when the list has no price for it. A
- * fraction of a micro-dollar counts as one. What is written is taken from the budgets as well, by a trigger.
+ * Writes calls of an answer to the ledger, each once. The price is that of the answering name, else that of the model that was
+ * asked for; a dated name without a price costs what the name without its date does. A fraction of a micro-dollar counts as
+ * one. A trigger takes what is written from the budgets as well.
  */
 export const insertEntries = ({ kind, revision, project, session, calls, begun }: EntryValues): string => `
-  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
-    status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
-    raw_usage)
-  select $1, $2, ${kind}, c.attempt, ${revision}, ${project}, ${session}, c.provider, c.model, c."isOwnKey", c.status,
-    c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
+  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model,
+    asked_model, is_own_key, status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version,
+    cost_micro_usd, generation_id, raw_usage)
+  select $1, $2, ${kind}, c.attempt, ${revision}, ${project}, ${session}, c.provider, c.model, c."askedModel", c."isOwnKey",
+    c.status, c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version,
+    coalesce(c."costMicroUsd", ceil((
       greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
       + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
       + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
-  from ${begun} b, jsonb_to_recordset(${calls}) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
-    "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
-    "generationId" text, "rawUsage" jsonb)
+  from ${begun} b, jsonb_to_recordset(${calls}) as c (attempt int, provider text, model text, "askedModel" text,
+    "isOwnKey" boolean, status text, "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean,
+    "costMicroUsd" bigint, "generationId" text, "rawUsage" jsonb)
   left join lateral (
-    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
+    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd
+    from unnest(array[${PRICED_NAMES}]) with ordinality as n (model, rank) join prices l on l.model = n.model
     where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
-      and l.model in (c.model, regexp_replace(c.model, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', ''))
-    order by l.model = c.model desc, l.valid_from desc limit 1
+    order by n.rank, l.valid_from desc limit 1
   ) p on true
   on conflict do nothing`;
 

@@ -25,6 +25,7 @@ import { ContextFacts1765100000000 } from '../../../migrations/1765100000000-con
 import { SessionSummaries1765110000000 } from '../../../migrations/1765110000000-session-summaries.js';
 import { TurnStatements1765200000000 } from '../../../migrations/1765200000000-turn-statements.js';
 import { BoundSessions1765300000000 } from '../../../migrations/1765300000000-bound-sessions.js';
+import { AskedModel1766000000000 } from '../../../migrations/1766000000000-asked-model.js';
 import type { DatabaseConfig } from './database.config.js';
 
 /** The role all queries run as; it owns nothing and is subject to row-level security. */
@@ -58,6 +59,7 @@ export const MIGRATIONS = [
   SessionSummaries1765110000000,
   TurnStatements1765200000000,
   BoundSessions1765300000000,
+  AskedModel1766000000000,
 ];
 export const MIGRATIONS_TABLE = 'schema_migrations';
 

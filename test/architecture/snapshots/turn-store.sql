@@ -472,22 +472,23 @@ with settled as materialized (
   where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3
   returning t.message_id, t.session_id, t.created_at as at
 ), entries as (
-  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
-    status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
-    raw_usage)
-  select $1, $2, 'answer', c.attempt, 0, $20, b.session_id, c.provider, c.model, c."isOwnKey", c.status,
-    c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
+  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model,
+    asked_model, is_own_key, status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version,
+    cost_micro_usd, generation_id, raw_usage)
+  select $1, $2, 'answer', c.attempt, 0, $20, b.session_id, c.provider, c.model, c."askedModel", c."isOwnKey",
+    c.status, c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version,
+    coalesce(c."costMicroUsd", ceil((
       greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
       + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
       + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
-  from turn b, jsonb_to_recordset($21) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
-    "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
-    "generationId" text, "rawUsage" jsonb)
+  from turn b, jsonb_to_recordset($21) as c (attempt int, provider text, model text, "askedModel" text,
+    "isOwnKey" boolean, status text, "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean,
+    "costMicroUsd" bigint, "generationId" text, "rawUsage" jsonb)
   left join lateral (
-    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
+    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd
+    from unnest(array[c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''), c."askedModel", regexp_replace(c."askedModel", '-(\d{4}-\d{2}-\d{2}|\d{8})$', '')]) with ordinality as n (model, rank) join prices l on l.model = n.model
     where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
-      and l.model in (c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''))
-    order by l.model = c.model desc, l.valid_from desc limit 1
+    order by n.rank, l.valid_from desc limit 1
   ) p on true
   on conflict do nothing
   returning cost_micro_usd, status, input_tokens
@@ -513,22 +514,23 @@ with settled as materialized (
   where t.user_id = $1 and t.message_id = $2 and t.claim_id = $3
   returning t.message_id, t.session_id, t.created_at as at
 ), entries as (
-  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model, is_own_key,
-    status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version, cost_micro_usd, generation_id,
-    raw_usage)
-  select $1, $2, 'answer', c.attempt, 0, $20, b.session_id, c.provider, c.model, c."isOwnKey", c.status,
-    c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version, coalesce(c."costMicroUsd", ceil((
+  insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model,
+    asked_model, is_own_key, status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version,
+    cost_micro_usd, generation_id, raw_usage)
+  select $1, $2, 'answer', c.attempt, 0, $20, b.session_id, c.provider, c.model, c."askedModel", c."isOwnKey",
+    c.status, c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version,
+    coalesce(c."costMicroUsd", ceil((
       greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
       + coalesce(c."cachedInputTokens", 0)::numeric * coalesce(p.cached_input_micro_usd, p.input_micro_usd)
       + c."outputTokens"::numeric * p.output_micro_usd) / 1000000)), c."generationId", c."rawUsage"
-  from turn b, jsonb_to_recordset($21) as c (attempt int, provider text, model text, "isOwnKey" boolean, status text,
-    "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean, "costMicroUsd" bigint,
-    "generationId" text, "rawUsage" jsonb)
+  from turn b, jsonb_to_recordset($21) as c (attempt int, provider text, model text, "askedModel" text,
+    "isOwnKey" boolean, status text, "inputTokens" int, "outputTokens" int, "cachedInputTokens" int, "isEstimated" boolean,
+    "costMicroUsd" bigint, "generationId" text, "rawUsage" jsonb)
   left join lateral (
-    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd from prices l
+    select l.version, l.input_micro_usd, l.cached_input_micro_usd, l.output_micro_usd
+    from unnest(array[c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''), c."askedModel", regexp_replace(c."askedModel", '-(\d{4}-\d{2}-\d{2}|\d{8})$', '')]) with ordinality as n (model, rank) join prices l on l.model = n.model
     where c."costMicroUsd" is null and l.provider = c.provider and l.valid_from <= b.at
-      and l.model in (c.model, regexp_replace(c.model, '-(\d{4}-\d{2}-\d{2}|\d{8})$', ''))
-    order by l.model = c.model desc, l.valid_from desc limit 1
+    order by n.rank, l.valid_from desc limit 1
   ) p on true
   on conflict do nothing
   returning cost_micro_usd, status, input_tokens

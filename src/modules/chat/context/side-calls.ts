@@ -62,6 +62,7 @@ export class SideCalls {
   private async record(call: SideCall, generation: Generation | null): Promise<void> {
     const { kind, place, provider, model, isOwnKey, messages } = call;
     const counted = generation?.usage ?? NOT_TOLD;
+    const askedModel = model ?? provider.defaultModel;
     const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
     await this.usage.record(place, kind, [
       {
@@ -72,7 +73,8 @@ export class SideCalls {
         }),
         isEstimated,
         provider: provider.name,
-        model: generation?.model ?? model ?? provider.defaultModel,
+        model: generation?.model ?? askedModel,
+        askedModel,
         isOwnKey,
         status: generation === null ? 'failed' : 'completed',
         generationId: generation?.generationId ?? null,

@@ -3,6 +3,7 @@ import { ChatConfig } from '../public/chat.config.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { LlmError } from '../../llm/public/llm-error.js';
 import type { Generation, LlmProvider } from '../../llm/public/llm-provider.js';
+import type { ProviderAttempt } from '../../llm/public/provider-attempt.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
 import { ProjectProviders } from '../../provider-keys/public/project-providers.js';
 import type { Message } from '../messages/message.entity.js';
@@ -38,15 +39,22 @@ export class SessionTitles {
     private readonly config: ChatConfig,
   ) {}
 
-  /** Asks the title model when config names one. Never throws, never replaces a name that a person gave. */
-  async name({ question, project, contentKey }: OpenTurn, answer: Message): Promise<void> {
+  /**
+   * Asks the title model when config names one. Never throws, never replaces a name that a person gave.
+   * @param answered the call that gave the answer; null when nobody was asked
+   */
+  async name(
+    { question, project, contentKey }: OpenTurn,
+    answer: Message,
+    answered: ProviderAttempt | null,
+  ): Promise<void> {
     const { titleModel } = this.config;
     // A title is stored readable, and one that is made of what was said would be words of it.
     if (contentKey !== null) return;
     if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
     const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
     try {
-      const asked = await this.titler(titleModel, project, answer);
+      const asked = await this.titler(titleModel, project, answer, answered);
       if (asked === null) return;
       const generation = await this.ask(asked, excerpt.toWellFormed(), project, answer);
       const title = clean(generation?.text ?? '');
@@ -82,12 +90,18 @@ export class SessionTitles {
   }
 
   /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */
-  private async titler(titleModel: string, project: OpenTurn['project'], answer: Message): Promise<Titler | null> {
+  private async titler(
+    titleModel: string,
+    project: OpenTurn['project'],
+    { userId }: Message,
+    answered: ProviderAttempt | null,
+  ): Promise<Titler | null> {
     if (project.providerKey !== null) {
-      const provider = await this.ofProjects.findFirst(answer, project);
+      const provider = await this.ofProjects.findFirst({ userId }, project);
       if (provider === null) return null;
-      // Which models a provider of somebody else's has is not known here, but the one that has just answered.
-      return { provider, model: answer.provider === provider.name ? answer.model : project.model };
+      // We do not know which models a user's own server has, except the one that it has just answered for. It may have
+      // answered under a name by which it cannot be asked.
+      return { provider, model: answered?.provider === provider.name ? answered.askedModel : project.model };
     }
     const { defaultName, default: provider } = this.providers;
     // The model of that name is the default provider's.

@@ -210,7 +210,7 @@ export class TurnRunner {
     const { userId, sessionId, id } = turn.answer;
     const wasSaved = (this.turns.get(id)?.savedLength ?? 0) > 0;
     if (wasSaved || turn.attempt > 1) this.inBackground(this.claims.notifyEnd(id));
-    this.inBackground(this.titles.name(turn, settled.answer));
+    this.inBackground(this.titles.name(turn, settled.answer, outcome.attempts.at(-1) ?? null));
     this.inBackground(this.contexts.lookAhead(turn, settled.answer));
     if (settled.hasNext) this.inBackground(this.startNext({ userId }, sessionId));
     return settled;

@@ -26,6 +26,7 @@ describe('AttemptLog', () => {
         ...NOTHING,
         provider: 'custom',
         model: 'a',
+        askedModel: 'a',
         isOwnKey: true,
         generationId: null,
         status: 'failed',
@@ -35,6 +36,7 @@ describe('AttemptLog', () => {
       {
         provider: 'custom',
         model: 'b-2',
+        askedModel: 'b',
         isOwnKey: true,
         inputTokens: 7,
         outputTokens: 3,

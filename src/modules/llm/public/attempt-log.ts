@@ -68,6 +68,7 @@ function begin({ provider, model, isOwnKey }: Omit<Begun, 'type'>): Open {
   return {
     provider,
     model,
+    askedModel: model,
     isOwnKey,
     status: 'interrupted',
     errorCode: null,

@@ -14,6 +14,8 @@ export interface ProviderAttempt extends LlmUsage {
   readonly provider: AnswererName;
   /** The model that answered, as far as the provider named it; else the one that was asked for. */
   readonly model: string;
+  /** The model that was asked for; a server may answer under any other name. */
+  readonly askedModel: string;
   readonly isOwnKey: boolean;
   readonly status: AttemptStatus;
   /** Null unless it failed or was interrupted. */

@@ -30,6 +30,7 @@ export class EstimatedUsage {
     await this.recorder.correct(entry, entry, {
       provider: entry.provider,
       model: entry.model,
+      askedModel: entry.askedModel,
       isOwnKey: false,
       status: entry.status,
       inputTokens: difference('inputTokens'),

@@ -7,6 +7,8 @@ export interface UsedCall {
   readonly provider: string;
   /** The model that answered, as far as it is known; else the one that was asked for. */
   readonly model: string;
+  /** The model that was asked for. Its price counts when the list has none for the answering name. */
+  readonly askedModel: string;
   /** Whether a key of the user's own paid, and not one of this server's. */
   readonly isOwnKey: boolean;
   readonly status: 'completed' | 'stopped' | 'failed' | 'interrupted';
