@@ -95,7 +95,7 @@ describe('the decision records', () => {
   });
 });
 
-describe("the README's first chat", () => {
+describe("the README's tour", () => {
   let t: TestApp;
   let dir: string;
 
@@ -112,9 +112,10 @@ describe("the README's first chat", () => {
 
   // A machine for tests may have no curl; ours knows just what the block uses.
   it.each([hasCurl() ? 'curl' : 'our own curl', 'our own curl'])('runs as it is printed, by %s', async (program) => {
-    const block = /## A first chat[^]*?```sh\n([^]*?)```/.exec(read('README.md'))?.[1] ?? '';
-    const script = block.replace('http://localhost:8000', await t.app.getUrl());
-    expect(script).not.toBe(block);
+    const tour = /## A five-minute tour\n([^]*?)\n## /.exec(read('README.md'))?.[1] ?? '';
+    const steps = [...tour.matchAll(/```sh\n([^]*?)```/g)].map(([, step]) => step as string);
+    const script = steps.join(`printf '${BETWEEN_STEPS}'\n`).replace('http://localhost:8000', await t.app.getUrl());
+    expect(script).not.toContain('localhost:8000');
     const path = program === 'curl' ? process.env.PATH : `${dir}${delimiter}${process.env.PATH}`;
     // Two runs may fall into one second, which is in the address.
     const isolated = script.replace('me-$', `${program === 'curl' ? 'a' : 'b'}-$`);
@@ -123,23 +124,25 @@ describe("the README's first chat", () => {
       timeout: 15_000,
     });
     expect(stderr).toBe('');
-    const [prompt, ...events] = splitOutput(stdout);
+    const [account, prompt, answer, stream, messages, ...more] = stdout.split(BETWEEN_STEPS);
+    expect([account, more]).toEqual(['', []]);
     expect(JSON.parse(prompt as string)).toMatchObject({
       content: expect.stringContaining('friendly guide') as string,
     });
-    const received = parseEvents(events.join(''));
+    expect(JSON.parse(answer as string)).toMatchObject({
+      assistant_message: { status: 'completed', content: 'You said: What should I see in Lisbon?' },
+    });
+    const received = parseEvents(stream as string);
     expect(received.at(0)?.event).toBe('turn.started');
     expect(received.at(-1)?.event).toBe('turn.completed');
-    expect(textOf(received)).toBe('You said: What should I see in Lisbon?');
+    expect(textOf(received)).toBe('You said: And what should I eat there?');
+    expect((JSON.parse(messages as string) as { data: unknown[] }).data).toHaveLength(4);
     expect(t.model.requests.at(-1)?.messages[0]).toMatchObject({ role: 'system' });
   });
 });
 
-/** The prompt's JSON has no line break at its end, so the first event begins right behind it. */
-function splitOutput(output: string): [prompt: string, events: string] {
-  const at = output.indexOf('id: 1.0');
-  return [output.slice(0, at), output.slice(at)];
-}
+/** A line that no step prints; it tells the output of one step from that of the next. */
+const BETWEEN_STEPS = '=next step=';
 
 function hasCurl(): boolean {
   try {
