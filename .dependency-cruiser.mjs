@@ -127,7 +127,13 @@ const data = [
   rule(
     'pg-in-its-place',
     'The driver is known to platform/database, and to the store of turns, whose hot path goes past TypeORM.',
-    { path: '^src/', pathNot: ['^src/platform/(database|embedded-postgres)/', '^src/modules/chat/storage/(turn-store|open-turn)\\.ts$'] },
+    {
+      path: '^src/',
+      pathNot: [
+        '^src/platform/(database|embedded-postgres)/',
+        '^src/modules/chat/storage/(turn-store|open-turn)\\.ts$',
+      ],
+    },
     { path: 'node_modules/(pg|pg-pool|@types/pg)/' },
   ),
   rule(

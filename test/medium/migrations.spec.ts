@@ -4,7 +4,10 @@ import pg from 'pg';
 import request from 'supertest';
 import { ENTITIES } from '../../src/entities.js';
 import { MIGRATIONS, ownerDataSource } from '../../src/platform/database/data-source.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres/embedded-postgres.js';
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../../src/platform/embedded-postgres/embedded-postgres.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { readTables } from '../support/catalogue.js';
