@@ -27,7 +27,9 @@ export class MessagesController {
   @ApiIds('session_id')
   @ApiOperation({
     operationId: 'listMessages',
-    summary: 'The messages of a session: the path to the newest one, or all branches',
+    summary: 'List messages',
+    description:
+      'The messages of a session: the path to the newest message, or all branches. 404 with the pointer `?leaf_id`: the session has no such message.',
   })
   @ApiOkResponse({ type: MessagePage })
   @ApiProblems('validation_failed', 'invalid_cursor')
@@ -45,7 +47,11 @@ export class MessagesController {
   @Scope('read', 'chat')
   @Get('messages/:message_id')
   @ApiIds('message_id')
-  @ApiOperation({ operationId: 'getMessage', summary: 'One message' })
+  @ApiOperation({
+    operationId: 'getMessage',
+    summary: 'Get a message',
+    description: 'One message. While an answer is being written, its text comes by `followMessage`.',
+  })
   @ApiOkResponse({ type: MessageResponse })
   async get(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<MessageResponse> {
     return presentMessage(await this.messages.get(actor, id));
@@ -55,7 +61,12 @@ export class MessagesController {
   @Put('messages/:message_id/feedback')
   @AnswersAnew()
   @ApiIds('message_id')
-  @ApiOperation({ operationId: 'rateMessage', summary: 'Say whether an answer was good' })
+  @ApiOperation({
+    operationId: 'rateMessage',
+    summary: 'Rate an answer',
+    description:
+      'Stores whether the answer was good, with an optional comment. Replaces an earlier rating. Only answers can be rated.',
+  })
   @ApiOkResponse({ type: MessageResponse })
   @ApiProblems('validation_failed')
   async rate(
@@ -70,7 +81,11 @@ export class MessagesController {
   @Delete('messages/:message_id/feedback')
   @HttpCode(204)
   @ApiIds('message_id')
-  @ApiOperation({ operationId: 'unrateMessage', summary: 'Take the feedback back' })
+  @ApiOperation({
+    operationId: 'unrateMessage',
+    summary: 'Remove a rating',
+    description: 'Removes the rating and its comment. Nothing happens when there is none.',
+  })
   @ApiNoContentResponse()
   unrate(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<void> {
     return this.messages.unrate(actor, id);
