@@ -1,6 +1,5 @@
 import { Global, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ENTITIES } from '../entities.js';
 import { AuditModule } from '../platform/audit/audit.module.js';
 import { ConfigModule } from '../platform/config/config.module.js';
 import { loadConfig } from '../platform/config/load-config.js';
@@ -10,6 +9,7 @@ import { DatabaseModule } from '../platform/database/database.module.js';
 import { openDatabase } from '../platform/database/open-database.js';
 import { HttpModule } from '../platform/http/http.module.js';
 import { Metrics } from '../platform/observability/metrics.js';
+import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 
 /** What a rotation needs of the server; it listens to nothing, not even to who asks for metrics. */
@@ -23,8 +23,18 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
   config.migrateOnStart = false;
   const database = await openDatabase(config, false, console.error);
   try {
-    const imports = [ConfigModule.with(config), CryptoModule, DatabaseModule.with(ENTITIES), HttpModule, AuditModule];
-    const app = await NestFactory.createApplicationContext({ module: RotationModule, imports }, { logger: ['warn'] });
+    const imports = [
+      ConfigModule.with(config),
+      CryptoModule,
+      DatabaseModule.with(PRODUCT_DATABASE),
+      HttpModule,
+      AuditModule,
+    ];
+    // By default Nest would end the process itself, and leave the embedded database running.
+    const app = await NestFactory.createApplicationContext(
+      { module: RotationModule, imports },
+      { logger: ['warn'], abortOnError: false },
+    );
     try {
       const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();
       console.log(`Wrapped ${wrapped} data keys by version ${version}`);

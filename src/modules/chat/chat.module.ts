@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../../platform/config/app-config.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
@@ -31,6 +32,8 @@ import { TurnStore } from './storage/turn-store.js';
 import { TurnsController } from './turns/turns.controller.js';
 import { TurnsService } from './turns/turns.service.js';
 import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
+import { Message } from './messages/message.entity.js';
+import { ChatSession } from './sessions/chat-session.entity.js';
 
 /** Nothing of Redis is loaded without an address of one. */
 async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Promise<TurnFanout> {
@@ -40,7 +43,14 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
 }
 
 @Module({
-  imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule, UsageModule],
+  imports: [
+    TypeOrmModule.forFeature([ChatSession, Message]),
+    LimitsModule,
+    LlmModule,
+    ProjectsModule,
+    ProviderKeysModule,
+    UsageModule,
+  ],
   controllers: [TurnsController, SessionsController, MessagesController],
   providers: [
     TurnsService,
