@@ -105,15 +105,9 @@ const modules = [
   ),
   rule(
     'roof-by-front-door',
-    'So does the roof. Only src/entities.ts takes the entities, because somebody has to name all tables in one place.',
-    { path: '^src/([^/]+\\.ts$|cli/)', pathNot: '^src/entities\\.ts$' },
+    'So does the roof.',
+    { path: '^src/([^/]+\\.ts$|cli/)' },
     { path: '^src/modules/', pathNot: ['^src/modules/[^/]+/public/', '^src/modules/([^/]+)/\\1\\.module\\.ts$'] },
-  ),
-  rule(
-    'entities-lists-entities',
-    'src/entities.ts names the tables and does nothing else.',
-    { path: '^src/entities\\.ts$' },
-    { pathNot: '\\.entity\\.ts$' },
   ),
 ];
 
@@ -123,6 +117,12 @@ const data = [
     'TypeORM is known to repositories, entities and platform/database; services speak the language of the product.',
     { path: '^src/', pathNot: ['\\.repository\\.ts$', '\\.entity\\.ts$', '^src/platform/database/'] },
     { path: 'node_modules/(typeorm|@types/typeorm)/' },
+  ),
+  rule(
+    'nest-typeorm-in-its-place',
+    'A module lists its entities by TypeOrmModule.forFeature. Repositories come from the unit of work, never by injection.',
+    { path: '^src/', pathNot: ['\\.module\\.ts$', '^src/platform/database/'] },
+    { path: 'node_modules/@nestjs/typeorm/' },
   ),
   rule(
     'pg-in-its-place',
@@ -165,14 +165,14 @@ const data = [
   ),
   rule(
     'migrations-stand-alone',
-    'A migration says for ever what it said on its day: it imports nothing that changes, and only the data source knows it.',
+    'A migration says for ever what it said on its day: it imports nothing that changes.',
     { path: '^migrations/' },
     { pathNot: 'node_modules/typeorm/' },
   ),
   rule(
-    'migrations-are-run-by-the-data-source',
-    'Only platform/database/data-source.ts lists the migrations.',
-    { path: '^src/', pathNot: '^src/platform/database/data-source\\.ts$' },
+    'migrations-are-found-by-folder',
+    'No code imports a migration: platform/database finds all of them in the folder that the roof names.',
+    { path: '^src/' },
     { path: '^migrations/' },
   ),
 ];

@@ -31,6 +31,38 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    // A repository that is injected, or made from the data source, works outside every transaction and without a tenant.
+    files: ['src/**/*.ts'],
+    ignores: ['src/platform/database/**', 'src/**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: '@nestjs/typeorm',
+              allowImportNames: ['TypeOrmModule'],
+              message:
+                'A module lists its entities by TypeOrmModule.forFeature; repositories come from the unit of work.',
+            },
+            {
+              name: 'typeorm',
+              importNames: ['DataSource', 'EntityManager', 'QueryRunner', 'Repository', 'getMetadataArgsStorage'],
+              message: 'The unit of work is the only way to a repository: unitOfWork.repository(Entity).',
+            },
+          ],
+        },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.name='Inject'] > Literal[value=/Repository$|DataSource$|EntityManager$/]",
+          message: 'The unit of work is the only way to a repository: unitOfWork.repository(Entity).',
+        },
+      ],
+    },
+  },
   { files: ['src/platform/config/**', 'src/main.ts'], rules: { 'no-restricted-properties': 'off' } },
   { files: ['src/cli.ts', 'src/cli/**'], rules: { 'no-console': 'off' } },
 );

@@ -1,10 +1,11 @@
 /** Who takes part: how each prepares its database and how its server is started. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { transform } from '@swc/core';
 import { fillNaive, fillParley, HISTORY_MESSAGES } from './dataset.mjs';
 import { importDist, ROOT } from './harness.mjs';
@@ -30,8 +31,10 @@ function commonEnv({ databaseUrl, modelUrl, poolSize, accessKey }) {
 }
 
 async function migrateAndFill(root, url, dataset) {
-  const { migrate } = await importDist('src/platform/database/migrate.js', root);
-  await migrate(url);
+  // By the command line, which every version of Parley has.
+  const command = [join(root, 'dist/src/cli.js'), 'migrate'];
+  const { PATH, HOME } = process.env;
+  await promisify(execFile)(process.execPath, command, { env: { PATH, HOME, DATABASE_URL: url } });
   await fillParley(url, dataset);
 }
 

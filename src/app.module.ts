@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminModule } from './modules/admin/admin.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
-import { ENTITIES } from './entities.js';
 import { ChatModule } from './modules/chat/chat.module.js';
 import { LimitsModule } from './modules/limits/limits.module.js';
 import { LlmModule } from './modules/llm/llm.module.js';
@@ -31,6 +30,7 @@ import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';
 import { ObservabilityModule } from './platform/observability/observability.module.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
+import { PRODUCT_DATABASE } from './product-database.js';
 
 /** What needs no settings of its own, floor by floor from the ground. */
 const FLOORS = [
@@ -69,7 +69,7 @@ export class AppModule {
       ConfigModule.with(config, [...SETTINGS_GROUPS, TurnDefaults]),
       ObservabilityModule,
       CryptoModule,
-      DatabaseModule.with(ENTITIES),
+      DatabaseModule.with(PRODUCT_DATABASE),
     ];
     return { module: AppModule, imports: [...ground, ...FLOORS] };
   }

@@ -1,11 +1,15 @@
+import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
-import { ENTITIES } from '../entities.js';
 import { appDataSource } from '../platform/database/data-source.js';
 import { openDatabase } from '../platform/database/open-database.js';
 import { SystemScope } from '../platform/database/system-scope.js';
 import { UnitOfWork } from '../platform/database/unit-of-work.js';
+import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 import { databaseConfig } from './database-config.js';
+
+/** In the server each module lists its own; a command has no modules. */
+const ENTITIES = join(import.meta.dirname, '..', '**', '*.entity.js');
 
 /** The doors to the database that a command has without the web framework. */
 export interface Doors {
@@ -19,9 +23,9 @@ export async function withDatabase(env: Environment, work: (doors: Doors) => Pro
   const config = databaseConfig(env);
   const database = await openDatabase(config, false, console.error);
   try {
-    const dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    const dataSource = await appDataSource(config, PRODUCT_DATABASE, [ENTITIES]).initialize();
     try {
-      await work({ unitOfWork: new UnitOfWork(dataSource), system: new SystemScope(dataSource) });
+      await work({ unitOfWork: new UnitOfWork(dataSource), system: new SystemScope(dataSource, PRODUCT_DATABASE) });
     } finally {
       await dataSource.destroy();
     }

@@ -1,6 +1,5 @@
 import { Global, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ENTITIES } from '../entities.js';
 import { AuditModule } from '../platform/audit/audit.module.js';
 import { ConfigModule } from '../platform/config/config.module.js';
 import { loadConfig, SETTINGS_GROUPS } from '../app-config.js';
@@ -10,6 +9,7 @@ import { DatabaseModule } from '../platform/database/database.module.js';
 import { openDatabase } from '../platform/database/open-database.js';
 import { HttpModule } from '../platform/http/http.module.js';
 import { Metrics } from '../platform/observability/metrics.js';
+import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 
 /** What a rotation needs of the server; it listens to nothing, not even to who asks for metrics. */
@@ -26,11 +26,15 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
     const imports = [
       ConfigModule.with(config, SETTINGS_GROUPS),
       CryptoModule,
-      DatabaseModule.with(ENTITIES),
+      DatabaseModule.with(PRODUCT_DATABASE),
       HttpModule,
       AuditModule,
     ];
-    const app = await NestFactory.createApplicationContext({ module: RotationModule, imports }, { logger: ['warn'] });
+    // By default Nest would end the process itself, and leave the embedded database running.
+    const app = await NestFactory.createApplicationContext(
+      { module: RotationModule, imports },
+      { logger: ['warn'], abortOnError: false },
+    );
     try {
       const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();
       console.log(`Wrapped ${wrapped} data keys by version ${version}`);

@@ -1,6 +1,7 @@
-import { MIGRATIONS } from '../platform/database/data-source.js';
 import { migrate } from '../platform/database/migrate.js';
+import { findMigrations } from '../platform/database/migration-files.js';
 import { openDatabase } from '../platform/database/open-database.js';
+import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 import { databaseConfig } from './database-config.js';
 
@@ -10,9 +11,10 @@ export async function migrateCommand(env: Environment): Promise<void> {
   const database = await openDatabase(config, true, console.error);
   try {
     const url = config.databaseUrl as string;
-    const ran = await migrate(config.databaseOwnerUrl ?? url, url);
+    const ran = await migrate(PRODUCT_DATABASE, config.databaseOwnerUrl ?? url, url);
     for (const name of ran) console.log(`Ran ${name}`);
-    if (ran.length === 0) console.log(`Nothing to do: the database is at ${MIGRATIONS.at(-1)?.name}`);
+    const newest = findMigrations(PRODUCT_DATABASE.migrations).at(-1)?.name;
+    if (ran.length === 0) console.log(`Nothing to do: the database is at ${newest}`);
   } finally {
     await database.close();
   }

@@ -12,22 +12,22 @@ type Files = Record<string, string>;
 const HOUSE: Files = {
   'package.json': JSON.stringify({
     type: 'module',
-    dependencies: { typeorm: '1', pg: '8', 'prom-client': '15' },
+    dependencies: { typeorm: '1', '@nestjs/typeorm': '1', pg: '8', 'prom-client': '15' },
     devDependencies: { 'dev-tool': '1' },
   }),
   'tsconfig.json': '{ "compilerOptions": { "module": "nodenext", "target": "es2022" } }',
   ...packageFiles('typeorm'),
+  ...packageFiles('@nestjs/typeorm'),
   ...packageFiles('pg'),
   ...packageFiles('prom-client'),
   ...packageFiles('dev-tool'),
   'migrations/1-init.ts': `import 'typeorm'; export class Init {}`,
-  'src/main.ts': `import './app.module.js'; import './entities.js';`,
+  'src/main.ts': `import './app.module.js';`,
   'src/app.module.ts': `import './modules/chat/chat.module.js'; import './modules/users/users.module.js';`,
-  'src/entities.ts': `import './modules/users/user.entity.js';`,
   'src/kernel/ids.ts': `import 'node:crypto'; export const id = 1;`,
-  'src/platform/database/data-source.ts': `import 'typeorm'; import 'pg'; import '../../../migrations/1-init.js'; export const dataSource = 1;`,
+  'src/platform/database/data-source.ts': `import 'typeorm'; import 'pg'; import '@nestjs/typeorm'; export const dataSource = 1;`,
   'src/platform/database/system-scope.ts': `import './data-source.js'; export const systemScope = 1;`,
-  'src/modules/users/users.module.ts': `import './users.controller.js'; export class UsersModule {}`,
+  'src/modules/users/users.module.ts': `import '@nestjs/typeorm'; import './users.controller.js'; export class UsersModule {}`,
   'src/modules/users/users.controller.ts': `import './users.service.js'; import type { User } from './user.entity.js'; export type Shown = User;`,
   'src/modules/users/users.service.ts': `import './users.repository.js'; import '../../kernel/ids.js';`,
   'src/modules/users/users.repository.ts': `import 'typeorm'; import './user.entity.js'; import '../../platform/database/system-scope.js';`,
@@ -93,8 +93,10 @@ const BREACHES: Record<string, Files> = {
   },
   'modules-by-front-door': { 'src/modules/chat/chat.service.ts': `import '../projects/projects.service.js';` },
   'roof-by-front-door': { 'src/main.ts': `${HOUSE['src/main.ts']} import './modules/chat/chat.service.js';` },
-  'entities-lists-entities': { 'src/entities.ts': `import './kernel/ids.js';` },
   'typeorm-in-its-place': { 'src/modules/chat/chat.service.ts': `import type {} from 'typeorm';` },
+  'nest-typeorm-in-its-place': {
+    'src/modules/users/users.repository.ts': `import { InjectRepository } from '@nestjs/typeorm'; import 'typeorm';`,
+  },
   'prom-client-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'prom-client';` },
   'pg-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'pg';` },
   'controllers-touch-no-data': {
@@ -107,7 +109,7 @@ const BREACHES: Record<string, Files> = {
     'src/modules/chat/chat.service.ts': `import '../../platform/database/system-scope.js';`,
   },
   'migrations-stand-alone': { 'migrations/1-init.ts': `import '../src/kernel/ids.js';` },
-  'migrations-are-run-by-the-data-source': {
+  'migrations-are-found-by-folder': {
     'src/modules/chat/chat.service.ts': `import '../../../migrations/1-init.js';`,
   },
   'no-barrels': {
@@ -131,7 +133,7 @@ async function brokenRules(files: Files): Promise<string[]> {
       writeFileSync(join(dir, path), text);
     }
     const { options, ...ruleSet } = floorPlan;
-    const { output } = await cruise(['src'], {
+    const { output } = await cruise(['src', 'migrations'], {
       ...options,
       baseDir: dir,
       validate: true,

@@ -4,7 +4,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Logger } from 'typeorm';
-import { MIGRATIONS, ownerDataSource } from '../../src/platform/database/data-source.js';
+import { ownerDataSource } from '../../src/platform/database/data-source.js';
+import { findMigrations, loadMigrations } from '../../src/platform/database/migration-files.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
 import { createTestDatabase } from '../support/test-database.js';
 
 const SQUAWK = fileURLToPath(new URL('../../node_modules/squawk-cli/js/bin/squawk', import.meta.url));
@@ -37,7 +39,8 @@ const dir = mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'migrations-
 /** Runs all migrations on an empty database and writes down what each sent, as the session that sent it was set. */
 async function record(): Promise<string[]> {
   const database = await createTestDatabase(null);
-  const dataSource = ownerDataSource(database.url);
+  const migrations = findMigrations(PRODUCT_DATABASE.migrations);
+  const dataSource = ownerDataSource(database.url, await loadMigrations(migrations));
   const sent: string[][] = [];
   const log: Pick<Logger, 'logQuery'> = {
     logQuery: (query) => {
@@ -63,7 +66,7 @@ async function record(): Promise<string[]> {
     const settings = Object.entries({ lock_timeout: session?.lock, statement_timeout: session?.statement })
       .filter(([, value]) => value !== '0')
       .map(([name, value]) => `set ${name} = '${value}'`);
-    return MIGRATIONS.map(({ name }, i) => {
+    return migrations.map(({ name }, i) => {
       const file = join(dir, `${name}.sql`);
       writeFileSync(file, [...settings, 'begin', ...(sent[i] as string[]), 'commit', ''].join(';\n'));
       return file;

@@ -9,6 +9,7 @@ import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
 import { SystemScope } from '../../src/platform/database/system-scope.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('the audit log', () => {
@@ -22,9 +23,9 @@ describe('the audit log', () => {
   beforeEach(async () => {
     database = await createTestDatabase();
     const config = Object.assign(new DatabaseConfig(), { databaseUrl: database.url, databasePoolSize: 20 });
-    dataSource = await appDataSource(config, [], () => undefined).initialize();
+    dataSource = await appDataSource(config, PRODUCT_DATABASE, []).initialize();
     unitOfWork = new UnitOfWork(dataSource);
-    rows = new AuditRepository(unitOfWork, new SystemScope(dataSource));
+    rows = new AuditRepository(unitOfWork, new SystemScope(dataSource, PRODUCT_DATABASE));
     log = new AuditLog(unitOfWork, rows, new Clock());
   });
   afterEach(async () => {

@@ -1,21 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import pg from 'pg';
 import request from 'supertest';
-import { ENTITIES } from '../../src/entities.js';
-import { MIGRATIONS, ownerDataSource } from '../../src/platform/database/data-source.js';
+import { ownerDataSource } from '../../src/platform/database/data-source.js';
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres/embedded-postgres.js';
-import { migrate } from '../../src/platform/database/migrate.js';
+import { migrate as migrateProduct } from '../../src/platform/database/migrate.js';
+import { findMigrations, loadMigrations } from '../../src/platform/database/migration-files.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
 import { PASSWORD, TestUser } from '../support/as-user.js';
 import { readTables } from '../support/catalogue.js';
+import { ENTITIES } from '../support/entities.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { createTestApp } from '../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-const ALL = MIGRATIONS.map(({ name }) => name);
+const FILES = findMigrations(PRODUCT_DATABASE.migrations);
+const ALL = FILES.map(({ name }) => name);
+const migrate = (ownerUrl: string, appUrl?: string): Promise<string[]> =>
+  migrateProduct(PRODUCT_DATABASE, ownerUrl, appUrl);
 
 let database: TestDatabase;
 /** Logins of a test are the server's, not the database's: they are removed by hand. */
@@ -74,7 +80,7 @@ async function schema(): Promise<unknown> {
 }
 
 async function undo(migrations = ALL): Promise<void> {
-  const dataSource = await ownerDataSource(database.url).initialize();
+  const dataSource = await ownerDataSource(database.url, await loadMigrations(FILES)).initialize();
   try {
     for (const _ of migrations) await dataSource.undoLastMigration();
   } finally {
@@ -83,6 +89,25 @@ async function undo(migrations = ALL): Promise<void> {
 }
 
 describe('the migrations', () => {
+  it('are found by their folder, oldest first, each by the name of its file', async () => {
+    expect(ALL.slice(0, 2)).toEqual(['Init1763900000000', 'TurnCrashes1763950000000']);
+    expect(ALL).toHaveLength(readdirSync(PRODUCT_DATABASE.migrations).length);
+    const times = ALL.map((name) => Number(name.slice(-13)));
+    expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+    const migrations = (await loadMigrations(FILES)).map((Migration) => new Migration().name);
+    expect(migrations).toEqual(ALL);
+    await expect(loadMigrations([{ name: 'Other1', path: FILES[0]?.path as string }])).rejects.toThrow(
+      'has no class Other1',
+    );
+  });
+
+  it('are loaded only when there is one to run', async () => {
+    await migrate(database.url);
+    const broken = mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'broken-'));
+    for (const { path } of FILES) writeFileSync(join(broken, basename(path)), 'this is no program');
+    expect(await migrateProduct({ ...PRODUCT_DATABASE, migrations: broken }, database.url)).toEqual([]);
+  });
+
   it('go up, down and up again to the same schema', async () => {
     expect(await migrate(database.url)).toEqual(ALL);
     const first = await schema();
@@ -94,7 +119,7 @@ describe('the migrations', () => {
 
   it('make what the entities say: columns, keys, foreign keys, checks and indexes', async () => {
     await migrate(database.url);
-    const dataSource = await ownerDataSource(database.url, ENTITIES).initialize();
+    const dataSource = await ownerDataSource(database.url, [], ENTITIES).initialize();
     try {
       const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
       expect(upQueries.map(({ query }) => query)).toEqual([]);

@@ -10,6 +10,7 @@ import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres/embedded-postgres.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
 import { expectSoon } from '../support/expect-soon.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -28,7 +29,7 @@ const LISTENING = `select pid from pg_stat_activity where application_name = 'pa
 const connectionsOf = async (url: string): Promise<number> => (await run(url, LISTENING)).length;
 
 const listenAt = (databaseUrl: string): Notifications =>
-  new Notifications(Object.assign(new DatabaseConfig(), { databaseUrl }));
+  new Notifications(Object.assign(new DatabaseConfig(), { databaseUrl }), PRODUCT_DATABASE);
 
 describe('an instance whose database refuses LISTEN', () => {
   let server: EmbeddedPostgres;
@@ -39,7 +40,7 @@ describe('an instance whose database refuses LISTEN', () => {
     const dir = join(process.env.PARLEY_TEST_DIR as string, `standby-${randomBytes(4).toString('hex')}`);
     const options = { dir, ephemeral: true, log: () => undefined };
     const primary = await startEmbeddedPostgres(options);
-    await migrate(primary.url);
+    await migrate(PRODUCT_DATABASE, primary.url);
     await primary.stop();
     const data = join(dir, 'cluster', 'data');
     const signal = join(data, 'standby.signal');

@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { ENTITIES } from '../../src/entities.js';
 import { newId } from '../../src/kernel/ids.js';
 import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
@@ -8,6 +7,8 @@ import { takeClient } from '../../src/platform/database/pg-pool.js';
 import { Pipeline } from '../../src/platform/database/pipeline.js';
 import type { Statement } from '../../src/platform/database/statement.js';
 import { SystemScope } from '../../src/platform/database/system-scope.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
+import { ENTITIES } from '../support/entities.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -31,7 +32,7 @@ describe('a pipeline', () => {
       databasePoolSize: 1,
       databaseConnectTimeoutMs: 1000,
     });
-    dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    dataSource = await appDataSource(config, PRODUCT_DATABASE, ENTITIES).initialize();
     pipeline = new Pipeline(dataSource);
     for (const { userId } of [ada, eve]) {
       await database.query('insert into users (id, email, password_hash) values ($1, $2, $3)', [
@@ -290,7 +291,7 @@ describe('a pipeline', () => {
       databasePoolSize: 1,
       databaseStatementTimeoutMs: 100,
     });
-    const hasty = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    const hasty = await appDataSource(config, PRODUCT_DATABASE, ENTITIES).initialize();
     const hastyPipeline = new Pipeline(hasty);
     await hastyPipeline.run(ada, [read]);
     wire.hold();
@@ -319,7 +320,7 @@ describe('a pipeline', () => {
   });
 
   it('is not alone in that: the system scope survives the loss of its connection as well', async () => {
-    const system = new SystemScope(dataSource);
+    const system = new SystemScope(dataSource, PRODUCT_DATABASE);
     const ask = (): Promise<unknown> =>
       system.query('a test', { name: 'system_whoami', text: 'select current_user as role', values: [] });
     expect(await ask()).toMatchObject({ rows: [{ role: 'parley_system' }] });

@@ -1,5 +1,4 @@
 import type { DataSource } from 'typeorm';
-import { ENTITIES } from '../../src/entities.js';
 import { AppError } from '../../src/kernel/errors/app-error.js';
 import { newId } from '../../src/kernel/ids.js';
 import { Project } from '../../src/modules/projects/project.entity.js';
@@ -9,6 +8,8 @@ import { DatabaseConfig } from '../../src/platform/database/database.config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
 import { statement, text, uuid } from '../../src/platform/database/statement.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
+import { ENTITIES } from '../support/entities.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -25,7 +26,7 @@ describe('a unit of work', () => {
     database = await createTestDatabase();
     wire = await TcpProxy.start(database.url);
     const config = Object.assign(new DatabaseConfig(), { databaseUrl: wire.url, databasePoolSize: 1 });
-    dataSource = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    dataSource = await appDataSource(config, PRODUCT_DATABASE, ENTITIES).initialize();
     unitOfWork = new UnitOfWork(dataSource);
     for (const { userId } of [ada, eve]) {
       await database.query('insert into users (id, email, password_hash) values ($1, $2, $3)', [
@@ -249,7 +250,7 @@ describe('a unit of work', () => {
 
   it('keeps its tenant while many of others run at once', async () => {
     const config = Object.assign(new DatabaseConfig(), { databaseUrl: database.url, databasePoolSize: 3 });
-    const wide = await appDataSource(config, ENTITIES, () => undefined).initialize();
+    const wide = await appDataSource(config, PRODUCT_DATABASE, ENTITIES).initialize();
     const units = new UnitOfWork(wide);
     const seen = await Promise.all(
       Array.from({ length: 60 }, (_, i) =>

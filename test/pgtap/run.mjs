@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate } from '../../dist/src/platform/database/migrate.js';
 import { unprivilegedAccount } from '../../dist/src/platform/embedded-postgres/run-as.js';
+import { PRODUCT_DATABASE } from '../../dist/src/product-database.js';
 
 // Has somebody else's program judge the isolation of tenants, on a PostgreSQL that is not the one we bring: Debian's, by pgTAP.
 // With `--tests` the tests of this repository run on that server too, those whose path matches what follows.
@@ -132,7 +133,7 @@ async function main() {
   const dir = mkdtempSync(join(tmpdir(), 'pgtap-'));
   const { url, stop } = await start(server, dir);
   try {
-    await migrate(url);
+    await migrate(PRODUCT_DATABASE, url);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.query(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { defaultConfig } from '../../src/app-config.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { openDatabase } from '../../src/platform/database/open-database.js';
+import { PRODUCT_DATABASE } from '../../src/product-database.js';
 import { databaseAt, type TestDatabase } from './test-database.js';
 
 /**
@@ -15,6 +16,6 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   const { close } = await openDatabase(config, true, () => undefined);
   const url = config.databaseUrl as string | undefined;
   if (url === undefined) throw new Error('the embedded database has no address');
-  await migrate(url);
+  await migrate(PRODUCT_DATABASE, url);
   return { ...databaseAt(url), drop: close };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import pg from 'pg';
 
-const DIST = new URL('../../dist/src/platform/', import.meta.url);
+const DIST = new URL('../../dist/src/', import.meta.url);
 const TEMPLATE = 'parley_template';
 
 /**
@@ -25,7 +25,7 @@ export default async function setup() {
 }
 
 async function startServer(dir) {
-  const { startEmbeddedPostgres } = await import(new URL('embedded-postgres/embedded-postgres.js', DIST).href);
+  const { startEmbeddedPostgres } = await import(new URL('platform/embedded-postgres/embedded-postgres.js', DIST).href);
   const log = (line) => process.stderr.write(`${line}\n`);
   const server = await startEmbeddedPostgres({ dir: join(dir, 'server'), ephemeral: true, log });
   globalThis.__PARLEY_TEST__.server = server;
@@ -60,8 +60,9 @@ async function makeTemplate(url) {
   } finally {
     await admin.end();
   }
-  const { migrate } = await import(new URL('database/migrate.js', DIST).href);
+  const { migrate } = await import(new URL('platform/database/migrate.js', DIST).href);
+  const { PRODUCT_DATABASE } = await import(new URL('product-database.js', DIST).href);
   const template = new URL(url);
   template.pathname = `/${TEMPLATE}`;
-  await migrate(template.href);
+  await migrate(PRODUCT_DATABASE, template.href);
 }

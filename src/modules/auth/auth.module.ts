@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { Sweeps } from '../../platform/jobs/sweeps.js';
@@ -30,13 +31,20 @@ import { VerifiedTokens } from './verified-tokens.js';
 import { SignInsController } from './sign-ins.controller.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 import { SignInsService } from './sign-ins.service.js';
+import { SignIn } from './sign-in.entity.js';
+import { SecondFactor } from './second-factor.entity.js';
+import { ApiKey } from './api-key.entity.js';
 
 const SWEEP_MS = 3_600_000;
 /** Long enough to ask who was signed in when something was found out; the log of events remembers for longer. */
 const KEEP_DAYS = 30;
 
 @Module({
-  imports: [UsersModule, PassportModule.register({ session: false })],
+  imports: [
+    TypeOrmModule.forFeature([ApiKey, SecondFactor, SignIn]),
+    UsersModule,
+    PassportModule.register({ session: false }),
+  ],
   controllers: [
     AuthController,
     AuthMailController,

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { RedisConfig } from '../../platform/cache/redis.config.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
@@ -34,6 +35,8 @@ import { TurnStreamsController } from './turns/turn-streams.controller.js';
 import { TurnsController } from './turns/turns.controller.js';
 import { TurnsService } from './turns/turns.service.js';
 import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
+import { Message } from './messages/message.entity.js';
+import { ChatSession } from './sessions/chat-session.entity.js';
 
 /** Nothing of Redis is loaded without an address of one. */
 async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): Promise<TurnFanout> {
@@ -43,7 +46,14 @@ async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): P
 }
 
 @Module({
-  imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule, UsageModule],
+  imports: [
+    TypeOrmModule.forFeature([ChatSession, Message]),
+    LimitsModule,
+    LlmModule,
+    ProjectsModule,
+    ProviderKeysModule,
+    UsageModule,
+  ],
   controllers: [TurnsController, TurnStreamsController, SessionsController, MessagesController],
   providers: [
     TurnsService,

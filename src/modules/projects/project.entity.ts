@@ -1,8 +1,15 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import type { ProviderName } from '../../kernel/provider-name.js';
+import { ContentKeyRow } from '../../platform/crypto/content-key-row.entity.js';
 import type { Fallback } from './public/fallback.dto.js';
 import type { ModelParams } from './public/model-params.dto.js';
 import type { ConflictPolicy, ContextOverflow, CrashPolicy } from './public/turn-policy.js';
+
+// The platform keeps the key of a project's conversations, and does not know that a project is a row here.
+ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
+  name: 'fk_content_keys_project_id',
+  onDelete: 'CASCADE',
+})(ContentKeyRow);
 
 @Entity('projects')
 @ForeignKey('users', ['userId'], ['id'], { name: 'fk_projects_user_id', onDelete: 'CASCADE' })

@@ -1,11 +1,13 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { PromptsController } from './prompts.controller.js';
 import { PromptsRepository } from './prompts.repository.js';
 import { PromptsService } from './prompts.service.js';
+import { Prompt } from './prompt.entity.js';
 
 @Module({
-  imports: [ProjectsModule],
+  imports: [TypeOrmModule.forFeature([Prompt]), ProjectsModule],
   controllers: [PromptsController],
   providers: [PromptsService, PromptsRepository],
 })

@@ -1,4 +1,8 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
+import { DataKey } from '../../platform/crypto/data-key.entity.js';
+
+// The platform keeps the key of a user's secrets, and does not know that a user is a row here.
+ForeignKey('users', ['userId'], ['id'], { name: 'fk_data_keys_user_id', onDelete: 'CASCADE' })(DataKey);
 
 @Entity('users')
 @Unique('uq_users_email', ['email'])

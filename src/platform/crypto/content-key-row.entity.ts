@@ -1,11 +1,7 @@
-import { Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** The key of one project's conversations, encrypted by a master key. Whoever deletes it has erased what it encrypts. */
 @Entity('content_keys')
-@ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
-  name: 'fk_content_keys_project_id',
-  onDelete: 'CASCADE',
-})
 export class ContentKeyRow {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_content_keys' })
   userId: string;

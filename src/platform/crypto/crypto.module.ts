@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { JwtModule, type JwtModuleOptions, JwtSecretRequestType } from '@nestjs/jwt';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { ContentKeys } from './content-keys.js';
 import { ContentKeysRepository } from './content-keys.repository.js';
 import { DataKeyRotation } from './data-key-rotation.js';
@@ -10,11 +11,14 @@ import { MasterKeys } from './master-keys.js';
 import { PasswordHasher } from './password-hasher.js';
 import { SignedTokens } from './signed-tokens.js';
 import { SigningKeys } from './signing-keys.js';
+import { DataKey } from './data-key.entity.js';
+import { ContentKeyRow } from './content-key-row.entity.js';
 import { headerOf } from './token-header.js';
 
 @Global()
 @Module({
   imports: [
+    TypeOrmModule.forFeature([ContentKeyRow, DataKey]),
     JwtModule.registerAsync({
       inject: [SigningKeys],
       // Key objects: from a text, jsonwebtoken makes one at each call, which takes fifty times as long as the call.

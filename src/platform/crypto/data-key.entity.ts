@@ -1,8 +1,7 @@
-import { Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** The key of one user's secrets, encrypted by a master key. Whoever deletes it has erased what it encrypts. */
 @Entity('data_keys')
-@ForeignKey('users', ['userId'], ['id'], { name: 'fk_data_keys_user_id', onDelete: 'CASCADE' })
 export class DataKey {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_data_keys' })
   userId: string;

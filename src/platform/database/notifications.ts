@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Client } from 'pg';
 import { DatabaseConfig } from './database.config.js';
-import { APP_ROLE } from './data-source.js';
+import { ProductDatabase } from './product-database.js';
 
 const RECONNECT_MS = 500;
 
@@ -23,7 +23,10 @@ export class Notifications implements OnApplicationShutdown {
   /** Whether messages come; while they do not, whoever listens has to look by itself. */
   isListening = false;
 
-  constructor(private readonly config: DatabaseConfig) {}
+  constructor(
+    private readonly config: DatabaseConfig,
+    private readonly product: ProductDatabase,
+  ) {}
 
   /**
    * Calls `hear` for each message on the channel from now on. One listener a channel.
@@ -49,7 +52,7 @@ export class Notifications implements OnApplicationShutdown {
     const client = new Client({
       connectionString: this.config.databaseUrl,
       application_name: 'parley-listen',
-      options: `-c role=${APP_ROLE}`,
+      options: `-c role=${this.product.appRole}`,
       keepAlive: true,
       connectionTimeoutMillis: this.config.databaseConnectTimeoutMs,
     });

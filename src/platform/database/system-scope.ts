@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { QueryResult } from 'pg';
 import { DataSource } from 'typeorm';
-import { SYSTEM_ROLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
 import { commit, takeClient } from './pg-pool.js';
+import { ProductDatabase } from './product-database.js';
 import type { Statement } from './statement.js';
 
 /** The rows of a statement, and how many it has returned or changed. */
@@ -17,7 +17,10 @@ type Result<Row extends object> = Pick<QueryResult<Row>, 'rows' | 'rowCount'>;
 export class SystemScope {
   private readonly log = new Logger(SystemScope.name);
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly product: ProductDatabase,
+  ) {}
 
   /** Runs one statement in a transaction of its own, in one round trip. */
   async query<Row extends object>(reason: string, { name, text, values }: Statement<Row>): Promise<Result<Row>> {
@@ -28,7 +31,7 @@ export class SystemScope {
     });
     try {
       const answers = await Promise.allSettled([
-        client.query(`begin; set local role ${SYSTEM_ROLE}`),
+        client.query(`begin; set local role ${this.product.systemRole}`),
         client.query<Row>({ name, text, values: [...values] }),
         commit(client),
       ]);

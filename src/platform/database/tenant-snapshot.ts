@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Client } from 'pg';
 import { isId } from '../../kernel/ids.js';
 import { DatabaseConfig } from './database.config.js';
-import { APP_ROLE } from './data-source.js';
 import { fromPgError } from './pg-errors.js';
+import { ProductDatabase } from './product-database.js';
 
 /** Rows asked for at a time: one of them can be a million characters long. */
 const BATCH = 20;
@@ -69,7 +69,10 @@ export class TenantSnapshot {
 
 @Injectable()
 export class TenantSnapshots {
-  constructor(private readonly config: DatabaseConfig) {}
+  constructor(
+    private readonly config: DatabaseConfig,
+    private readonly product: ProductDatabase,
+  ) {}
 
   /** Whoever opens one closes it. `onLost` is called when the connection ends by itself. */
   async open(userId: string, onLost: (error: Error) => void): Promise<TenantSnapshot> {
@@ -78,7 +81,7 @@ export class TenantSnapshots {
     const client = new Client({
       connectionString: databaseUrl,
       application_name: 'parley-snapshot',
-      options: `-c role=${APP_ROLE} -c jit=off -c timezone=UTC`,
+      options: `-c role=${this.product.appRole} -c jit=off -c timezone=UTC`,
       keepAlive: true,
       connectionTimeoutMillis: databaseConnectTimeoutMs,
       statement_timeout: databaseStatementTimeoutMs,
