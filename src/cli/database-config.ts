@@ -5,8 +5,8 @@ import { variableDefinitions } from '../platform/config/variable.decorator.js';
 import type { Environment } from './command.js';
 
 /**
- * The settings of a command that only works on the database: such a job gets the addresses of the database and no other
- * secret, so nothing else is asked for.
+ * The settings of a command that only works on the database. It needs the addresses of the database and no other secret, so
+ * the other required settings get random values that nothing uses.
  */
 export function databaseConfig(env: Environment): AppConfig {
   const needed = variableDefinitions().filter(({ group, name }) => group === 'Database' || name === 'DATA_DIR');
@@ -18,7 +18,7 @@ export function databaseConfig(env: Environment): AppConfig {
     MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
   });
   if (env.NODE_ENV === 'production' && config.databaseUrl === undefined) {
-    throw new Error('DATABASE_URL: production needs a database of its own');
+    throw new Error('DATABASE_URL: required in production; the embedded database is for development only');
   }
   return config;
 }

@@ -27,8 +27,8 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
     const app = await NestFactory.createApplicationContext({ module: RotationModule, imports }, { logger: ['warn'] });
     try {
       const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();
-      console.log(`Wrapped ${wrapped} data keys by version ${version}`);
-      if (failed > 0) throw new Error(`${failed} data keys could not be wrapped: ${reasons.join('; ')}`);
+      console.log(`Data keys encrypted with master key ${version}: ${wrapped}`);
+      if (failed > 0) throw new Error(`data keys that could not be re-encrypted: ${failed} (${reasons.join('; ')})`);
     } finally {
       await app.close();
     }
