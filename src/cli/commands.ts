@@ -78,7 +78,7 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
   },
 };
 
-/** Runs one command and resolves with the exit code: 0 done, 1 failed, 2 not understood, 130 interrupted. Never rejects. */
+/** Runs one command and resolves with the exit code: 0 done, 1 failed, 2 invalid command line, 130 interrupted. Never rejects. */
 export async function runCommand([name, ...args]: string[], env: Environment): Promise<number> {
   if (name === '--help' || name === '-h' || name === 'help') {
     console.log(USAGE);

@@ -12,12 +12,12 @@ import { HttpModule } from '../platform/http/http.module.js';
 import { Metrics } from '../platform/observability/metrics.js';
 import type { Environment } from './command.js';
 
-/** What a rotation needs of the server; it listens to nothing, not even to who asks for metrics. */
+/** The providers that a rotation needs beside the platform modules. It does not listen, not even for metrics. */
 @Global()
 @Module({ providers: [Metrics], exports: [Metrics] })
 class RotationModule {}
 
-/** Works with the settings of the server, as one more instance of it that only rotates. */
+/** Re-encrypts all data keys. It works with the settings of the server, like one more instance. */
 export async function rotateKeysCommand(env: Environment): Promise<void> {
   const config = loadConfig(env);
   config.migrateOnStart = false;
