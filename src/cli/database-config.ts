@@ -18,7 +18,7 @@ export function databaseConfig(env: Environment): AppConfig {
     MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
   });
   if (env.NODE_ENV === 'production' && config.databaseUrl === undefined) {
-    throw new Error('DATABASE_URL: required in production; the embedded database is for development only');
+    throw new Error('DATABASE_URL: is required in production');
   }
   return config;
 }

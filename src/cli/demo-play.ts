@@ -129,7 +129,7 @@ async function showHistory(client: DemoClient, paper: Paper, sessionId: string):
   }
 }
 
-/** The beginning of a message is enough to recognise it. */
+/** The history is there to be recognised, not to be read again. */
 function excerpt(content: Message['content']): string {
   const text = typeof content === 'string' ? content : JSON.stringify(content);
   const line = text.replaceAll(/\s+/g, ' ');

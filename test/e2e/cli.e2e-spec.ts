@@ -224,9 +224,7 @@ describe('The command line', () => {
 
     it('asks for no other secret in production, but for a database', async () => {
       const { code, err } = await run(['migrate'], { NODE_ENV: 'production' });
-      expect(err).toBe(
-        'migrate: DATABASE_URL: required in production; the embedded database is for development only\n',
-      );
+      expect(err).toBe('migrate: DATABASE_URL: is required in production\n');
       expect(code).toBe(1);
     });
 
