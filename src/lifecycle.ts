@@ -125,7 +125,7 @@ function checkTlsFiles({ tlsCertFile, tlsKeyFile }: AppConfig): void {
     try {
       return readFileSync(file);
     } catch (error) {
-      throw new Error(`${name}: ${file} can not be read (${(error as NodeJS.ErrnoException).code})`);
+      throw new Error(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
     }
   };
   const cert = read('TLS_CERT_FILE', tlsCertFile);
@@ -134,7 +134,7 @@ function checkTlsFiles({ tlsCertFile, tlsKeyFile }: AppConfig): void {
     createSecureContext({ cert, key });
   } catch (error) {
     throw new Error(
-      `TLS_CERT_FILE and TLS_KEY_FILE: no PEM certificate and key that fit (${(error as Error).message})`,
+      `TLS_CERT_FILE and TLS_KEY_FILE: not a PEM certificate with its private key (${(error as Error).message})`,
     );
   }
 }

@@ -4,9 +4,9 @@ import { ConfigError } from './platform/config/settings.js';
 
 type Failure = Error & { readonly code?: string; readonly syscall?: string; readonly path?: string };
 
-/** What the person who starts the server needs to know when it did not start: what is wrong and what to do, never a password. */
+/** Explains to the person who starts the server why it did not start and what to do. Never contains a password. */
 export function explainFailure(error: unknown, config: AppConfig | undefined): string {
-  if (error instanceof ConfigError) return ['Can not start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
+  if (error instanceof ConfigError) return ['Cannot start:', ...error.problems.map((line) => `  ${line}`)].join('\n');
   const failure: Failure = error instanceof Error ? error : new Error(String(error));
   const known = listenProblem(failure, config) ?? fileProblem(failure);
   if (known !== undefined) return known;
@@ -21,12 +21,12 @@ function listenProblem({ code, syscall, message }: Failure, config: AppConfig | 
   switch (code ?? '') {
     case 'EADDRINUSE': {
       const other = port < 65_535 ? port + 1 : 8000;
-      return `Port ${port} is taken. Stop the other program or choose another port: PORT=${other} npm start`;
+      return `Port ${port} is already in use. Stop the other program or choose another port: PORT=${other} npm start`;
     }
     case 'EACCES':
-      return `Port ${port} is not open to this account. Choose one above 1023: PORT=8000 npm start`;
+      return `This account may not listen on port ${port}. Choose a port above 1023: PORT=8000 npm start`;
     default:
-      return `HOST=${host} can not be listened on (${message}). Use localhost, 0.0.0.0 or an address of this machine.`;
+      return `Cannot listen on HOST=${host} (${message}). Use localhost, 0.0.0.0 or an address of this machine.`;
   }
 }
 
@@ -36,10 +36,10 @@ function fileProblem({ code, path }: Failure): string | undefined {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return `This account may not use ${path}. Give it the right, or choose another directory: DATA_DIR=…`;
+      return `This account cannot access ${path}. Grant it access, or choose another directory: DATA_DIR=…`;
     case 'ENOTDIR':
     case 'EEXIST':
-      return `${path} is in the way: a directory is needed there. Remove it or choose another directory: DATA_DIR=…`;
+      return `A directory is needed at ${path}, but a file is in its place. Remove the file, or choose another directory: DATA_DIR=…`;
     default:
       return undefined;
   }
@@ -49,7 +49,7 @@ function withoutPasswords(text: string): string {
   return text.replaceAll(/(\w+:\/\/[^\s:/@]*):[^\s@]*@/g, '$1:***@');
 }
 
-/** The first lines a person sees: where the server is, what answers, where the data lives, and what to try first. */
+/** The first lines that a person sees: the address of the server, the model, the place of the data, and what to try first. */
 export function banner(config: AppConfig, address: string, database: string): string {
   const insecure = config.tlsCertFile === undefined ? '' : 'k';
   const body = `'{"email":"me@example.com","password":"correct horse battery"}'`;
@@ -72,7 +72,7 @@ export function banner(config: AppConfig, address: string, database: string): st
 function modelLine({ llmProvider, openaiModel, openaiBaseUrl, openrouterModel, openrouterBaseUrl }: AppConfig): string {
   if (llmProvider === 'openai') return `openai: ${openaiModel} at ${withoutPasswords(openaiBaseUrl)}`;
   if (llmProvider === 'openrouter') return `openrouter: ${openrouterModel} at ${withoutPasswords(openrouterBaseUrl)}`;
-  return 'offline: no model answers, set LLM_PROVIDER=openai and OPENAI_API_KEY to use one';
+  return 'offline, with canned answers: set LLM_PROVIDER=openai and OPENAI_API_KEY to use a model';
 }
 
 function hints(config: AppConfig): string[] {
@@ -82,14 +82,14 @@ function hints(config: AppConfig): string[] {
     ['OPENROUTER_API_KEY', config.openrouterApiKey, 'openrouter'],
   ].filter(([, key]) => key !== undefined);
   return unused.map(
-    ([name, , provider]) => `  Hint: ${name} is set but not used: add LLM_PROVIDER=${provider} to use it.\n`,
+    ([name, , provider]) => `  Hint: ${name} is set but not used. Add LLM_PROVIDER=${provider} to use it.\n`,
   );
 }
 
-/** Where the data lives, for the banner: the embedded server's directory, or the other server without its password. */
+/** The place of the data, for the banner: the directory of the embedded server, or the address of the database without its password. */
 export function databaseLine(config: AppConfig, embeddedPort: number | undefined): string {
   if (embeddedPort !== undefined) {
-    return `${resolve(config.dataDir)} (embedded PostgreSQL on port ${embeddedPort}; delete the directory to begin anew)`;
+    return `${resolve(config.dataDir)} (embedded PostgreSQL on port ${embeddedPort}; delete the directory to start over)`;
   }
   const { hostname, port, pathname } = new URL(config.databaseUrl ?? '');
   return `PostgreSQL at ${hostname}:${port || 5432}${pathname}`;

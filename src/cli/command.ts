@@ -1,8 +1,8 @@
-/** What a command reads its settings from. */
+/** The environment variables from which a command reads its settings. */
 export type Environment = NodeJS.ProcessEnv;
 
-/** The command was not understood: the usage is shown, and the exit code is 2. */
+/** The command line is invalid: the usage is printed, and the exit code is 2. */
 export class UsageError extends Error {}
 
-/** A person or the system asked the command to stop; it has cleaned up and says nothing. */
+/** A person or the system interrupted the command. It has cleaned up and prints nothing. */
 export class Interrupted extends Error {}

@@ -5,6 +5,7 @@ import { type Environment, Interrupted, UsageError } from './command.js';
 
 const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
 
+<<<<<<< HEAD
   migrate           bring the database to the newest migration
   audit verify      hash the audit log of every user anew; code 1 when one was changed
   keys rotate       wrap all data keys by the first of MASTER_KEYS, while the servers run
@@ -21,6 +22,24 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
     --out <file>      to this file instead
   config-table      write every setting into the tables of docs/configuration.md
     --out <file>      into the table of this file instead
+=======
+  migrate                 run the missing migrations
+  audit verify            verify the audit log of every user; exit code 1 if one was changed
+  keys rotate             re-encrypt all data keys with the first key of MASTER_KEYS, while the servers run
+  retention run           delete the sessions that have passed the retention of their project, now
+  admin grant <e-mail>    make an account an admin
+  admin revoke <e-mail>   make an admin an ordinary user again
+  prices load <file>      load a price list; it replaces prices of the same model and start date
+  demo                    play a first chat and print it
+    --url <address>       use this server instead of the local one or a temporary one
+    --keep                keep the account of the demo instead of deleting it
+  openapi                 write the contract of the API to openapi.json
+    --out <file>          write to this file instead
+  config-example          write every setting with its default to .env.example
+    --out <file>          write to this file instead
+  config-table            write every setting into the table of README.md
+    --out <file>          write into the table of this file instead
+>>>>>>> docs
 `;
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -34,29 +53,29 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
     await (await import('./migrate.command.js')).migrateCommand(env);
   },
   audit: async ([verb, ...args], env) => {
-    if (verb !== 'verify') throw new UsageError('audit: verify is all it can do.');
+    if (verb !== 'verify') throw new UsageError('Expected: audit verify');
     read(args, {});
     await (await import('./audit.command.js')).auditVerifyCommand(env);
   },
   keys: async ([verb, ...args], env) => {
-    if (verb !== 'rotate') throw new UsageError('keys can only: rotate');
+    if (verb !== 'rotate') throw new UsageError('Expected: keys rotate');
     read(args, {});
     await (await import('./keys.command.js')).rotateKeysCommand(env);
   },
   retention: async ([verb, ...args], env) => {
-    if (verb !== 'run') throw new UsageError('retention can only: run');
+    if (verb !== 'run') throw new UsageError('Expected: retention run');
     read(args, {});
     await (await import('./retention.command.js')).retentionRunCommand(env);
   },
   admin: async ([verb, email, ...args], env) => {
     if ((verb !== 'grant' && verb !== 'revoke') || email === undefined) {
-      throw new UsageError('admin: say grant or revoke, and whose e-mail address.');
+      throw new UsageError('Expected: admin grant <e-mail> or admin revoke <e-mail>');
     }
     read(args, {});
     await (await import('./admin.command.js')).adminCommand(verb, email, env);
   },
   prices: async ([verb, file, ...args], env) => {
-    if (verb !== 'load' || file === undefined) throw new UsageError('prices: say load, and which file.');
+    if (verb !== 'load' || file === undefined) throw new UsageError('Expected: prices load <file>');
     read(args, {});
     await (await import('./prices.command.js')).loadPricesCommand(file, env);
   },
@@ -78,7 +97,7 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
   },
 };
 
-/** Runs one command and resolves with the exit code: 0 done, 1 failed, 2 not understood, 130 interrupted. Never rejects. */
+/** Runs one command and resolves with the exit code: 0 done, 1 failed, 2 invalid command line, 130 interrupted. Never rejects. */
 export async function runCommand([name, ...args]: string[], env: Environment): Promise<number> {
   if (name === '--help' || name === '-h' || name === 'help') {
     console.log(USAGE);
@@ -86,7 +105,8 @@ export async function runCommand([name, ...args]: string[], env: Environment): P
   }
   try {
     const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name ?? ''] : undefined;
-    if (command === undefined) throw new UsageError(name === undefined ? 'No command given.' : `No command "${name}".`);
+    if (command === undefined)
+      throw new UsageError(name === undefined ? 'A command is missing.' : `Unknown command "${name}".`);
     if (existsSync('.env')) process.loadEnvFile('.env');
     await command(args, env);
     return 0;

@@ -6,8 +6,8 @@ import { DatabaseConfig } from '../platform/database/database.config.js';
 import type { Environment } from './command.js';
 
 /**
- * The settings of a command that only works on the database: such a job gets the addresses of the database and no other
- * secret, so nothing else is asked for.
+ * The settings of a command that only works on the database. It needs the addresses of the database and no other secret, so
+ * the other required settings get random values that nothing uses.
  */
 export function databaseConfig(env: Environment): AppConfig {
   const unused = randomBytes(48).toString('base64url');

@@ -10,7 +10,7 @@ export interface StreamEvent {
   readonly data: unknown;
 }
 
-/** The few requests of the demo. A refusal throws one line: what was asked, the status, and the problem's own words. */
+/** The few requests of the demo. An error response throws one line with the request, the status and the text of the problem. */
 export class DemoClient {
   accessToken: string | undefined;
 
@@ -19,12 +19,12 @@ export class DemoClient {
     private readonly interrupt: AbortSignal,
   ) {}
 
-  /** What is wrong with the server at `url`, in one line; null when a Parley server answers there. */
+  /** Says in one line what is wrong with the server at `url`; null when a Parley server answers there. */
   static async probe(url: string): Promise<string | null> {
     try {
       const answer = await fetch(`${url}/health/live`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
       const body = (await answer.json().catch(() => null)) as { status?: unknown } | null;
-      return answer.ok && body?.status === 'ok' ? null : `What answers at ${url} is not a Parley server`;
+      return answer.ok && body?.status === 'ok' ? null : `The server at ${url} is not a Parley server`;
     } catch (error) {
       return unreachable(url, error);
     }
@@ -35,7 +35,7 @@ export class DemoClient {
     return (answer.status === 204 ? undefined : await answer.json()) as T;
   }
 
-  /** The events of a turn as they come. */
+  /** The events of a turn as they arrive. */
   async *stream(path: string, body: object): AsyncGenerator<StreamEvent> {
     const answer = await this.send('POST', path, body, TURN_TIMEOUT_MS);
     const arrived: StreamEvent[] = [];
@@ -48,7 +48,7 @@ export class DemoClient {
     }
   }
 
-  /** Deletes the account, also after an interrupt. */
+  /** Deletes the account, even after an interrupt. */
   async deleteAccount(password: string): Promise<void> {
     await this.send('DELETE', '/users/me', { password }, REQUEST_TIMEOUT_MS, false);
   }
@@ -87,9 +87,9 @@ async function reasonOf(answer: Response): Promise<string> {
 
 function unreachable(url: string, error: unknown): string {
   const { name, cause } = error as Error & { cause?: { code?: string; message?: string } };
-  if (name === 'TimeoutError') return `The server at ${url} does not answer in time`;
+  if (name === 'TimeoutError') return `The server at ${url} did not answer in time`;
   if (cause?.code === undefined || /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(cause.code)) {
-    return `Nothing answers at ${url}`;
+    return `No server answers at ${url}`;
   }
-  return `The server at ${url} can not be talked to (${cause.message ?? cause.code})`;
+  return `The connection to ${url} failed (${cause.message ?? cause.code})`;
 }

@@ -23,7 +23,7 @@ export interface PlayOptions {
   readonly isOwnServer: boolean;
 }
 
-/** The main job, step by step. Whatever happens, the account goes at the end, unless it is to be kept. */
+/** Plays the demo step by step. It deletes the account at the end, also after a failure, unless `keep` is set. */
 export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnServer }: PlayOptions): Promise<void> {
   paper.title('A first chat with Parley');
   paper.aside(`at ${client.url}`);
@@ -31,9 +31,9 @@ export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnSe
   try {
     const projectId = await makeProject(client, paper);
     await addPrompts(client, paper, projectId);
-    paper.heading('A turn, streamed: the answer comes word by word');
+    paper.heading('Send a message; the answer is streamed word by word');
     const sessionId = await turn(client, paper, { project_id: projectId, message: QUESTIONS[0], stream: true });
-    paper.heading('A second turn in the same session: it remembers the first');
+    paper.heading('Send another message in the same session; the model sees the first turn');
     await turn(client, paper, { session_id: sessionId, message: QUESTIONS[1], stream: true });
     await showHistory(client, paper, sessionId);
   } catch (error) {
@@ -44,10 +44,10 @@ export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnSe
     paper.heading('The account is kept');
     paper.result(`sign in with ${account.email} and the password ${account.password}`);
   } else {
-    paper.heading('Tidying up: the account goes, and everything that belongs to it');
+    paper.heading('Delete the account with all its data');
     paper.request('DELETE', '/users/me');
     await client.deleteAccount(account.password);
-    paper.result('204, nothing is left');
+    paper.result('204: everything is deleted');
   }
   paper.blank();
   paper.aside(isOwnServer ? 'Next: npm start, then open http://localhost:8000/docs' : `Next: open ${client.url}/docs`);
@@ -55,7 +55,7 @@ export async function playDemo(client: DemoClient, paper: Paper, { keep, isOwnSe
 }
 
 async function register(client: DemoClient, paper: Paper): Promise<{ email: string; password: string }> {
-  paper.heading('An account');
+  paper.heading('Create an account');
   const email = `demo-${randomBytes(4).toString('hex')}@example.com`;
   const password = randomBytes(12).toString('base64url');
   paper.request('POST', '/auth/register', { email, password: '…', display_name: 'Ada' });
@@ -65,12 +65,12 @@ async function register(client: DemoClient, paper: Paper): Promise<{ email: stri
     display_name: 'Ada',
   });
   client.accessToken = signedIn.access_token;
-  paper.result(`signed in; the access token is good for ${Math.round(signedIn.expires_in / 60)} minutes`);
+  paper.result(`signed in; the access token is valid for ${Math.round(signedIn.expires_in / 60)} minutes`);
   return { email, password };
 }
 
 async function makeProject(client: DemoClient, paper: Paper): Promise<string> {
-  paper.heading('A project');
+  paper.heading('Create a project');
   const body = { name: 'Lisbon guide' };
   paper.request('POST', '/projects', body);
   const { id } = await client.request<{ id: string }>('POST', '/projects', body);
@@ -79,7 +79,7 @@ async function makeProject(client: DemoClient, paper: Paper): Promise<string> {
 }
 
 async function addPrompts(client: DemoClient, paper: Paper, projectId: string): Promise<void> {
-  paper.heading('Two system prompts, which the model reads first and in this order');
+  paper.heading('Add two system prompts; the model reads them first, in this order');
   for (const body of PROMPTS) {
     paper.request('POST', `/projects/${projectId}/prompts`, body);
     const { position } = await client.request<{ position: number }>('POST', `/projects/${projectId}/prompts`, body);
@@ -87,7 +87,7 @@ async function addPrompts(client: DemoClient, paper: Paper, projectId: string): 
   }
 }
 
-/** Prints a turn while it is written, and resolves with its session. Throws when it does not end well. */
+/** Prints a turn while it is written, and resolves with the id of its session. Throws when the turn does not complete. */
 async function turn(client: DemoClient, paper: Paper, body: object): Promise<string> {
   paper.request('POST', '/chat', body);
   const begun = performance.now();
@@ -114,11 +114,11 @@ async function turn(client: DemoClient, paper: Paper, body: object): Promise<str
       return sessionId;
     }
   }
-  throw new Error('the stream ended before the turn did');
+  throw new Error('the stream ended before the turn completed');
 }
 
 async function showHistory(client: DemoClient, paper: Paper, sessionId: string): Promise<void> {
-  paper.heading('The conversation as it is stored');
+  paper.heading('Read the stored conversation');
   const path = `/chat/sessions/${sessionId}/messages`;
   paper.request('GET', path);
   const { data } = await client.request<{ data: MessageResponse[] }>('GET', path);

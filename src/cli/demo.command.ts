@@ -6,13 +6,13 @@ import { type OwnServer, startOwnServer } from './own-server.js';
 import { Paper } from './paper.js';
 
 export interface DemoOptions {
-  /** Address of a running server; without it the one that config describes, or else one of the demo's own. */
+  /** Address of a running server; without it, the local server of the configuration, or else a temporary one. */
   readonly url: string | undefined;
-  /** Leave the account and all it has, so that a person can look around. */
+  /** Keep the account with its data, so that a person can look around. */
   readonly keep: boolean;
 }
 
-/** Plays the main job and prints it. Throws one line when anything goes wrong, after cleaning up. */
+/** Plays a first chat and prints it. When anything fails, it cleans up and throws an error of one line. */
 export async function demoCommand({ url, keep }: DemoOptions, env: Environment): Promise<void> {
   const paper = new Paper(process.stdout, env);
   const interrupt = new AbortController();
@@ -42,11 +42,11 @@ async function namedServer(given: string): Promise<string> {
   }
   const address = url.href.replace(/\/$/, '');
   const problem = await DemoClient.probe(address);
-  if (problem !== null) throw new Error(`${problem}. Start the server by \`npm start\`, or leave out --url.`);
+  if (problem !== null) throw new Error(`${problem}. Start the server with \`npm start\`, or omit --url.`);
   return address;
 }
 
-/** The server that runs here, if one does. The embedded database can be shared, so one of our own sees the same data. */
+/** The local server, if one runs, or else a temporary one. Both see the same data, because they share the embedded database. */
 async function serverAtHome(paper: Paper, env: Environment): Promise<string | OwnServer> {
   const config = loadConfig(env);
   const scheme = config.tlsCertFile === undefined ? 'http' : 'https';

@@ -12,12 +12,12 @@ import { Metrics } from '../platform/observability/metrics.js';
 import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 
-/** What a rotation needs of the server; it listens to nothing, not even to who asks for metrics. */
+/** The providers that a rotation needs beside the platform modules. It does not listen, not even for metrics. */
 @Global()
 @Module({ providers: [Metrics], exports: [Metrics] })
 class RotationModule {}
 
-/** Works with the settings of the server, as one more instance of it that only rotates. */
+/** Re-encrypts all data keys. It works with the settings of the server, like one more instance. */
 export async function rotateKeysCommand(env: Environment): Promise<void> {
   const config = loadConfig(env);
   config.migrateOnStart = false;
@@ -37,8 +37,8 @@ export async function rotateKeysCommand(env: Environment): Promise<void> {
     );
     try {
       const { wrapped, version, failed, reasons } = await app.get(DataKeyRotation).run();
-      console.log(`Wrapped ${wrapped} data keys by version ${version}`);
-      if (failed > 0) throw new Error(`${failed} data keys could not be wrapped: ${reasons.join('; ')}`);
+      console.log(`Data keys encrypted with master key ${version}: ${wrapped}`);
+      if (failed > 0) throw new Error(`data keys that could not be re-encrypted: ${failed} (${reasons.join('; ')})`);
     } finally {
       await app.close();
     }

@@ -5,7 +5,7 @@ import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 import { databaseConfig } from './database-config.js';
 
-/** Runs what is missing as the owner of the tables, and makes the login of the application when it has one of its own. */
+/** Runs the missing migrations as the owner of the tables, and creates the application's login if it has a separate one. */
 export async function migrateCommand(env: Environment): Promise<void> {
   const config = databaseConfig(env);
   const database = await openDatabase(config, true, console.error);
@@ -13,8 +13,12 @@ export async function migrateCommand(env: Environment): Promise<void> {
     const url = config.databaseUrl as string;
     const ran = await migrate(PRODUCT_DATABASE, config.databaseOwnerUrl ?? url, url);
     for (const name of ran) console.log(`Ran ${name}`);
+<<<<<<< HEAD
     const newest = findMigrations(PRODUCT_DATABASE.migrations).at(-1)?.name;
     if (ran.length === 0) console.log(`Nothing to do: the database is at ${newest}`);
+=======
+    if (ran.length === 0) console.log(`No migration is missing: the database is at ${MIGRATIONS.at(-1)?.name}`);
+>>>>>>> docs
   } finally {
     await database.close();
   }

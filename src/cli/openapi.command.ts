@@ -7,7 +7,7 @@ import { openApiDocument } from '../openapi.js';
 import { defaultConfig } from '../app-config.js';
 import { stableJson } from './stable-json.js';
 
-/** Writes the contract that `/openapi.json` serves. Needs no database and no setting: routes are read, nothing is made. */
+/** Writes the contract that `/openapi.json` serves. It needs no database and no settings, because it only reads the routes. */
 export async function openApiCommand(file: string): Promise<void> {
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(defaultConfig()), new FastifyAdapter(), {
     preview: true,

@@ -8,7 +8,7 @@ export interface OwnServer {
   stop(): Promise<void>;
 }
 
-/** A server in this process for a short play: this machine only, any free port, no log, no wait at the end. */
+/** Starts a temporary server in this process: reachable from this machine only, on any free port, without a log and without a grace period. */
 export async function startOwnServer(config: AppConfig): Promise<OwnServer> {
   Object.assign(config, {
     host: '127.0.0.1',

@@ -4,7 +4,7 @@ const MAX_WIDTH = 88;
 const MIN_WIDTH = 40;
 const GUTTER = '    │ ';
 
-/** What the demo is printed on: headings, requests, and answers as they are written. Colours on a terminal only. */
+/** Prints the demo: headings, requests, and answers while they are written. It uses colours only on a terminal. */
 export class Paper {
   private readonly hasColours: boolean;
   private readonly width: number;
@@ -29,14 +29,14 @@ export class Paper {
     this.line(`\n${this.paint(1, `${this.headings}. ${text}`)}`);
   }
 
-  /** A request line, and the body it carries. */
+  /** Prints a request line and the body. */
   request(method: string, path: string, body?: object): void {
     this.line(`  ${this.paint(36, method)} ${this.paint(36, path)}`);
     if (body === undefined) return;
     for (const line of this.wrapped(JSON.stringify(body), 4)) this.line(`    ${this.paint(2, line)}`);
   }
 
-  /** What came of it. */
+  /** Prints the result of a request. */
   result(text: string): void {
     for (const [index, line] of this.wrapped(text, 4).entries()) {
       this.line(`  ${index === 0 ? this.paint(32, '→') : ' '} ${line}`);
@@ -51,19 +51,19 @@ export class Paper {
     this.line('');
   }
 
-  /** A text that is all there, in the margin of an answer. */
+  /** Prints a complete text, indented like an answer. */
   quote(text: string): void {
     const writer = this.answer();
     writer.write(text);
     writer.end();
   }
 
-  /** A place where an answer is written word by word. */
+  /** Returns a writer for an answer that arrives word by word. */
   answer(): AnswerWriter {
     return new AnswerWriter((text) => this.write(text), this.paint(2, GUTTER), this.width - GUTTER.length);
   }
 
-  /** Ends a line that was being written, so that what follows begins at the margin. */
+  /** Ends an unfinished line, so that later output begins on a new line. */
   stop(): void {
     if (this.isLineOpen) this.write('\n');
   }
@@ -94,7 +94,7 @@ export class Paper {
   }
 }
 
-/** Breaks lines between words of a text that comes in pieces. A word is written when it is known to be whole. */
+/** Wraps a text that arrives in pieces between words. It writes a word once the word is complete. */
 class AnswerWriter {
   private word = '';
   private column = 0;
@@ -136,7 +136,7 @@ class AnswerWriter {
     this.word = '';
   }
 
-  /** Empty lines wait for a word, so that none stands at the end. */
+  /** Holds empty lines back until the next word, so that the output does not end with one. */
   private breakLine(withFlush = true): void {
     if (withFlush) this.flush();
     if (this.column > 0) this.put('\n');

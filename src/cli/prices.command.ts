@@ -2,9 +2,9 @@ import { loadPrices } from '../modules/usage/public/price-list.js';
 import type { Environment } from './command.js';
 import { withDatabase } from './database-command.js';
 
-/** Loads a list of prices. Calls whose turn is opened from now on are counted by them. */
+/** Loads a price list. It applies to the model calls of turns that open from now on. */
 export async function loadPricesCommand(file: string, env: Environment): Promise<void> {
   await withDatabase(env, async ({ system }) => {
-    console.log(`${await loadPrices(system, file)} prices are loaded`);
+    console.log(`Prices loaded: ${await loadPrices(system, file)}`);
   });
 }

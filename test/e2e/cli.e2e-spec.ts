@@ -132,7 +132,7 @@ describe('The command line', () => {
     it('fails with one line when nothing answers at the address', async () => {
       const { code, out, err } = await run(['demo', '--url', 'http://127.0.0.1:1']);
       expect(err).toBe(
-        'demo: Nothing answers at http://127.0.0.1:1. Start the server by `npm start`, or leave out --url.\n',
+        'demo: No server answers at http://127.0.0.1:1. Start the server with `npm start`, or omit --url.\n',
       );
       expect({ code, out }).toEqual({ code: 1, out: '' });
     });
@@ -143,7 +143,7 @@ describe('The command line', () => {
       await once(other, 'listening');
       const { code, err } = await run(['demo', '--url', `http://127.0.0.1:${(other.address() as AddressInfo).port}`]);
       other.close();
-      expect(err).toMatch(/^demo: What answers at .* is not a Parley server\..*\n$/);
+      expect(err).toMatch(/^demo: The server at .* is not a Parley server\..*\n$/);
       expect(code).toBe(1);
     });
 
@@ -173,10 +173,13 @@ describe('The command line', () => {
       const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `${next},${t.config.masterKeys}` };
       expect(await run(['keys', 'rotate'], env)).toEqual({
         code: 0,
-        out: 'Wrapped 1 data keys by version 2\n',
+        out: 'Data keys encrypted with master key 2: 1\n',
         err: '',
       });
-      expect(await run(['keys', 'rotate'], env)).toMatchObject({ code: 0, out: 'Wrapped 0 data keys by version 2\n' });
+      expect(await run(['keys', 'rotate'], env)).toMatchObject({
+        code: 0,
+        out: 'Data keys encrypted with master key 2: 0\n',
+      });
       const app = await t.another({ masterKeys: next });
       expect(await app.get(Envelope).open(user.id, place, sealed)).toBe('a secret');
     });
@@ -184,7 +187,7 @@ describe('The command line', () => {
     it('fails when a version is missing, and names it', async () => {
       const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `9:${randomBytes(32).toString('base64')}` };
       const { code, err } = await run(['keys', 'rotate'], env);
-      expect(err).toMatch(/^keys: 1 data keys could not be wrapped: MASTER_KEYS lacks version 2, .*\n$/);
+      expect(err).toMatch(/^keys: data keys that could not be re-encrypted: 1 \(MASTER_KEYS lacks version 2, .*\)\n$/);
       expect(code).toBe(1);
     });
   });
@@ -197,7 +200,7 @@ describe('The command line', () => {
         expect(first.out).toMatch(/^(Ran \w+\n)+$/);
         const second = await run(['migrate'], { DATABASE_URL: databaseUrl });
         expect(second).toMatchObject({ code: 0, err: '' });
-        expect(second.out).toMatch(/^Nothing to do: the database is at \w+\n$/);
+        expect(second.out).toMatch(/^No migration is missing: the database is at \w+\n$/);
       });
     });
 
@@ -240,7 +243,7 @@ describe('The command line', () => {
       const env = { DATABASE_URL: t.database.url };
       await ada.get('/admin/users').expect(403);
       const granted = await run(['admin', 'grant', ada.email.toUpperCase()], env);
-      expect(granted).toEqual({ code: 0, err: '', out: `${ada.email.toUpperCase()} is an admin now\n` });
+      expect(granted).toEqual({ code: 0, err: '', out: `${ada.email.toUpperCase()} is now an admin\n` });
       await ada.get('/admin/users').expect(200);
       expect(await run(['admin', 'revoke', ada.email], env)).toMatchObject({ code: 0, err: '' });
       await ada.get('/admin/users').expect(403);
@@ -281,7 +284,7 @@ describe('The command line', () => {
 
     it('loads a list in place of what is known of the same models and days, and says how many', async () => {
       const later = { ...price, valid_from: '2026-02-01T00:00:00Z', input_micro_usd: 0 };
-      expect(await loadPrices(listOf(price, later))).toMatchObject({ code: 0, err: '', out: '2 prices are loaded\n' });
+      expect(await loadPrices(listOf(price, later))).toMatchObject({ code: 0, err: '', out: 'Prices loaded: 2\n' });
       expect(await loadPrices(listOf({ ...price, output_micro_usd: 5_000_000 }))).toMatchObject({ code: 0 });
       expect(await stored()).toEqual([
         { valid_from: new Date(price.valid_from), input: 1_000_000, output: 5_000_000, version: 'house-1' },
@@ -327,8 +330,8 @@ describe('The command line', () => {
       ]);
       const env = { DATABASE_URL: t.database.url };
       const [first, second] = [await run(['retention', 'run'], env), await run(['retention', 'run'], env)];
-      expect(first).toEqual({ code: 0, err: '', out: 'Deleted 1 sessions with 2 messages in 1 projects\n' });
-      expect(second).toMatchObject({ code: 0, out: 'Deleted 0 sessions with 0 messages in 0 projects\n' });
+      expect(first).toEqual({ code: 0, err: '', out: 'Deleted: 1 sessions, 2 messages; in 1 projects\n' });
+      expect(second).toMatchObject({ code: 0, out: 'Deleted: 0 sessions, 0 messages; in 0 projects\n' });
       await ada.get(`/chat/sessions/${session_id}`).expect(404);
       await ada.erase().expect(204);
     });
@@ -347,12 +350,12 @@ describe('The command line', () => {
       const env = { DATABASE_URL: t.database.url };
       const whole = await run(['audit', 'verify'], env);
       expect(whole).toMatchObject({ code: 0, err: '' });
-      expect(whole.out).toMatch(/^All \d+ chains are whole \(\d+ events\)\n$/);
+      expect(whole.out).toMatch(/^All chains are intact: \d+ chains, \d+ events\n$/);
       await t.database.query('alter table audit_events disable trigger user');
       await t.database.query(`update audit_events set actor_kind = 'admin' where seq = 2 and user_id = $1`, [ada.id]);
       const broken = await run(['audit', 'verify'], env);
       expect(broken).toMatchObject({ code: 1, out: `Broken: user ${ada.id}, event 2: the event was changed\n` });
-      expect(broken.err).toMatch(/^audit: 1 of \d+ chains are broken\n$/);
+      expect(broken.err).toMatch(/^audit: broken chains: 1 of \d+\n$/);
       expect(broken.out).not.toContain(eve.id);
       for (const user of [ada, eve]) await user.erase().expect(204);
     });
@@ -390,17 +393,17 @@ describe('The command line', () => {
 
   describe('a command line that is not understood', () => {
     it.each([
-      [[], 'No command given.'],
-      [['bogus'], 'No command "bogus".'],
-      [['constructor'], 'No command "constructor".'],
+      [[], 'A command is missing.'],
+      [['bogus'], 'Unknown command "bogus".'],
+      [['constructor'], 'Unknown command "constructor".'],
       [['demo', '--colour'], "Unknown option '--colour'"],
       [['demo', '--url', 'localhost'], '--url: "localhost" is not an address'],
-      [['keys', 'turn'], 'keys can only: rotate'],
-      [['audit'], 'audit: verify is all it can do.'],
-      [['retention'], 'retention can only: run'],
-      [['prices', 'load'], 'prices: say load, and which file.'],
-      [['prices', 'list', 'prices.json'], 'prices: say load, and which file.'],
-      [['admin', 'grant'], 'admin: say grant or revoke, and whose e-mail address.'],
+      [['keys', 'turn'], 'Expected: keys rotate'],
+      [['audit'], 'Expected: audit verify'],
+      [['retention'], 'Expected: retention run'],
+      [['prices', 'load'], 'Expected: prices load <file>'],
+      [['prices', 'list', 'prices.json'], 'Expected: prices load <file>'],
+      [['admin', 'grant'], 'Expected: admin grant <e-mail> or admin revoke <e-mail>'],
       [['migrate', 'twice'], "Unexpected argument 'twice'"],
     ])('%j is answered with the usage and exit code 2', async (args, message) => {
       const { code, out, err } = await run(args);

@@ -65,7 +65,7 @@ describe('The server process', () => {
   it('starts without any setting, says where it is and what answers, and is alive', async () => {
     const server = await start();
     expect(server.output()).toContain(`${server.url}/docs`);
-    expect(server.output()).toContain('offline: no model answers, set LLM_PROVIDER=openai and OPENAI_API_KEY');
+    expect(server.output()).toContain('offline, with canned answers: set LLM_PROVIDER=openai and OPENAI_API_KEY');
     const answer = await fetch(`${server.url}/health/live`);
     expect(answer.status).toBe(200);
   });
@@ -130,7 +130,7 @@ describe('The server process', () => {
     const { port } = new URL(first.url);
     const { code, output } = await fail({ PORT: port });
     expect(output.split('\n')).toContain(
-      `Port ${port} is taken. Stop the other program or choose another port: PORT=${Number(port) + 1} npm start`,
+      `Port ${port} is already in use. Stop the other program or choose another port: PORT=${Number(port) + 1} npm start`,
     );
     expect(output).not.toContain('EADDRINUSE');
     expect(code).toBe(1);
@@ -178,7 +178,7 @@ describe('The server process', () => {
 
   it('names every variable that production needs', async () => {
     const { code, output } = await fail({ NODE_ENV: 'production' });
-    expect(output).toMatch(/^Can not start:\n/);
+    expect(output).toMatch(/^Cannot start:\n/);
     for (const name of ['DATABASE_URL', 'JWT_SECRET', 'PASSWORD_PEPPER', 'MASTER_KEYS', 'LLM_PROVIDER'])
       expect(output).toContain(`  ${name}: `);
     expect(code).toBe(1);
@@ -188,7 +188,7 @@ describe('The server process', () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
     const { code, output } = await fail({ DATA_DIR: join(file, 'data') });
-    expect(output).toMatch(/ is in the way: a directory is needed there\. .*DATA_DIR=…\n$/);
+    expect(output).toMatch(/^A directory is needed at .*, but a file is in its place\. .*DATA_DIR=…\n$/);
     expect(code).toBe(1);
   });
 

@@ -59,7 +59,7 @@ describe('registering', () => {
       expect({ status: answer.status, text: answer.text }).toEqual({ status: 202, text: '' });
     const [known, fresh] = answers.map((answer) => withoutLimit(bareAnswer(answer)));
     expect(known).toEqual(fresh);
-    expect((await box.next(email)).subject).toBe('You have an account already');
+    expect((await box.next(email)).subject).toBe('You already have an account');
     expect((await box.next(unknown)).subject).toBe('Confirm your e-mail address');
     expectProblem(await login(email, 'another pass phrase'), 'invalid_credentials');
   });

@@ -3,8 +3,8 @@ import { MailConfig } from '../../platform/mail/mail.config.js';
 import type { Mail } from '../../platform/mail/mail-transport.js';
 
 /**
- * The words of our mails. A token stands in the fragment of its link: browsers send that to no server and in no Referer, so
- * it reaches no access log; the page at `APP_URL` reads it and posts it to the API.
+ * The texts of our e-mails. Each link has its token in the fragment. Browsers send the fragment to no server and in no Referer
+ * header, so it reaches no access log. The page at `APP_URL` reads the token and posts it to the API.
  */
 @Injectable()
 export class Mails {
@@ -14,13 +14,13 @@ export class Mails {
     return {
       to,
       subject: 'Reset your password',
-      text: `Somebody, probably you, asked to reset the password of your account.
+      text: `We received a request to reset the password of your account.
 
-Choose a new one here, within ${minutes} minutes:
+To choose a new password, open this link within ${minutes} minutes:
 
 ${this.link('reset-password', token)}
 
-All devices will be signed out. If it was not you, do nothing: your password stays as it is.
+This signs out all your devices. If you did not ask for it, ignore this e-mail: your password does not change.
 `,
     };
   }
@@ -29,26 +29,26 @@ All devices will be signed out. If it was not you, do nothing: your password sta
     return {
       to,
       subject: 'Confirm your e-mail address',
-      text: `An account was made with this e-mail address. If it was you, confirm the address here, within ${hours} hours:
+      text: `An account was created with this e-mail address. To confirm the address, open this link within ${hours} hours:
 
 ${this.link('verify-email', token)}
 
-If it was not you, do nothing.
+If you did not create the account, ignore this e-mail.
 `,
     };
   }
 
-  /** For the owner of an account whose address somebody tried to register again. */
+  /** For the owner of an account when its address is registered again. */
   accountExists(to: string): Mail {
     return {
       to,
-      subject: 'You have an account already',
-      text: `Somebody, probably you, tried to make an account with this e-mail address. You have one already: sign in, or reset
-your password if you have forgotten it.
+      subject: 'You already have an account',
+      text: `We received a request to create an account with this e-mail address, but you already have one. Sign in, or reset your
+password if you have forgotten it:
 
 ${this.config.appUrl}
 
-If it was not you, do nothing.
+If you did not ask for it, ignore this e-mail.
 `,
     };
   }
