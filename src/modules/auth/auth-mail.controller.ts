@@ -7,6 +7,7 @@ import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 import { ForgotPasswordRequest, ResetPasswordRequest, VerifyEmailRequest } from './auth.dto.js';
 import { EmailVerificationService } from './email-verification.service.js';
@@ -23,6 +24,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('password/forgot')
   @HttpCode(202)
   @ApiOperation({ operationId: 'forgotPassword', summary: 'Ask for a mail to reset the password', security: [] })
@@ -36,6 +38,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('password/reset')
   @HttpCode(204)
   @ApiOperation({
@@ -51,6 +54,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('email/verify')
   @HttpCode(204)
   @ApiOperation({
@@ -65,6 +69,7 @@ export class AuthMailController {
   }
 
   @LimitByAddress(AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('email/verification')
   @HttpCode(202)
   @ApiOperation({ operationId: 'requestEmailVerification', summary: 'Send the mail to verify the address again' })
