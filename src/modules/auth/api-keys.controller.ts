@@ -6,7 +6,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
-import { ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
+import { Idempotent, ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
 import { ApiKey, ApiKeyPage, CreateApiKeyRequest, NewApiKey } from './api-key.dto.js';
 import type { ApiKey as ApiKeyRow } from './api-key.entity.js';
 import { ApiKeysService } from './api-keys.service.js';
@@ -20,6 +20,7 @@ export class ApiKeysController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Idempotent()
   @Post()
   @ShownOnce('key')
   @ApiOperation({ operationId: 'createApiKey', summary: 'Make an API key; it is shown this once' })
@@ -41,6 +42,7 @@ export class ApiKeysController {
     return this.cursors.page(scope, query, rows, ({ id }) => [id], presentApiKey);
   }
 
+  @Idempotent()
   @Delete(':api_key_id')
   @HttpCode(204)
   @ApiIds('api_key_id')

@@ -19,7 +19,7 @@ import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { Idempotent, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { markReplayed } from '../../platform/idempotency/idempotent-writes.js';
 import {
   ChangePasswordRequest,
@@ -45,6 +45,7 @@ export class AuthController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.registrations)
+  @Idempotent()
   @Post('auth/register')
   @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
   @ApiCreatedResponse({ type: SignedIn })
@@ -63,6 +64,7 @@ export class AuthController {
   }
 
   @Public()
+  @Idempotent()
   @Post('auth/login')
   @HttpCode(200)
   @AcceptsForm()
@@ -81,6 +83,7 @@ export class AuthController {
   }
 
   @Public()
+  @Idempotent()
   @Post('auth/login/second-factor')
   @HttpCode(200)
   @ApiOperation({ operationId: 'loginWithSecondFactor', summary: 'Finish a sign-in by a code', security: [] })
@@ -96,6 +99,7 @@ export class AuthController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.refreshes)
+  @Idempotent()
   @Post('auth/refresh')
   @HttpCode(200)
   @ApiOperation({ operationId: 'refresh', summary: 'Exchange a refresh token for new tokens', security: [] })
@@ -105,6 +109,7 @@ export class AuthController {
     return this.auth.refresh(body.refresh_token);
   }
 
+  @Idempotent()
   @Post('auth/logout')
   @HttpCode(204)
   @ApiOperation({ operationId: 'logout', summary: 'End this sign-in' })

@@ -6,6 +6,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SignIn, SignInPage } from './sign-in.dto.js';
 import type { SignIn as SignInRow } from './sign-in.entity.js';
 import { SignInsService } from './sign-ins.service.js';
@@ -37,6 +38,7 @@ export class SignInsController {
     );
   }
 
+  @Idempotent()
   @Delete(':sign_in_id')
   @HttpCode(204)
   @ApiIds('sign_in_id')

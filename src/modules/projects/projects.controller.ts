@@ -16,6 +16,7 @@ import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { CreateProjectRequest, Project, ProjectPage, UpdateProjectRequest } from './project.dto.js';
 import type { Project as ProjectRow } from './project.entity.js';
 import { ProjectsService } from './projects.service.js';
@@ -42,6 +43,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post()
   @ApiOperation({ operationId: 'createProject', summary: 'Make a project' })
   @ApiCreatedResponse({ type: Project })
@@ -69,6 +71,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch(':project_id')
   @ApiIds('project_id')
   @ApiHeader({
@@ -90,6 +93,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete(':project_id')
   @HttpCode(204)
   @ApiIds('project_id')

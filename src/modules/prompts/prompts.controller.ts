@@ -16,6 +16,7 @@ import { IfMatch, setEtag } from '../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
   CreatePromptByIdRequest,
   CreatePromptRequest,
@@ -67,6 +68,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post('projects/:project_id/prompts')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'createProjectPrompt', summary: 'Add a prompt as the last one' })
@@ -82,6 +84,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post('prompts')
   @ApiOperation({ operationId: 'createPrompt', summary: 'Add a prompt to a project as the last one' })
   @ApiCreatedResponse({ type: Prompt })
@@ -95,6 +98,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('projects/:project_id/prompts/order')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'orderPrompts', summary: "Put all of a project's prompts in order" })
@@ -123,6 +127,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch('prompts/:prompt_id')
   @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
@@ -140,6 +145,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
   @ApiIds('prompt_id')

@@ -5,6 +5,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { BudgetsService } from './budgets.service.js';
 import { Budget, presentBudget, SetBudgetRequest, toLimits } from './public/budget.dto.js';
 
@@ -23,6 +24,7 @@ export class BudgetsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('users/me/budget')
   @ApiOperation({ operationId: 'setMyBudget', summary: 'Limit what all projects together may spend' })
   @ApiOkResponse({ type: Budget })
@@ -42,6 +44,7 @@ export class BudgetsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('projects/:project_id/budget')
   @ApiIds('project_id')
   @ApiOperation({ operationId: 'setProjectBudget', summary: 'Limit what a project may spend' })

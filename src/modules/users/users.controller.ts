@@ -4,6 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { User } from './public/user.dto.js';
 import { presentUser } from './public/user-directory.js';
 import { UpdateUserRequest } from './user.dto.js';
@@ -23,6 +24,7 @@ export class UsersController {
     return presentUser(await this.users.getMe(actor));
   }
 
+  @Idempotent()
   @Patch('me')
   @ApiOperation({ operationId: 'updateMe', summary: 'Change the display name' })
   @ApiOkResponse({ type: User })

@@ -16,6 +16,7 @@ import { IfMatch, setEtag } from '../../../platform/http/etag.js';
 import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../../platform/idempotency/idempotency.interceptor.js';
 import type { ChatSession as ChatSessionRow } from './chat-session.entity.js';
 import {
   ChatSession,
@@ -55,6 +56,7 @@ export class SessionsController {
   }
 
   @Scope('chat', 'manage')
+  @Idempotent()
   @Post()
   @ApiOperation({ operationId: 'createSession', summary: 'Make an empty session' })
   @ApiCreatedResponse({ type: ChatSession })
@@ -81,6 +83,7 @@ export class SessionsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch(':session_id')
   @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
@@ -98,6 +101,7 @@ export class SessionsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete(':session_id')
   @HttpCode(204)
   @ApiIds('session_id')
