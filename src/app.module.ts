@@ -21,7 +21,6 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { LoadModule } from './platform/load/load.module.js';
-import { makeWritesRepeatable } from './platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
@@ -59,7 +58,6 @@ const FLOORS = [
   ChatModule,
   AdminModule,
 ];
-makeWritesRepeatable(FLOORS);
 
 /** The house. */
 @Module({})

@@ -5,24 +5,6 @@ import { type Environment, Interrupted, UsageError } from './command.js';
 
 const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run <command> -- [options])
 
-<<<<<<< HEAD
-  migrate           bring the database to the newest migration
-  audit verify      hash the audit log of every user anew; code 1 when one was changed
-  keys rotate       wrap all data keys by the first of MASTER_KEYS, while the servers run
-  retention run     delete the sessions that projects keep no longer, now
-  admin grant <e-mail>    make an account an admin's
-  admin revoke <e-mail>   make it a user's again
-  prices load <file>      load a list of prices, in place of what is known of the same models and days
-  demo              play a first chat and print it
-    --url <address>   against this server; without it the one that runs here, else one of its own
-    --keep            keep the demo's account instead of deleting it
-  openapi           write the API's contract to openapi.json
-    --out <file>      to this file instead
-  config-example    write every setting with its default to .env.example
-    --out <file>      to this file instead
-  config-table      write every setting into the tables of docs/configuration.md
-    --out <file>      into the table of this file instead
-=======
   migrate                 run the missing migrations
   audit verify            verify the audit log of every user; exit code 1 if one was changed
   keys rotate             re-encrypt all data keys with the first key of MASTER_KEYS, while the servers run
@@ -37,9 +19,8 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
     --out <file>          write to this file instead
   config-example          write every setting with its default to .env.example
     --out <file>          write to this file instead
-  config-table            write every setting into the table of README.md
+  config-table            write every setting into the tables of docs/configuration.md
     --out <file>          write into the table of this file instead
->>>>>>> docs
 `;
 
 type Options = NonNullable<ParseArgsConfig['options']>;

@@ -8,14 +8,10 @@ import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 import { databaseConfig } from './database-config.js';
 
-<<<<<<< HEAD
 /** In the server each module lists its own; a command has no modules. */
 const ENTITIES = join(import.meta.dirname, '..', '**', '*.entity.js');
 
-/** The doors to the database that a command has without the web framework. */
-=======
 /** The ways to the database that a command has without the web framework. */
->>>>>>> docs
 export interface Doors {
   readonly unitOfWork: UnitOfWork;
   readonly system: SystemScope;

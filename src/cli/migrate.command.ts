@@ -13,12 +13,8 @@ export async function migrateCommand(env: Environment): Promise<void> {
     const url = config.databaseUrl as string;
     const ran = await migrate(PRODUCT_DATABASE, config.databaseOwnerUrl ?? url, url);
     for (const name of ran) console.log(`Ran ${name}`);
-<<<<<<< HEAD
     const newest = findMigrations(PRODUCT_DATABASE.migrations).at(-1)?.name;
-    if (ran.length === 0) console.log(`Nothing to do: the database is at ${newest}`);
-=======
-    if (ran.length === 0) console.log(`No migration is missing: the database is at ${MIGRATIONS.at(-1)?.name}`);
->>>>>>> docs
+    if (ran.length === 0) console.log(`No migration is missing: the database is at ${newest}`);
   } finally {
     await database.close();
   }

@@ -4,6 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import type { MinuteLimits, NamedPlan } from '../limits/public/plans.js';
 import {
   AccountLimitsResponse,
@@ -33,6 +34,7 @@ export class AdminLimitsController {
     return { data: (await this.admin.listPlans(actor)).map(presentPlan) };
   }
 
+  @Idempotent()
   @Put('plans')
   @ApiOperation({
     operationId: 'putPlan',
@@ -60,6 +62,7 @@ export class AdminLimitsController {
     return presentLimits(await this.admin.getLimits(actor, userId));
   }
 
+  @Idempotent()
   @Put('users/:user_id/limits')
   @ApiIds('user_id')
   @ApiOperation({

@@ -8,6 +8,7 @@ import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { Budget, presentBudget, SetBudgetCapRequest, toCaps } from '../usage/public/budget.dto.js';
 import type { AccountRow } from '../users/public/user-administration.js';
 import {
@@ -65,6 +66,7 @@ export class AdminController {
     return present(await this.admin.getUser(actor, userId));
   }
 
+  @Idempotent()
   @Post('users/:user_id/disable')
   @HttpCode(200)
   @ApiIds('user_id')
@@ -80,6 +82,7 @@ export class AdminController {
     return present(await this.admin.disable(actor, userId));
   }
 
+  @Idempotent()
   @Post('users/:user_id/enable')
   @HttpCode(200)
   @ApiIds('user_id')
@@ -109,6 +112,7 @@ export class AdminController {
     return presentBudget(await this.admin.getBudget(actor, userId));
   }
 
+  @Idempotent()
   @Put('users/:user_id/budget')
   @ApiIds('user_id')
   @ApiOperation({

@@ -8,9 +8,9 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
-import { ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
 import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, ApiKeyWithSecretResponse } from './api-key.dto.js';
 import type { ApiKey } from './api-key.entity.js';
+import { Idempotent, ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
 import { ApiKeysService } from './api-keys.service.js';
 
 @ApiTags('Auth')
@@ -22,6 +22,7 @@ export class ApiKeysController {
     private readonly cursors: Cursors,
   ) {}
 
+  @Idempotent()
   @Post()
   @ShownOnce('key')
   @ApiOperation({
@@ -52,6 +53,7 @@ export class ApiKeysController {
     return this.cursors.page(scope, query, rows, ({ id }) => [id], presentApiKey);
   }
 
+  @Idempotent()
   @Delete(':api_key_id')
   @HttpCode(204)
   @ApiIds('api_key_id')

@@ -7,6 +7,7 @@ import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 import { ForgotPasswordRequest, ResetPasswordRequest, VerifyEmailRequest } from './auth.dto.js';
 import { EmailVerificationService } from './email-verification.service.js';
@@ -24,6 +25,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('password/forgot')
   @HttpCode(202)
   @ApiOperation({
@@ -43,6 +45,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('password/reset')
   @HttpCode(204)
   @ApiOperation({
@@ -60,6 +63,7 @@ export class AuthMailController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('email/verify')
   @HttpCode(204)
   @ApiOperation({
@@ -76,6 +80,7 @@ export class AuthMailController {
   }
 
   @LimitByAddress(AuthConfig, AUTH_LIMITS.mailRequests)
+  @Idempotent()
   @Post('email/verification')
   @HttpCode(202)
   @ApiOperation({

@@ -19,7 +19,7 @@ import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { Idempotent, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { markReplayed } from '../../platform/idempotency/idempotent-writes.js';
 import {
   ChangePasswordRequest,
@@ -46,6 +46,7 @@ export class AuthController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.registrations)
+  @Idempotent()
   @Post('auth/register')
   @ApiOperation({
     operationId: 'register',
@@ -70,6 +71,7 @@ export class AuthController {
   }
 
   @Public()
+  @Idempotent()
   @Post('auth/login')
   @HttpCode(200)
   @AcceptsForm()
@@ -94,6 +96,7 @@ export class AuthController {
   }
 
   @Public()
+  @Idempotent()
   @Post('auth/login/second-factor')
   @HttpCode(200)
   @ApiOperation({
@@ -115,6 +118,7 @@ export class AuthController {
 
   @Public()
   @LimitByAddress(AuthConfig, AUTH_LIMITS.refreshes)
+  @Idempotent()
   @Post('auth/refresh')
   @HttpCode(200)
   @ApiOperation({
@@ -130,6 +134,7 @@ export class AuthController {
     return this.auth.refresh(body.refresh_token);
   }
 
+  @Idempotent()
   @Post('auth/logout')
   @HttpCode(204)
   @ApiOperation({

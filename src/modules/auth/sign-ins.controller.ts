@@ -8,6 +8,7 @@ import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { SignInResponse, SignInPage } from './sign-in.dto.js';
 import type { SignIn } from './sign-in.entity.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SignInsService } from './sign-ins.service.js';
 
 // In the address they are sessions, as everywhere; in here a session is a conversation.
@@ -41,6 +42,7 @@ export class SignInsController {
     );
   }
 
+  @Idempotent()
   @Delete(':sign_in_id')
   @HttpCode(204)
   @ApiIds('sign_in_id')

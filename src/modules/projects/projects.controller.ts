@@ -12,6 +12,7 @@ import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import { CreateProjectRequest, ProjectResponse, ProjectPage, UpdateProjectRequest } from './project.dto.js';
 import type { Project } from './project.entity.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { ProjectsService } from './projects.service.js';
 
 @ApiTags('Projects')
@@ -40,6 +41,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post()
   @ApiOperation({
     operationId: 'createProject',
@@ -76,6 +78,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch(':project_id')
   @ApiIds('project_id')
   @ApiHeader({
@@ -102,6 +105,7 @@ export class ProjectsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete(':project_id')
   @HttpCode(204)
   @ApiIds('project_id')

@@ -11,6 +11,7 @@ import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
   CreatePromptRequest,
   CreateProjectPromptRequest,
@@ -71,6 +72,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post('projects/:project_id/prompts')
   @ApiIds('project_id')
   @ApiOperation({
@@ -91,6 +93,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Post('prompts')
   @ApiOperation({
     operationId: 'createPrompt',
@@ -109,6 +112,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('projects/:project_id/prompts/order')
   @ApiIds('project_id')
   @ApiOperation({
@@ -142,6 +146,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch('prompts/:prompt_id')
   @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
@@ -164,6 +169,7 @@ export class PromptsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
   @ApiIds('prompt_id')

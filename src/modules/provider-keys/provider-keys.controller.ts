@@ -5,7 +5,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
-import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
+import { Idempotent, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotentWrites } from '../../platform/idempotency/idempotent-writes.js';
 import { ProviderKeyResponse, SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
@@ -58,6 +58,7 @@ export class ProviderKeysController {
     return present(await this.keys.get(actor, projectId));
   }
 
+  @Idempotent()
   @Delete()
   @HttpCode(204)
   @ApiOperation({

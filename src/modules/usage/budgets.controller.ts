@@ -5,6 +5,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { BudgetsService } from './budgets.service.js';
 import { Budget, presentBudget, SetBudgetRequest, toLimits } from './public/budget.dto.js';
 
@@ -27,6 +28,7 @@ export class BudgetsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('users/me/budget')
   @ApiOperation({
     operationId: 'setMyBudget',
@@ -55,6 +57,7 @@ export class BudgetsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Put('projects/:project_id/budget')
   @ApiIds('project_id')
   @ApiOperation({

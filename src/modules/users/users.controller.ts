@@ -5,6 +5,7 @@ import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { UserResponse } from './public/user.dto.js';
+import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { presentUser } from './public/user-directory.js';
 import { UpdateMeRequest } from './user.dto.js';
 import { UsersService } from './users.service.js';
@@ -23,6 +24,7 @@ export class UsersController {
     return presentUser(await this.users.getMe(actor));
   }
 
+  @Idempotent()
   @Patch('me')
   @ApiOperation({
     operationId: 'updateMe',

@@ -1,14 +1,12 @@
 import {
+  applyDecorators,
   type CallHandler,
   type ExecutionContext,
   Injectable,
   type NestInterceptor,
-  RequestMethod,
   SetMetadata,
-  type Type,
   UseInterceptors,
 } from '@nestjs/common';
-import { METHOD_METADATA, MODULE_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
@@ -17,15 +15,24 @@ import type { IdempotencyKey, KeptResponse } from './idempotency-key.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotentWrites, markReplayed } from './idempotent-writes.js';
 
-const OWN_IDEMPOTENCY = 'ownIdempotency';
+/** Which of the three decorators below a route carries. Every route that writes carries one, and no other route does. */
+export const IDEMPOTENCY = 'idempotency';
+type Idempotency = 'kept' | 'own' | 'none';
 
-/** For routes that see to Idempotency-Key themselves: a turn keeps its key with its answer. */
-export const OwnIdempotency = (): MethodDecorator => SetMetadata(OWN_IDEMPOTENCY, true);
+const intercepted = (idempotency: Idempotency): MethodDecorator =>
+  applyDecorators(SetMetadata(IDEMPOTENCY, idempotency), UseInterceptors(IdempotencyInterceptor));
 
-const NO_IDEMPOTENCY = 'noIdempotency';
+/**
+ * Makes the write of a route idempotent: the first answer to an Idempotency-Key is kept and given again to each repeat of the
+ * request. The interceptor is not global, because Nest would then make observables of reading and chatting too.
+ */
+export const Idempotent = (): MethodDecorator => intercepted('kept');
 
-/** For writes that may be done twice, or of which nothing may be kept: their Idempotency-Key must be well formed, and that is all. */
-export const NoIdempotency = (): MethodDecorator => SetMetadata(NO_IDEMPOTENCY, true);
+/** For a write that handles Idempotency-Key itself: a turn keeps its key with its answer. */
+export const OwnIdempotency = (): MethodDecorator => SetMetadata(IDEMPOTENCY, 'own' satisfies Idempotency);
+
+/** For a write that may be done twice, or whose answer must not be kept. An Idempotency-Key must only be well formed. */
+export const NoIdempotency = (): MethodDecorator => intercepted('none');
 
 const SHOWN_ONCE = 'shownOnce';
 
@@ -56,7 +63,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
     if (request.user === undefined || this.requests.given(request) === undefined) return next.handle();
-    if (this.reflector.get<boolean | undefined>(NO_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
+    if (this.reflector.get<Idempotency>(IDEMPOTENCY, context.getHandler()) === 'none') return next.handle();
     const key = this.requests.of(request) as IdempotencyKey;
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     const isAnew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
@@ -82,26 +89,6 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (repeated === null) return body;
     if (repeated.isAnew === true) return replay(reply, { ...repeated, body: await lastValueFrom(next.handle()) });
     return replay(reply, repeated);
-  }
-}
-
-/**
- * Puts the interceptor on each route of these modules that writes and does not see to its key itself. A global one would go
- * around reading and chatting too, and whatever it does or leaves there, Nest makes observables of those requests for it.
- */
-export function makeWritesRepeatable(modules: readonly Type[]): void {
-  for (const module of modules) {
-    const controllers = (Reflect.getMetadata(MODULE_METADATA.CONTROLLERS, module) ?? []) as Type[];
-    for (const { prototype } of controllers as { prototype: object }[]) {
-      for (const [name, route] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-        const handler: unknown = route.value;
-        if (typeof handler !== 'function') continue;
-        const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
-        if (method === undefined || method === RequestMethod.GET) continue;
-        if (Reflect.getMetadata(OWN_IDEMPOTENCY, handler) !== true)
-          UseInterceptors(IdempotencyInterceptor)(prototype, name, route);
-      }
-    }
   }
 }
 

@@ -7,7 +7,7 @@ import { Cursors } from '../../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
-import { AnswersAnew } from '../../../platform/idempotency/idempotency.interceptor.js';
+import { AnswersAnew, Idempotent } from '../../../platform/idempotency/idempotency.interceptor.js';
 import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
 import { presentMessage } from './message.presenter.js';
 import { type MessageInPlace, MessagesService } from './messages.service.js';
@@ -58,6 +58,7 @@ export class MessagesController {
   }
 
   @Scope('chat')
+  @Idempotent()
   @Put('messages/:message_id/feedback')
   @AnswersAnew()
   @ApiIds('message_id')
@@ -78,6 +79,7 @@ export class MessagesController {
   }
 
   @Scope('chat')
+  @Idempotent()
   @Delete('messages/:message_id/feedback')
   @HttpCode(204)
   @ApiIds('message_id')

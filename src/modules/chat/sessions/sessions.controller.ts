@@ -12,6 +12,7 @@ import { namedIn } from '../../../platform/http/named-in.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import type { ChatSession } from './chat-session.entity.js';
+import { Idempotent } from '../../../platform/idempotency/idempotency.interceptor.js';
 import {
   ChatSessionResponse,
   ChatSessionPage,
@@ -55,6 +56,7 @@ export class SessionsController {
   }
 
   @Scope('chat', 'manage')
+  @Idempotent()
   @Post()
   @ApiOperation({
     operationId: 'createSession',
@@ -90,6 +92,7 @@ export class SessionsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Patch(':session_id')
   @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
@@ -112,6 +115,7 @@ export class SessionsController {
   }
 
   @Scope('manage')
+  @Idempotent()
   @Delete(':session_id')
   @HttpCode(204)
   @ApiIds('session_id')
