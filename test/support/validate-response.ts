@@ -19,7 +19,7 @@ export interface Operation {
   readonly tags?: string[];
   readonly security?: unknown[];
   readonly parameters?: { name: string; in: string; required?: boolean; schema: Schema }[];
-  readonly requestBody?: { content: Record<string, { schema: Schema }> };
+  readonly requestBody?: { content: Record<string, { schema: Schema; example?: unknown }> };
   readonly responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
 }
 

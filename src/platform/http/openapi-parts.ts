@@ -9,6 +9,7 @@ interface Schema {
   type?: unknown;
   enum?: unknown[];
   anyOf?: unknown[];
+  allOf?: unknown[];
   description?: string;
   readonly example?: unknown;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -48,6 +49,13 @@ const RETRY_AFTER = { 'Retry-After': header('Seconds to wait before a retry.', {
 const REPLAYED = { 'Idempotent-Replayed': header('`true`: the response repeats an earlier one with the same key.') };
 const CHALLENGE = { 'WWW-Authenticate': header('The scheme of authentication: `Bearer`.') };
 
+/** What a response says of itself when its route says nothing. */
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  '200': 'The request has succeeded.',
+  '201': 'The resource has been created.',
+  '204': 'The request has succeeded. The response has no body.',
+};
+
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
   in: 'header',
@@ -60,7 +68,10 @@ const IDEMPOTENCY_KEY = {
 /** Adds to the document what the platform does for every route, so that no controller repeats it. */
 export function addCommonParts({ paths, components }: OpenAPIObject): void {
   const schemas = (components?.schemas ?? {}) as Record<string, Schema>;
-  for (const schema of Object.values(schemas)) openEnum(schema);
+  for (const schema of Object.values(schemas)) {
+    openEnum(schema);
+    for (const property of Object.values(schema.properties ?? {})) unwrap(property);
+  }
   for (const operations of Object.values(paths)) {
     for (const [method, operation] of Object.entries(operations as Record<string, Operation>)) {
       addExample(operation, schemas);
@@ -81,6 +92,16 @@ function openEnum(schema: Schema): void {
   schema.description = 'More values may be added: treat an unknown one as such.';
   delete schema.type;
   delete schema.enum;
+}
+
+/** A list of one alternative is that alternative: OpenAPI 3.1 takes a description beside a reference. */
+function unwrap(property: Schema): void {
+  for (const keyword of ['allOf', 'anyOf'] as const) {
+    const [only, ...others] = property[keyword] ?? [];
+    if (only === undefined || others.length > 0) continue;
+    delete property[keyword];
+    Object.assign(property, only);
+  }
 }
 
 /** The example of a body is made of its fields that have one. */
@@ -118,6 +139,7 @@ function addHeaders({ responses, parameters }: Operation): void {
   const isRepeatable = parameters.includes(IDEMPOTENCY_KEY);
   for (const [status, response] of Object.entries(responses)) {
     const isSuccess = status.startsWith('2');
+    if (response.description === '') response.description = DESCRIPTIONS[status] ?? '';
     response.headers = {
       ...response.headers,
       ...REQUEST_ID,

@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, IsInt, IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
-import { INT32, INT64 } from '../../../platform/http/api-schema.js';
+import { INT64 } from '../../../platform/http/api-schema.js';
 import { Length } from '../../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
 
@@ -28,7 +28,7 @@ export class ModelParams {
   top_p?: number;
 
   @ApiPropertyOptional({
-    ...INT32,
+    ...INT64,
     minimum: 1,
     maximum: 1_000_000,
     example: 512,
