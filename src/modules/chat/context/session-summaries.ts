@@ -100,7 +100,7 @@ export class SessionSummaries {
     if (content === '') return null;
     const summary = {
       content,
-      tokens: await this.tokens.count(summaryMessage(content).content as string),
+      tokens: await this.tokens.count(summaryMessage(content).content),
       messageCount: (part.before?.messageCount ?? 0) + part.messages.length,
     };
     return (await this.store.save(task, last.id, summary, task.contentKey)) ? { summary, isWhole: part.isWhole } : null;
