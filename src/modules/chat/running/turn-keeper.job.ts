@@ -136,7 +136,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     try {
       await this.runner.resume(turn);
     } catch (error) {
-      // One that can not be taken must not keep the others of its batch waiting.
+      // One that cannot be taken must not keep the others of its batch waiting.
       this.log.warn({ messageId, err: error }, 'A turn could not be taken over');
     } finally {
       this.resuming.delete(claimId);
