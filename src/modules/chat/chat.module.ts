@@ -15,8 +15,8 @@ import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './following/turn-f
 import { MessagesController } from './messages/messages.controller.js';
 import { MessagesRepository } from './messages/messages.repository.js';
 import { MessagesService } from './messages/messages.service.js';
-import { SealedContent } from './storage/sealed-content.js';
-import { SealedPlaces } from './storage/sealed-places.js';
+import { EncryptedContent } from './storage/encrypted-content.js';
+import { EncryptedProjects } from './storage/encrypted-projects.js';
 import { SessionTitles } from './running/session-titles.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
@@ -35,7 +35,7 @@ import { TurnStreamsController } from './turns/turn-streams.controller.js';
 import { TurnsController } from './turns/turns.controller.js';
 import { TurnsService } from './turns/turns.service.js';
 import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
-import { Message } from './messages/message.entity.js';
+import { Message } from './message.entity.js';
 import { ChatSession } from './sessions/chat-session.entity.js';
 
 /** Nothing of Redis is loaded without an address of one. */
@@ -61,8 +61,8 @@ async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): P
     MissingIds,
     TurnStore,
     KnownPrompts,
-    SealedContent,
-    SealedPlaces,
+    EncryptedContent,
+    EncryptedProjects,
     TurnRunner,
     TurnClaims,
     TurnMirrors,

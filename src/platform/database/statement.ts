@@ -1,8 +1,3 @@
-import type { QueryResult } from 'pg';
-
-/** What `Pipeline` gives of one statement. */
-export type Answer = Pick<QueryResult, 'rows'>;
-
 /** The rows of one statement, in the types that pg reads them in. */
 export type Rows<Row extends object = object> = Row[];
 

@@ -8,9 +8,9 @@ import type { LlmMessage, LlmProvider } from '../../llm/public/llm-provider.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
 import { ModelWindows } from '../../llm/public/model-windows.js';
 import { listerOf, ProjectProviders } from '../../provider-keys/public/project-providers.js';
-import type { ProjectFacts } from '../storage/open-turn.js';
+import type { ProjectFacts, Summary } from '../turn.js';
 import { SideCalls } from './side-calls.js';
-import { type Summary, summaryMessage } from './context-builder.js';
+import { summaryMessage } from './context-builder.js';
 import { contextBudget } from './context-budget.js';
 import { type AgedMessage, type AgedPart, SummaryStore } from './summary-store.js';
 
@@ -32,8 +32,8 @@ export interface SummaryTask {
   readonly leafId: string;
   /** Tokens that there are for the summary and all that comes after it. */
   readonly room: number;
-  /** Tokens of that which are taken already: by the question that waits, if one does. */
-  readonly taken: number;
+  /** How many of these the question needs that waits for the summary, if one does. */
+  readonly questionTokens: number;
   readonly project: ProjectFacts;
   /** Of a project that encrypts its content. */
   readonly contentKey: ContentKey | null;
@@ -90,17 +90,17 @@ export class SessionSummaries {
     const window = this.windows.find(asked.model, listerOf(task.project, asked.provider));
     const readTokens = contextBudget(contextTokens, window, most) - most - INSTRUCTION_TOKENS;
     if (most === 0 || readTokens <= 0) return null;
-    const keptTokens = Math.floor(Math.min(task.room * KEPT_SHARE, task.room - task.taken - most));
+    const keptTokens = Math.floor(Math.min(task.room * KEPT_SHARE, task.room - task.questionTokens - most));
     const keptMessages = Math.floor(historyMessages * KEPT_SHARE);
     const part = await this.store.findAged(task, task.leafId, { keptTokens, keptMessages, readTokens });
     const last = part?.messages.at(-1);
     if (part === null || last === undefined || (isHurried && !part.isWhole)) return null;
-    if (!(await this.store.reserve(task, last.id, task.sessionId, summaryTimeoutMs + PAUSE_MS))) return null;
+    if (!(await this.store.claim(task, last.id, task.sessionId, summaryTimeoutMs + PAUSE_MS))) return null;
     const content = await this.ask(asked, task, part, { most, readTokens }, signal);
     if (content === '') return null;
     const summary = {
       content,
-      tokens: await this.tokens.count(summaryMessage(content).content as string),
+      tokens: await this.tokens.count(summaryMessage(content).content),
       messageCount: (part.before?.messageCount ?? 0) + part.messages.length,
     };
     return (await this.store.save(task, last.id, summary, task.contentKey)) ? { summary, isWhole: part.isWhole } : null;
@@ -122,7 +122,7 @@ export class SessionSummaries {
       ...asked,
       kind: 'summary',
       // It is for no answer, and may be made again when it has failed.
-      place: { userId, sessionId, projectId: project.projectId, messageId: newId() },
+      ledgerRef: { userId, sessionId, projectId: project.projectId, messageId: newId() },
       isOwnKey: project.providerKey !== null,
       messages,
       maxOutputTokens: most,

@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { TokenCounter } from '../../../platform/tokens/token-counter.js';
 import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
-import { type ContextEntry, type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
+import type { ContextEntry } from '../turn.js';
+import { type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
 
 /** Sizes of texts that are remembered; some 100 bytes each. */
 const REMEMBERED = 20_000;

@@ -1,7 +1,7 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { toProblem } from '../../../platform/http/problem.js';
 import { toMessageParts } from './message-content.decorator.js';
-import type { Message } from './message.entity.js';
+import type { Message } from '../message.entity.js';
 import type { MessageResponse } from '../public/message.dto.js';
 
 /** What the API shows of a message. A new column stays private until it is named here. */

@@ -3,7 +3,7 @@ import { ANSWERER_NAMES, type AnswererName } from '../../../kernel/provider-name
 import { INT32, INT64 } from '../../../platform/http/api-schema.js';
 import { Problem } from '../../../platform/http/problem.js';
 import type { ContentPart } from '../../llm/public/llm-provider.js';
-import { MESSAGE_STATUSES, type MessageStatus } from '../messages/message.entity.js';
+import { MESSAGE_STATUSES, type MessageStatus } from '../message.entity.js';
 
 export const IMAGE_DETAILS = ['auto', 'low', 'high'] as const;
 

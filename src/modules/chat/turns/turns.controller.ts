@@ -33,7 +33,7 @@ const WAYS =
 export class TurnsController {
   constructor(
     private readonly turns: TurnsService,
-    private readonly keys: IdempotencyKeys,
+    private readonly idempotencyKeys: IdempotencyKeys,
     private readonly replies: TurnReplies,
   ) {}
 
@@ -55,7 +55,7 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const begun = await this.turns.send(actor, body, this.keys.of(request));
+    const begun = await this.turns.send(actor, body, this.idempotencyKeys.of(request));
     await this.answer(actor, begun, body, request, reply);
   }
 
@@ -80,7 +80,7 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const begun = await this.turns.regenerate(actor, messageId, body, this.keys.of(request));
+    const begun = await this.turns.regenerate(actor, messageId, body, this.idempotencyKeys.of(request));
     await this.answer(actor, begun, body, request, reply);
   }
 
