@@ -49,8 +49,10 @@ export class TurnsService {
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
   async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
-    const content = await this.measure(request.message);
     const { parent_id: parentId } = request;
+    const message = splitContent(request.message);
+    const max = this.config.messageMaxChars;
+    if (message.text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
     const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
     if (sessionId === undefined && parentId != null) throw AppError.invalid('/parent_id', 'needs session_id');
     const place =
@@ -58,7 +60,12 @@ export class TurnsService {
         ? { projectId: projectId as string }
         : { sessionId, projectId: projectId ?? null, parentId };
     const options = { policy: request.on_conflict ?? null, key };
-    return this.begin(actor, options, () => this.store.open(actor, place, content, toTurnRequest(request), options));
+    return this.begin(
+      actor,
+      options,
+      () => this.measure(actor, message),
+      (content) => this.store.open(actor, place, content, toTurnRequest(request), options),
+    );
   }
 
   /** Sets another answer to the same question going, beside the one there is. */
@@ -69,7 +76,12 @@ export class TurnsService {
     key: IdempotencyKey | null,
   ): Promise<BegunTurn> {
     const options = { policy: request.on_conflict ?? null, key };
-    return this.begin(actor, options, () => this.store.openSibling(actor, messageId, toTurnRequest(request), options));
+    return this.begin(
+      actor,
+      options,
+      () => null,
+      () => this.store.openSibling(actor, messageId, toTurnRequest(request), options),
+    );
   }
 
   /** A turn to read along, running anywhere, waiting, or over. */
@@ -119,15 +131,24 @@ export class TurnsService {
     return Promise.race([live.ended, sleep(untilMs - Date.now(), null, { ref: false })]);
   }
 
-  /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
-  private async begin(actor: Actor, options: OpenOptions, open: () => Promise<OpenTurn>): Promise<BegunTurn> {
+  /**
+   * Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before.
+   * @param measure makes what `open` needs; it may take long, so there is a place for the turn before it begins
+   */
+  private async begin<T>(
+    actor: Actor,
+    options: OpenOptions,
+    measure: () => T | Promise<T>,
+    open: (measured: T) => Promise<OpenTurn>,
+  ): Promise<BegunTurn> {
     // A repeat needs no place, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
     const begun = this.runner.isFull ? await this.findBegun(actor, options.key) : null;
     if (begun !== null) return begun;
     try {
       return await this.runner.admit(async () => {
+        const measured = await measure();
         const askedAt = performance.now();
-        const opened = await open();
+        const opened = await open(measured);
         const { allowances, budgetWarnings } = opened;
         const isOurs = opened.isRunning && performance.now() - askedAt < this.config.turnLeaseMs;
         return { turn: await this.set(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
@@ -163,16 +184,12 @@ export class TurnsService {
     return this.runner.find(turn.answer.id) ?? live;
   }
 
-  private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {
-    const { text, parts, images } = splitContent(message);
-    const max = this.config.messageMaxChars;
-    if (text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
-    return {
-      content: text,
-      parts,
-      tokens: (await this.tokens.count(text)) + images * IMAGE_TOKENS,
-      title: titleOf(text),
-    };
+  private async measure(
+    { userId }: Actor,
+    { text, parts, images }: ReturnType<typeof splitContent>,
+  ): Promise<MessageContent> {
+    const tokens = (await this.tokens.countSent(text, { userId })) + images * IMAGE_TOKENS;
+    return { content: text, parts, tokens, title: titleOf(text) };
   }
 }
 
