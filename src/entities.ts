@@ -2,7 +2,7 @@ import { ApiKey } from './modules/auth/api-key.entity.js';
 import { SecondFactor } from './modules/auth/second-factor.entity.js';
 import { SignIn } from './modules/auth/sign-in.entity.js';
 import { ChatSession } from './modules/chat/sessions/chat-session.entity.js';
-import { Message } from './modules/chat/messages/message.entity.js';
+import { Message } from './modules/chat/message.entity.js';
 import { Plan } from './modules/limits/plan.entity.js';
 import { Project } from './modules/projects/project.entity.js';
 import { Prompt } from './modules/prompts/prompt.entity.js';

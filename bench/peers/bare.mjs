@@ -10,11 +10,11 @@ import { ROOT } from '../harness.mjs';
 const CHAT = 'modules/chat/';
 const CHANGES = [
   patch(
-    `${CHAT}context/context-statements.js`,
+    `${CHAT}storage/context-statements.js`,
     /const ADMITTED = `, measured as[^]*?\} r`;/,
     'const ADMITTED = "select * from context";',
   ),
-  patch(`${CHAT}storage/turn-store.js`, /(\.\.\.this\.valuesOfContext\(userId, messageId, known\)),[^\]]*\]/, '$1]'),
+  patch(`${CHAT}storage/context-statements.js`, /const ADMIT_VALUES = \{[^}]*\}/, 'const ADMIT_VALUES = READ_VALUES'),
   patch(`${CHAT}storage/turn-statements.js`, /with settled as materialized[^]*?\), turn as \(/, 'with turn as ('),
   patch(
     `${CHAT}storage/turn-statements.js`,
@@ -27,9 +27,8 @@ const CHANGES = [
     '',
   ),
   patch(`${CHAT}storage/turn-statements.js`, /cost_micro_usd = \([^]*?from entries e\)/, 'cost_micro_usd = null'),
-  patch(`${CHAT}open-turn.js`, /toEntries\(o\.attempts\),[^\]]*?\]/, ']'),
-  patch(`${CHAT}open-turn.js`, /project\.projectId,\s*\]/, ']'),
-  patch(`${CHAT}context/known-prompts.js`, /find\(tenant, [^)]*\) \{/, '$& return null;'),
+  patch(`${CHAT}storage/turn-statements.js`, /projectId: uuid,\s*calls: json,\s*usedTokens: nullable\(int\)/, ''),
+  patch(`${CHAT}storage/known-prompts.js`, /find\(tenant, [^)]*\) \{/, '$& return null;'),
 ];
 
 /** Writes the copy into a directory that is there, and returns it: a checkout for `parley(root)`. */

@@ -15,7 +15,7 @@ const dist = pathToFileURL(`${env.PARLEY_DIST}/`);
 const { LOCK_SESSION, OPEN_IN_SESSION, CLOSE } = await import(
   new URL('src/modules/chat/storage/turn-statements.js', dist).href
 );
-const { ADMIT } = await import(new URL('src/modules/chat/context/context-statements.js', dist).href);
+const { ADMIT } = await import(new URL('src/modules/chat/storage/context-statements.js', dist).href);
 const { isId, newId } = await import(new URL('src/kernel/ids.js', dist).href);
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -174,23 +174,25 @@ async function stream(messages, onText) {
 
 // --- turn ------------------------------------------------------------------------------------------------------------
 
-const REQUEST = '{"model":null,"params":{}}';
+const REQUEST = { model: null, params: {} };
 const estimateTokens = (text) => Math.ceil(text.length / 4);
 
 async function turn(userId, { projectId, sessionId, message, isStream }, response) {
   const [questionId, answerId, claimId] = [newId(), newId(), newId()];
-  // The order of the values is that of turn-statements.ts; PostgreSQL refuses a wrong number of them.
-  const claim = [userId, projectId, answerId, claimId, OWNER, LEASE_MS, REQUEST, null];
-  const question = [questionId, message, null, estimateTokens(message)];
+  const claim = { answerId, claimId, owner: OWNER, leaseMs: LEASE_MS, request: REQUEST, policy: null };
+  const question = { questionId, content: message, parts: null, contentTokens: estimateTokens(message), sealed: null };
+  const place = { projectId, sessionId, title: null, hasParent: false, parentId: null };
+  const read = { messageId: questionId, historyMessages: HISTORY, contextTokens: CONTEXT_TOKENS, stamp: null };
+  const limits = { apiKeyId: null, defaultPlan: PLAN, maxOutputTokens: null, usualOutputTokens: 1000 };
   const [, , opened, context] = await transaction(userId, [
-    { ...LOCK_SESSION, values: [userId, sessionId] },
-    { ...OPEN_IN_SESSION, values: [...claim, ...question, sessionId, null, null, false, null] },
-    { ...ADMIT, values: [userId, questionId, HISTORY, CONTEXT_TOKENS, null, answerId, '{}', null, PLAN, null, 1000] },
+    LOCK_SESSION({ userId, sessionId }),
+    OPEN_IN_SESSION({ userId, ...claim, ...question, ...place }),
+    ADMIT({ userId, ...read, answerId, budgetRules: '{}', ...limits }),
   ]);
-  const place = opened.rows[0];
-  if (place === undefined) throw new Refusal(404, 'no such project or session');
-  const createdAt = place.createdAt.toISOString();
-  const user_message = present(questionId, place, 'user', message, place.parentId, createdAt, createdAt);
+  const row = opened.rows[0];
+  if (row === undefined) throw new Refusal(404, 'no such project or session');
+  const createdAt = row.createdAt.toISOString();
+  const user_message = present(questionId, row, 'user', message, row.parentId, createdAt, createdAt);
 
   const rows = context.rows.sort((a, b) => a.place - b.place);
   const isPrompt = ({ role }) => role === 'system';
@@ -203,7 +205,7 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
   messages.push({ role: 'user', content: message });
 
   const events = isStream ? openEvents(response, answerId) : null;
-  const pending = present(answerId, place, 'assistant', '', questionId, createdAt, null);
+  const pending = present(answerId, row, 'assistant', '', questionId, createdAt, null);
   events?.send('0', 'turn.started', { session_id: sessionId, user_message, assistant_message: pending });
   const answer = await (isStream ? stream(messages, events.onText) : complete(messages));
 
@@ -220,14 +222,30 @@ async function turn(userId, { projectId, sessionId, message, isStream }, respons
     isEstimated: false,
     generationId: id,
   };
-  const facts = [
-    ...['completed', content, estimateTokens(content), finishReason, 'openai', model, id],
-    ...[...tokens, null, false, null, 1, null, null, null],
-    ...[projectId, JSON.stringify([call]), null],
-  ];
-  const [, closed] = await transaction(userId, [{ ...CLOSE, values: [userId, answerId, claimId, ...facts] }]);
+  const facts = {
+    status: 'completed',
+    content,
+    contentTokens: estimateTokens(content),
+    finishReason,
+    provider: 'openai',
+    model,
+    generationId: id,
+    inputTokens: tokens[0],
+    outputTokens: tokens[1],
+    cachedInputTokens: null,
+    isUsageEstimated: false,
+    errorCode: null,
+    attempt: 1,
+    sealed: null,
+    context: null,
+    errorDetail: null,
+    projectId,
+    calls: [call],
+    usedTokens: null,
+  };
+  const [, closed] = await transaction(userId, [CLOSE({ userId, answerId, claimId, ...facts })]);
   const completedAt = closed.rows[0].completedAt.toISOString();
-  const assistant_message = present(answerId, place, 'assistant', content, questionId, createdAt, completedAt, answer);
+  const assistant_message = present(answerId, row, 'assistant', content, questionId, createdAt, completedAt, answer);
   if (events !== null) {
     events.send('end', 'turn.completed', { assistant_message });
     response.end();

@@ -115,7 +115,7 @@ type Call = () => Promise<unknown>;
 const key = { route: 'POST /projects', key: 'k', requestHash: Buffer.alloc(32) };
 const response = { body: {} };
 const request = { model: null, params: {} };
-const options = { policy: null, key: null };
+const options = { policy: null, idempotencyKey: null };
 const at = { lastActiveAt: '2026-01-01T00:00:00.000Z', id: newId() };
 const id = newId();
 const entryOf = (userId: string) => ({
@@ -264,7 +264,8 @@ const RECIPES: [
     'sessions',
     (sessions: SessionsRepository, userId) => ({
       find: [() => sessions.find(userId, id)],
-      findLocked: [() => sessions.findLocked(userId, id)],
+      get: [() => sessions.get(userId, id)],
+      findForUpdate: [() => sessions.findForUpdate(userId, id)],
       list: [
         () => sessions.list(userId, project.id, {}, null, 21),
         () => sessions.list(userId, project.id, { isArchived: true }, null, 21),
@@ -284,6 +285,7 @@ const RECIPES: [
     'messages',
     (messages: MessagesRepository, userId) => ({
       find: [() => messages.find(userId, id)],
+      get: [() => messages.get(userId, id)],
       list: [
         () => messages.list(userId, id, { order: 'asc', afterSeq: null, limit: 21 }),
         () => messages.list(userId, id, { order: 'asc', afterSeq: 3, limit: 21 }),
@@ -413,7 +415,7 @@ const RECIPES: [
       const claimed = { userId, messageId: id, claimId: id, attempt: 2, request, crashes: 0, isStopRequested: false };
       return {
         open: [
-          () => store.open({ userId }, { projectId: id }, given, request, { policy: 'queue', key }),
+          () => store.open({ userId }, { projectId: id }, given, request, { policy: 'queue', idempotencyKey: key }),
           () => store.open({ userId }, session, given, request, options),
         ],
         openSibling: [() => store.openSibling({ userId }, id, request, options)],
@@ -451,7 +453,7 @@ const RECIPES: [
     'summary-store',
     (store: SummaryStore, userId) => ({
       findAged: [() => store.findAged({ userId }, id, { keptTokens: 1, keptMessages: 1, readTokens: 1 })],
-      reserve: [() => store.reserve({ userId }, id, id, 1)],
+      claim: [() => store.claim({ userId }, id, id, 1)],
       save: [() => store.save({ userId }, id, { content: 'x', tokens: 1, messageCount: 2 }, null)],
     }),
   ],
@@ -477,7 +479,7 @@ const RECIPES: [
 
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = [
-  ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'admit', 'claim', 'valuesOfContext', 'opened', 'hash'],
+  ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'claimOf', 'admission', 'bounds', 'opened', 'hash'],
   ...['removeMessages', 'removeKeys', 'ensure'],
 ];
 

@@ -10,8 +10,8 @@ export const MUTANTS = {
   'settle-without-claim': {
     program: patch(
       `${CHAT}storage/turn-statements.js`,
-      /and t\.message_id = \$2 and t\.claim_id = \$3/g,
-      'and t.message_id = $2 and $3::uuid is not null',
+      /and t\.message_id = :answerId and t\.claim_id = :claimId/g,
+      'and t.message_id = :answerId and :claimId::uuid is not null',
     ),
     red: ['theLastAttemptSettles', 'everyTurnEndsOnce', 'clientsSawWhatIsStored', 'oneModelAnswerPerAttempt'],
     plan: { freeze: 12, kill: 2 },
@@ -21,7 +21,7 @@ export const MUTANTS = {
     red: ['oneTurnOfASessionRuns'],
   },
   'no-session-lock': {
-    program: patch(`${CHAT}storage/turn-statements.js`, /(name: 'turn_lock_session'[^`]*`[^`]*) for update/, '$1'),
+    program: patch(`${CHAT}storage/turn-statements.js`, /('turn_lock_session'[^`]*`[^`]*) for update/, '$1'),
     red: ['turnsOfASessionAreRunInOrder', 'oneTurnOfASessionRuns', 'nothingUnforeseen'],
   },
   'no-flush': {
@@ -37,7 +37,11 @@ export const MUTANTS = {
     red: ['nothingIsStuck'],
   },
   'no-renewal': {
-    program: patch(`${CHAT}storage/claim-statements.js`, 'any($3::uuid[]) and is_running', 'any($3::uuid[]) and false'),
+    program: patch(
+      `${CHAT}storage/claim-statements.js`,
+      'any(:claimIds::uuid[]) and is_running',
+      'any(:claimIds::uuid[]) and false',
+    ),
     red: ['attemptsHaveACause'],
   },
   'forgetful-queue': {

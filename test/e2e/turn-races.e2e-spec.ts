@@ -195,7 +195,7 @@ describe('a turn in the moment when something else happens', () => {
     const place = { sessionId: session_id, projectId: null, parentId: undefined };
     const turn = await small
       .get(TurnStore)
-      .open({ userId: ada.id }, place, content, { model: null, params: {} }, { policy: null, key: null });
+      .open({ userId: ada.id }, place, content, { model: null, params: {} }, { policy: null, idempotencyKey: null });
     expect(turn.history.map(({ message: { content } }) => content)).toEqual(['You said: Young', 'Young']);
     await small.close();
   });

@@ -288,7 +288,7 @@ const calls: Probe[] = [
       ),
   ),
   call('reserve a summary', ({ app }, actor, { message_id, session_id }) =>
-    app.get(SummaryStore).reserve(actor, message_id, session_id, 1000),
+    app.get(SummaryStore).claim(actor, message_id, session_id, 1000),
   ),
   call('save a summary', ({ app }, actor, { message_id }) =>
     app.get(SummaryStore).save(actor, message_id, { content: 'x', tokens: 1, messageCount: 2 }, null),

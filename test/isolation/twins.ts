@@ -5,9 +5,9 @@ import { newId } from '../../src/kernel/ids.js';
 import { SignInAddressesRepository } from '../../src/modules/auth/sign-in-addresses.repository.js';
 import { TurnClaims } from '../../src/modules/chat/storage/turn-claims.js';
 import { AuditLog } from '../../src/platform/audit/audit-log.js';
-import { pgPool } from '../../src/platform/database/pg-pool.js';
+import { pgPool, type Tenant } from '../../src/platform/database/pg-pool.js';
 import { Pipeline } from '../../src/platform/database/pipeline.js';
-import type { Statement } from '../../src/platform/database/statement.js';
+import type { RowsOf, Statement } from '../../src/platform/database/statement.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { TestUser } from '../support/as-user.js';
 import { dump, readTables, type Table } from '../support/catalogue.js';
@@ -305,17 +305,17 @@ export class Twins {
   private watchPipeline(): void {
     const pipeline = this.t.app.get(Pipeline);
     const run = pipeline.run.bind(pipeline);
-    pipeline.run = (actor, statements) => {
-      for (const { text } of statements) this.sent.add(oneLine(text));
-      return run(
-        actor,
-        statements.map((statement) =>
-          oneLine(statement.text) === this.mutant?.statement
-            ? { ...statement, ...(this.changed(statement) as Statement) }
-            : statement,
-        ),
-      );
+    const changed = (statement: Statement): Statement => {
+      this.sent.add(oneLine(statement.text));
+      return oneLine(statement.text) === this.mutant?.statement
+        ? { ...statement, ...this.changed(statement) }
+        : statement;
     };
+    pipeline.run = <const S extends readonly Statement[]>(
+      actor: Tenant,
+      statements: S,
+      ahead: readonly Statement[] = [],
+    ): Promise<RowsOf<S>> => run(actor, statements.map(changed), ahead.map(changed)) as Promise<RowsOf<S>>;
   }
 
   /** A connection keeps the statement that it knows by a name. */

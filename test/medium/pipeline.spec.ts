@@ -48,30 +48,34 @@ describe('a pipeline', () => {
     await database.drop();
   });
 
-  const insert = (name: string, { userId } = ada): Statement => ({
+  const insert = (name: string, { userId } = ada): Statement<{ name: string }> => ({
     name: 'insert_project',
     text: 'insert into projects (user_id, id, name) values ($1, $2, $3) returning name',
     values: [userId, newId(), name],
   });
-  const read: Statement = { name: 'read_projects', text: 'select name from projects order by name', values: [] };
-  const whoami: Statement = {
+  const read: Statement<{ name: string }> = {
+    name: 'read_projects',
+    text: 'select name from projects order by name',
+    values: [],
+  };
+  const whoami: Statement<{ tenant: string; role: string; pid: number }> = {
     name: 'whoami',
     text: `select current_setting('app.user_id', true) as tenant, current_user as role, pg_backend_pid() as pid`,
     values: [],
   };
   const stored = async (): Promise<string[]> =>
     (await database.query<{ name: string }>(read.text)).map(({ name }) => name);
-  const pid = async (): Promise<unknown> => (await pipeline.run(ada, [whoami]))[0]?.rows[0]?.pid as unknown;
+  const pid = async (): Promise<unknown> => (await pipeline.run(ada, [whoami]))[0][0]?.pid;
 
   it('runs its statements in order, each seeing what those before it did, and returns their results in order', async () => {
     const results = await pipeline.run(ada, [insert('one'), read, insert('two'), read]);
-    expect(results.map(({ rows }) => (rows as { name: string }[]).map(({ name }) => name))).toEqual([
-      ['one'],
-      ['one'],
-      ['two'],
-      ['one', 'two'],
-    ]);
+    expect(results.map((rows) => rows.map(({ name }) => name))).toEqual([['one'], ['one'], ['two'], ['one', 'two']]);
     expect(await stored()).toEqual(['one', 'two']);
+  });
+
+  it('runs what goes ahead first, and returns nothing of it', async () => {
+    const results = await pipeline.run(ada, [read], [insert('one'), insert('two')]);
+    expect(results).toEqual([[{ name: 'one' }, { name: 'two' }]]);
   });
 
   it.each([0, 1, 2])('stores all or none: nothing when statement %d of three fails', async (place) => {
@@ -135,10 +139,10 @@ describe('a pipeline', () => {
   it('works as its tenant and the application role, and leaves neither rows nor tenant to the next', async () => {
     await pipeline.run(ada, [insert("Ada's")]);
     const [own, hers] = [await pipeline.run(ada, [whoami, read]), await pipeline.run(eve, [whoami, read])];
-    expect(own[0]?.rows[0]).toMatchObject({ tenant: ada.userId, role: 'parley_app' });
-    expect(own[1]?.rows).toEqual([{ name: "Ada's" }]);
-    expect(hers[0]?.rows[0]).toMatchObject({ tenant: eve.userId, role: 'parley_app' });
-    expect(hers[1]?.rows).toEqual([]);
+    expect(own[0][0]).toMatchObject({ tenant: ada.userId, role: 'parley_app' });
+    expect(own[1]).toEqual([{ name: "Ada's" }]);
+    expect(hers[0][0]).toMatchObject({ tenant: eve.userId, role: 'parley_app' });
+    expect(hers[1]).toEqual([]);
     const [row] = await dataSource.query<{ tenant: string | null }[]>(whoami.text);
     expect(row?.tenant ?? '').toBe('');
     await expect(pipeline.run(ada, [insert('smuggled', eve)])).rejects.toThrow('row-level security');
@@ -193,7 +197,7 @@ describe('a pipeline', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     wire.release();
-    expect((await running).map(({ rows }) => rows as unknown[])).toEqual([[{ one: 1 }], [], [{ one: 1 }]]);
+    expect(await running).toEqual([[{ one: 1 }], [], [{ one: 1 }]]);
     expect(wire.sent.split(fresh.text)).toHaveLength(2);
     const described = (name: string): string => `D\0\0\0${String.fromCharCode(name.length + 6)}S${name}\0`;
     expect(wire.sent).toContain(described('fresh'));
@@ -211,10 +215,7 @@ describe('a pipeline', () => {
       return rows;
     };
     expect(await ask(shared)).toEqual([{ seven: 7 }]);
-    expect((await pipeline.run(ada, [shared, other])).map(({ rows }) => rows as unknown[])).toEqual([
-      [{ seven: 7 }],
-      [{ eight: 8 }],
-    ]);
+    expect(await pipeline.run(ada, [shared, other])).toEqual([[{ seven: 7 }], [{ eight: 8 }]]);
     expect(await ask(other)).toEqual([{ eight: 8 }]);
   });
 
@@ -222,7 +223,7 @@ describe('a pipeline', () => {
     const late: Statement = { name: 'late', text: 'select * from late_table', values: [] };
     await expect(pipeline.run(ada, [late])).rejects.toThrow('late_table');
     await database.query('create table late_table as select 1 as one; grant select on late_table to parley_app');
-    expect((await pipeline.run(ada, [late]))[0]?.rows).toEqual([{ one: 1 }]);
+    expect((await pipeline.run(ada, [late]))[0]).toEqual([{ one: 1 }]);
     for (const { name } of [late, { name: 'by_pg' }]) {
       const client = await takeClient(dataSource);
       await client.query({ name: 'by_pg', text: 'select 3 as three' }).finally(() => client.release());
@@ -242,7 +243,7 @@ describe('a pipeline', () => {
       text: 'select $1::timestamptz as a, $2::jsonb as b, $3::bytea as c, $4::text[] as d, $5::int as e, $6::boolean as f',
       values: [date, { x: [1, 'y'] }, Buffer.from([0, 255]), ['p', 'q"'], null, true],
     };
-    expect((await pipeline.run(ada, [types]))[0]?.rows).toEqual([
+    expect((await pipeline.run(ada, [types]))[0]).toEqual([
       { a: date, b: { x: [1, 'y'] }, c: Buffer.from([0, 255]), d: ['p', 'q"'], e: null, f: true },
     ]);
   });
@@ -298,7 +299,7 @@ describe('a pipeline', () => {
     await expect(running).rejects.toMatchObject({ code: 'database_unavailable' });
     wire.release();
     // At once, before the old one has told that it is closed.
-    expect((await hastyPipeline.run(ada, [whoami]))[0]?.rows).toMatchObject([{ tenant: ada.userId }]);
+    expect((await hastyPipeline.run(ada, [whoami]))[0]).toMatchObject([{ tenant: ada.userId }]);
     await hasty.destroy();
   });
 

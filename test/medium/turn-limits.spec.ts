@@ -1,6 +1,6 @@
 import { newId } from '../../src/kernel/ids.js';
 import { AppError } from '../../src/kernel/errors/app-error.js';
-import type { OpenTurn } from '../../src/modules/chat/storage/open-turn.js';
+import type { OpenTurn } from '../../src/modules/chat/turn.js';
 import { TurnStore } from '../../src/modules/chat/storage/turn-store.js';
 import { TurnBucketsRepository } from '../../src/modules/limits/turn-buckets.repository.js';
 import { TestUser } from '../support/as-user.js';
@@ -39,7 +39,13 @@ const allowProjects = (requests: number, tokens: number): Promise<unknown> =>
 const question = { content: 'x', parts: null, tokens: 10, title: 'x' };
 const open = (store = here, projectId = projects[0] as string, cap?: number): Promise<OpenTurn> => {
   const params = cap === undefined ? {} : { max_output_tokens: cap };
-  return store.open({ userId: ada.id }, { projectId }, question, { model: null, params }, { policy: null, key: null });
+  return store.open(
+    { userId: ada.id },
+    { projectId },
+    question,
+    { model: null, params },
+    { policy: null, idempotencyKey: null },
+  );
 };
 const outcome = (tokens: number) =>
   ({
@@ -102,7 +108,7 @@ describe('buckets of turns', () => {
     await allow(10_000, 100_000_000);
     await allowProjects(10_000, 100_000_000);
     const session = (await open()).answer.sessionId;
-    const interrupt = { policy: 'interrupt' as const, key: null };
+    const interrupt = { policy: 'interrupt' as const, idempotencyKey: null };
     const request = { model: null, params: {} };
     const work = Array.from({ length: 60 }, async (_, i) => {
       const store = i % 2 === 0 ? here : there;

@@ -7,6 +7,7 @@ import { Prompt } from '../../src/modules/prompts/prompt.entity.js';
 import { User } from '../../src/modules/users/user.entity.js';
 import { AppConfig } from '../../src/platform/config/app-config.js';
 import { appDataSource } from '../../src/platform/database/data-source.js';
+import { statement, text, uuid } from '../../src/platform/database/statement.js';
 import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -100,6 +101,20 @@ describe('a unit of work', () => {
       await unitOfWork.repository(User).update({ id: ada.userId }, { email: user.email });
     });
     await expect(work).rejects.toMatchObject({ name: 'AppError', code: 'email_taken' });
+  });
+
+  it('runs a statement and returns the rows of it, whatever it does', async () => {
+    const rename = statement<{ name: string }>()(
+      'rename_projects',
+      { userId: uuid, to: text },
+      'update projects set name = :to where user_id = :userId returning name',
+    );
+    const renamed = await unitOfWork.run(ada, async () => {
+      await add('one');
+      return unitOfWork.query(rename({ userId: ada.userId, to: 'two' }));
+    });
+    expect(renamed).toEqual([{ name: 'two' }]);
+    expect(await stored()).toEqual(['two']);
   });
 
   it('gives no repository outside', () => {

@@ -10,7 +10,7 @@ import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { requireGoodPassword } from '../../platform/crypto/password-rules.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type IdempotencyKey, requireSameRequest } from '../../platform/idempotency/idempotency-key.js';
+import { type IdempotencyKey, checkSameRequest } from '../../platform/idempotency/idempotency-key.js';
 import { IdempotencyRepository } from '../../platform/idempotency/idempotency.repository.js';
 import { Bulkhead } from '../../platform/load/bulkhead.js';
 import type { Bucket } from '../../platform/rate-limit/rate-limiter.js';
@@ -147,7 +147,7 @@ export class AuthService {
   async changePassword(actor: Actor, request: ChangePasswordRequest, key: IdempotencyKey | null): Promise<boolean> {
     const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
     if (key !== null && kept !== null) {
-      requireSameRequest(kept, key);
+      checkSameRequest(kept, key);
       return true;
     }
     const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));

@@ -14,8 +14,8 @@ import { DatabaseFanout, TURN_FANOUT, type TurnFanout } from './following/turn-f
 import { MessagesController } from './messages/messages.controller.js';
 import { MessagesRepository } from './messages/messages.repository.js';
 import { MessagesService } from './messages/messages.service.js';
-import { SealedContent } from './storage/sealed-content.js';
-import { SealedPlaces } from './storage/sealed-places.js';
+import { EncryptedContent } from './storage/encrypted-content.js';
+import { EncryptedProjects } from './storage/encrypted-projects.js';
 import { SessionTitles } from './running/session-titles.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
@@ -46,8 +46,8 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     TurnsService,
     TurnStore,
     KnownPrompts,
-    SealedContent,
-    SealedPlaces,
+    EncryptedContent,
+    EncryptedProjects,
     TurnRunner,
     TurnClaims,
     TurnMirrors,

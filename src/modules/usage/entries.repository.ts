@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
-import type { UsageKind, UsagePlace, UsedCall } from './public/used-call.js';
+import type { LedgerRef, UsageKind, UsedCall } from './public/used-call.js';
 
 /** An entry of the ledger whose tokens are our own count. */
-export interface EstimatedEntry extends UsagePlace, Omit<UsedCall, 'isOwnKey' | 'isEstimated' | 'rawUsage'> {
+export interface EstimatedEntry extends LedgerRef, Omit<UsedCall, 'isOwnKey' | 'isEstimated' | 'rawUsage'> {
   readonly kind: UsageKind;
   readonly attempt: number;
   readonly generationId: string;

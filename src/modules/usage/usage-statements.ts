@@ -1,4 +1,6 @@
-/** The SQL of the ledger. `$1` is the tenant in all of it, `$2` the answer. */
+import { int, json, statement, text, uuid } from '../../platform/database/statement.js';
+
+/** The SQL of the ledger. `:userId` is the tenant in all of it, `:answerId` the answer. */
 
 /** Where `insertEntries` finds its values: SQL expressions, in which `b` is what tells when the turn began. */
 interface EntryValues {
@@ -26,7 +28,7 @@ export const insertEntries = ({ kind, revision, project, session, calls, begun }
   insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model,
     asked_model, is_own_key, status, input_tokens, output_tokens, cached_input_tokens, is_estimated, price_version,
     cost_micro_usd, generation_id, raw_usage)
-  select $1, $2, ${kind}, c.attempt, ${revision}, ${project}, ${session}, c.provider, c.model, c."askedModel", c."isOwnKey",
+  select :userId, :answerId, ${kind}, c.attempt, ${revision}, ${project}, ${session}, c.provider, c.model, c."askedModel", c."isOwnKey",
     c.status, c."inputTokens", c."outputTokens", c."cachedInputTokens", c."isEstimated", p.version,
     coalesce(c."costMicroUsd", ceil((
       greatest(c."inputTokens" - coalesce(c."cachedInputTokens", 0), 0)::numeric * p.input_micro_usd
@@ -43,21 +45,39 @@ export const insertEntries = ({ kind, revision, project, session, calls, begun }
   ) p on true
   on conflict do nothing`;
 
-const VALUES = { project: '$3', session: '$4', kind: '$5', revision: '$6', calls: '$7', begun: 'begun' };
+const VALUES = {
+  userId: uuid,
+  answerId: uuid,
+  projectId: uuid,
+  sessionId: uuid,
+  kind: text,
+  revision: int,
+  calls: json,
+};
+
+const ENTRIES = insertEntries({
+  project: ':projectId',
+  session: ':sessionId',
+  kind: ':kind',
+  revision: ':revision',
+  calls: ':calls',
+  begun: 'begun',
+});
 
 // The turn was deleted with its session while the model was answering, and was used all the same. Whoever has only lost
 // it to another instance finds its message there.
-export const RECORD_DELETED_TURN = {
-  name: 'usage_record_deleted_turn',
-  text: `
+export const RECORD_DELETED_TURN = statement<object>()(
+  'usage_record_deleted_turn',
+  VALUES,
+  `
 with begun as materialized (
   select now() as at
-  where not exists (select 1 from messages where user_id = $1 and id = $2) and exists (select 1 from users where id = $1)
-)${insertEntries(VALUES)}`,
-};
+  where not exists (select 1 from messages where user_id = :userId and id = :answerId) and exists (select 1 from users where id = :userId)
+)${ENTRIES}`,
+);
 
-// $3 project, $4 session, $5 kind, $6 revision, $7 the calls as JSON; the same above.
-export const RECORD = {
-  name: 'usage_record',
-  text: `with begun as materialized (select now() as at)${insertEntries(VALUES)}`,
-};
+export const RECORD = statement<object>()(
+  'usage_record',
+  VALUES,
+  `with begun as materialized (select now() as at)${ENTRIES}`,
+);

@@ -2,7 +2,7 @@ import { DatabaseError, type PoolClient, Query } from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
 import { isId } from '../../kernel/ids.js';
 import type { Tenant } from './pg-pool.js';
-import type { Answer, Statement } from './statement.js';
+import type { Rows, Statement } from './statement.js';
 
 const TENANT = {
   name: 'set_tenant',
@@ -25,10 +25,11 @@ export function sendable(tenant: Tenant, statements: readonly Statement[]): Send
 
 /**
  * Runs the statements in one transaction and one round trip: all of them behind one Sync, which commits what an
- * extended query has begun, or nothing of it after an error (PostgreSQL's manual, “Extended Query”, pipelining). What the connection has not
+ * extended query has begun, or nothing of it after an error (PostgreSQL's manual, “Extended Query”, pipelining). Returns the
+ * rows of each, those of the tenant's first. What the connection has not
  * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
  */
-export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Answer[]> {
+export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Rows[]> {
   const answers: Promise<unknown>[] = [];
   const shapes = shapesOf(client);
   const { stream } = shapes.connection;
@@ -49,7 +50,7 @@ export async function transact(client: PoolClient, all: readonly SendableStateme
     Error.captureStackTrace(failure);
     throw failure;
   }
-  return (outcomes.at(-1) as PromiseFulfilledResult<Answer[]>).value.slice(1);
+  return (outcomes.at(-1) as PromiseFulfilledResult<Rows[]>).value;
 }
 
 function tenantStatement({ userId, projectId = null }: Tenant): Statement {
@@ -109,14 +110,14 @@ class Preparation extends PgQuery {
 }
 
 class Transaction extends PgQuery {
-  private readonly answers: Answer[] = [];
+  private readonly results: Rows[] = [];
   private read: object[] = [];
   private failure: Error | null = null;
 
   constructor(
     readonly statements: readonly SendableStatement[],
     private readonly shapes: Shapes,
-    callback: Callback<Answer[]>,
+    callback: Callback<Rows[]>,
   ) {
     super({ text: '' });
     this.callback = callback;
@@ -132,7 +133,7 @@ class Transaction extends PgQuery {
   }
 
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    const { name } = this.statements[this.answers.length] as Statement;
+    const { name } = this.statements[this.results.length] as Statement;
     try {
       this.read.push(this.shapes.of(name).parseRow(fields));
     } catch (error) {
@@ -141,12 +142,12 @@ class Transaction extends PgQuery {
   }
 
   handleCommandComplete(): void {
-    this.answers.push({ rows: this.read });
+    this.results.push(this.read);
     this.read = [];
   }
 
   handleReadyForQuery(): void {
-    this.callback(this.failure, this.answers as never);
+    this.callback(this.failure, this.results as never);
   }
 }
 

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { fromPgError } from './pg-errors.js';
 import { takeClient, type Tenant } from './pg-pool.js';
 import { sendable, transact } from './pg-transaction.js';
-import type { Answer, Statement } from './statement.js';
+import type { RowsOf, Statement } from './statement.js';
 
 /**
  * A whole transaction in one round trip, for the hot path: the tenant and the statements leave in one write and come back in
@@ -15,16 +15,22 @@ export class Pipeline {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Runs the statements in order as `actor`, all or none, and returns their results in order.
+   * Runs the statements in order as `actor`, all or none, and returns the rows of each in order.
    * Throws the first statement's error that failed, mapped to the catalogue where it is known there.
+   * @param ahead statements that run before them and whose rows nobody reads
    */
-  async run(actor: Tenant, statements: readonly Statement[]): Promise<Answer[]> {
-    const all = sendable(actor, statements);
+  async run<const S extends readonly Statement[]>(
+    actor: Tenant,
+    statements: S,
+    ahead: readonly Statement[] = [],
+  ): Promise<RowsOf<S>> {
+    const all = sendable(actor, ahead.length === 0 ? statements : [...ahead, ...statements]);
     let client: PoolClient | undefined;
     let broken: Error | undefined;
     try {
       client = await takeClient(this.dataSource);
-      return await transact(client, all);
+      const rows = await transact(client, all);
+      return rows.slice(1 + ahead.length) as RowsOf<S>;
     } catch (error) {
       if (!leavesConnectionSound(error)) broken = error as Error;
       throw fromPgError(error);

@@ -6,6 +6,9 @@ import { fromPgError } from './pg-errors.js';
 import { commit, takeClient } from './pg-pool.js';
 import type { Statement } from './statement.js';
 
+/** The rows of a statement, and how many it has returned or changed. */
+type Result<Row extends object> = Pick<QueryResult<Row>, 'rows' | 'rowCount'>;
+
 /**
  * Looks across tenants, for the few jobs that must. The role it takes has policies and grants on just the tables and
  * columns these need, so even this scope can not read a conversation. Each use says why; grep finds them all.
@@ -17,7 +20,7 @@ export class SystemScope {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Runs one statement in a transaction of its own, in one round trip. */
-  async query(reason: string, { name, text, values }: Statement): Promise<QueryResult> {
+  async query<Row extends object>(reason: string, { name, text, values }: Statement<Row>): Promise<Result<Row>> {
     this.log.debug(reason);
     let isClean = false;
     const client = await takeClient(this.dataSource).catch((error: unknown) => {
@@ -26,12 +29,12 @@ export class SystemScope {
     try {
       const answers = await Promise.allSettled([
         client.query(`begin; set local role ${SYSTEM_ROLE}`),
-        client.query({ name, text, values: values as unknown[] }),
+        client.query<Row>({ name, text, values: [...values] }),
         commit(client),
       ]);
       for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
       isClean = true;
-      return (answers[1] as PromiseFulfilledResult<QueryResult>).value;
+      return (answers[1] as PromiseFulfilledResult<QueryResult<Row>>).value;
     } catch (error) {
       throw fromPgError(error);
     } finally {

@@ -4,6 +4,7 @@ import type { PoolClient } from 'pg';
 import { DataSource, type EntityTarget, type ObjectLiteral, type QueryRunner, type Repository } from 'typeorm';
 import { fromPgError } from './pg-errors.js';
 import { beginFor, commit, type Tenant } from './pg-pool.js';
+import type { Rows, Statement } from './statement.js';
 
 interface Work {
   tenant: Tenant;
@@ -82,9 +83,13 @@ export class UnitOfWork {
     return this.work().runner.manager.getRepository(entity);
   }
 
-  /** SQL in the running transaction, for what a repository can not say. */
-  query<R extends object>(text: string, values: readonly unknown[]): Promise<R[]> {
-    return this.work().runner.query(text, [...values]) as Promise<R[]>;
+  /** A statement in the running transaction, for what a repository cannot say. Returns its rows. */
+  query<R extends object>(statement: Statement<R>): Promise<Rows<R>>;
+  query<R extends object>(text: string, values: readonly unknown[]): Promise<R[]>;
+  query(statement: Statement | string, values: readonly unknown[] = []): Promise<Rows> {
+    const { runner } = this.work();
+    if (typeof statement === 'string') return runner.query(statement, [...values]) as Promise<Rows>;
+    return runner.query(statement.text, [...statement.values], true).then(({ records }) => records as Rows);
   }
 
   /** Calls `hook` once the running transaction has committed, never when it rolls back. */

@@ -1,5 +1,5 @@
 import { AppError } from '../../kernel/errors/app-error.js';
-import type { Statement } from '../database/statement.js';
+import { bytea, statement, text, uuid } from '../database/statement.js';
 
 /** What a client promised about a request: the same key on the same route is the same request. */
 export interface IdempotencyKey {
@@ -9,32 +9,15 @@ export interface IdempotencyKey {
   readonly requestHash: Buffer;
 }
 
-// $2 route, $3 key, $4 hash, $5 the answer that a repeat gets. A key that is taken already violates the primary key, and
-// with it the whole transaction; one that is being taken makes us wait until that is decided.
-const CLAIM = {
-  name: 'idempotency_claim',
-  text: 'insert into idempotency_keys (user_id, route, key, request_hash, message_id) values ($1, $2, $3, $4, $5)',
-};
-
-/** Takes the key for a turn, in the transaction that opens it. */
-export function claimForTurn(
-  userId: string,
-  { route, key, requestHash }: IdempotencyKey,
-  messageId: string,
-): Statement {
-  return { ...CLAIM, values: [userId, route, key, requestHash, messageId] };
-}
-
-const FIND = {
-  name: 'idempotency_find',
-  text: `
-select request_hash as "requestHash", message_id as "messageId", response from idempotency_keys
-where user_id = $1 and route = $2 and key = $3`,
-};
-
-export function findKey(userId: string, { route, key }: IdempotencyKey): Statement {
-  return { ...FIND, values: [userId, route, key] };
-}
+/**
+ * Takes the key for a turn, in the transaction that opens it; the message is the answer that a repeat gets. A key that is taken
+ * already violates the primary key, and with it the whole transaction. One that is being taken makes us wait until that is decided.
+ */
+export const INSERT_KEY_OF_TURN = statement<object>()(
+  'idempotency_claim',
+  { userId: uuid, route: text, key: text, requestHash: bytea, messageId: uuid },
+  'insert into idempotency_keys (user_id, route, key, request_hash, message_id) values (:userId, :route, :key, :requestHash, :messageId)',
+);
 
 /** What stands under a key. */
 export interface KeptRequest {
@@ -52,6 +35,6 @@ export interface KeptResponse {
 }
 
 /** Throws `idempotency_key_reused` when the key stands for another request. */
-export function requireSameRequest(kept: KeptRequest, { requestHash }: IdempotencyKey): void {
+export function checkSameRequest(kept: KeptRequest, { requestHash }: IdempotencyKey): void {
   if (!kept.requestHash.equals(requestHash)) throw new AppError('idempotency_key_reused');
 }

@@ -48,16 +48,16 @@ export const AnswersAnew = (): MethodDecorator => SetMetadata(ANSWERS_ANEW, true
 export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
     private readonly reflector: Reflector,
-    private readonly requests: IdempotencyKeys,
+    private readonly idempotencyKeys: IdempotencyKeys,
     private readonly writes: IdempotentWrites,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
-    if (request.user === undefined || this.requests.given(request) === undefined) return next.handle();
+    if (request.user === undefined || this.idempotencyKeys.given(request) === undefined) return next.handle();
     if (this.reflector.get<boolean | undefined>(NO_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
-    const key = this.requests.of(request) as IdempotencyKey;
+    const key = this.idempotencyKeys.of(request) as IdempotencyKey;
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     const isAnew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
     const keep = (body: unknown): Pick<KeptResponse, 'body' | 'isAnew'> =>

@@ -1,11 +1,44 @@
 import { Injectable } from '@nestjs/common';
 import { Pipeline } from '../database/pipeline.js';
 import { SystemScope } from '../database/system-scope.js';
+import { bytea, int, json, statement, text, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import { findKey, type IdempotencyKey, type KeptRequest, type KeptResponse } from './idempotency-key.js';
+import type { IdempotencyKey, KeptRequest, KeptResponse } from './idempotency-key.js';
 
 /** Rows removed in one statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
+
+const LOCK = statement<{ held: boolean }>()(
+  'idempotency_lock',
+  { name: text },
+  'select pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as held',
+);
+
+const FIND = statement<KeptRequest>()(
+  'idempotency_find',
+  { userId: uuid, route: text, key: text },
+  `
+select request_hash as "requestHash", message_id as "messageId", response from idempotency_keys
+where user_id = :userId and route = :route and key = :key`,
+);
+
+const INSERT = statement<object>()(
+  'idempotency_insert',
+  { userId: uuid, route: text, key: text, requestHash: bytea, response: json },
+  `insert into idempotency_keys (user_id, route, key, request_hash, response)
+       select id, :route, :key, :requestHash, :response from users where id = :userId`,
+);
+
+const SWEEP = statement<object>()(
+  'idempotency_sweep',
+  { keepHours: int },
+  `
+with old as materialized (
+  select user_id, route, key from idempotency_keys where created_at < now() - :keepHours * interval '1 hour'
+  order by created_at limit ${SWEEP_BATCH}
+)
+delete from idempotency_keys k using old o where k.user_id = o.user_id and k.route = o.route and k.key = o.key`,
+);
 
 @Injectable()
 export class IdempotencyRepository {
@@ -17,46 +50,30 @@ export class IdempotencyRepository {
 
   /** Holds the key for this unit of work; false when another request holds it at this moment. */
   async lock(userId: string, { route, key }: IdempotencyKey): Promise<boolean> {
-    const [row] = await this.unitOfWork.query<{ held: boolean }>(
-      'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as held',
-      [`${userId} ${route} ${key}`],
-    );
+    const [row] = await this.unitOfWork.query(LOCK({ name: `${userId} ${route} ${key}` }));
     return row?.held === true;
   }
 
   /** In the unit of work that holds the key. */
-  async find(userId: string, key: IdempotencyKey): Promise<KeptRequest | null> {
-    const { text, values } = findKey(userId, key);
-    return (await this.unitOfWork.query<KeptRequest>(text, values))[0] ?? null;
+  async find(userId: string, { route, key }: IdempotencyKey): Promise<KeptRequest | null> {
+    const [kept = null] = await this.unitOfWork.query(FIND({ userId, route, key }));
+    return kept;
   }
 
   /** Keeps a response; an account that has just been deleted keeps nothing. */
-  async insert(userId: string, { route, key, requestHash }: IdempotencyKey, response: KeptResponse): Promise<void> {
-    await this.unitOfWork.query(
-      `insert into idempotency_keys (user_id, route, key, request_hash, response)
-       select id, $2, $3, $4, $5 from users where id = $1`,
-      [userId, route, key, requestHash, JSON.stringify(response)],
-    );
+  async insert(userId: string, key: IdempotencyKey, response: KeptResponse): Promise<void> {
+    await this.unitOfWork.query(INSERT({ userId, ...key, response }));
   }
 
   /** The same as `find`, in a transaction of its own: a turn asks after the one that would have opened it was refused. */
-  async findKept(userId: string, key: IdempotencyKey): Promise<KeptRequest | null> {
-    const [found] = await this.pipeline.run({ userId }, [findKey(userId, key)]);
-    return (found?.rows[0] as KeptRequest | undefined) ?? null;
+  async findKept(userId: string, { route, key }: IdempotencyKey): Promise<KeptRequest | null> {
+    const [[kept = null]] = await this.pipeline.run({ userId }, [FIND({ userId, route, key })]);
+    return kept;
   }
 
-  /** Removes keys older than the given hours, some at a time; the answer is how many. */
+  /** Removes keys older than the given hours, some at a time, and returns how many. */
   async sweep(keepHours: number): Promise<number> {
-    const { rowCount } = await this.system.query('forget old idempotency keys', {
-      name: 'idempotency_sweep',
-      text: `
-with old as materialized (
-  select user_id, route, key from idempotency_keys where created_at < now() - $1 * interval '1 hour'
-  order by created_at limit ${SWEEP_BATCH}
-)
-delete from idempotency_keys k using old o where k.user_id = o.user_id and k.route = o.route and k.key = o.key`,
-      values: [keepHours],
-    });
+    const { rowCount } = await this.system.query('forget old idempotency keys', SWEEP({ keepHours }));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep(keepHours)) : (rowCount ?? 0);
   }
 }

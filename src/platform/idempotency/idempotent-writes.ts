@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import { type IdempotencyKey, type KeptResponse, requireSameRequest } from './idempotency-key.js';
+import { type IdempotencyKey, type KeptResponse, checkSameRequest } from './idempotency-key.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
@@ -23,8 +23,8 @@ export function markReplayed(reply: FastifyReply): void {
 export class IdempotentWrites {
   constructor(
     private readonly unitOfWork: UnitOfWork,
-    private readonly requests: IdempotencyKeys,
-    private readonly keys: IdempotencyRepository,
+    private readonly idempotencyKeys: IdempotencyKeys,
+    private readonly kept: IdempotencyRepository,
   ) {}
 
   /**
@@ -34,13 +34,13 @@ export class IdempotentWrites {
   once(actor: Actor, key: IdempotencyKey, work: () => Promise<KeptResponse>): Promise<KeptResponse | null> {
     const { userId } = actor;
     return this.unitOfWork.runShared(actor, async () => {
-      if (!(await this.keys.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
-      const before = await this.keys.find(userId, key);
+      if (!(await this.kept.lock(userId, key))) throw new AppError('idempotency_key_in_use', { retryAfterSeconds: 1 });
+      const before = await this.kept.find(userId, key);
       if (before !== null) {
-        requireSameRequest(before, key);
+        checkSameRequest(before, key);
         return before.response;
       }
-      await this.keys.insert(userId, key, await work());
+      await this.kept.insert(userId, key, await work());
       return null;
     });
   }
@@ -50,8 +50,8 @@ export class IdempotentWrites {
     { actor, request, reply }: { actor: Actor; request: FastifyRequest; reply: FastifyReply },
     { before, write }: PreparedWrite<T>,
   ): Promise<T> {
-    const key = this.requests.of(request);
-    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
+    const key = this.idempotencyKeys.of(request);
+    const kept = key === null ? null : await this.kept.findKept(actor.userId, key);
     if (kept === null) await before();
     if (key === null) return write();
     let body: T | undefined;

@@ -4,7 +4,13 @@ FROM "chat_sessions" "ChatSession"
 WHERE (("ChatSession"."user_id" = $1) AND ("ChatSession"."id" = $2))
 LIMIT 1;
 
--- SessionsRepository.findLocked
+-- SessionsRepository.get
+SELECT "ChatSession"."user_id" AS "ChatSession_user_id", "ChatSession"."id" AS "ChatSession_id", "ChatSession"."project_id" AS "ChatSession_project_id", "ChatSession"."title" AS "ChatSession_title", "ChatSession"."is_title_given" AS "ChatSession_is_title_given", "ChatSession"."metadata" AS "ChatSession_metadata", "ChatSession"."archived_at" AS "ChatSession_archived_at", "ChatSession"."pinned_at" AS "ChatSession_pinned_at", "ChatSession"."last_seq" AS "ChatSession_last_seq", "ChatSession"."last_message_id" AS "ChatSession_last_message_id", "ChatSession"."is_branched" AS "ChatSession_is_branched", "ChatSession"."last_active_at" AS "ChatSession_last_active_at", "ChatSession"."version" AS "ChatSession_version", "ChatSession"."created_at" AS "ChatSession_created_at"
+FROM "chat_sessions" "ChatSession"
+WHERE (("ChatSession"."user_id" = $1) AND ("ChatSession"."id" = $2))
+LIMIT 1;
+
+-- SessionsRepository.findForUpdate
 SELECT "ChatSession"."user_id" AS "ChatSession_user_id", "ChatSession"."id" AS "ChatSession_id", "ChatSession"."project_id" AS "ChatSession_project_id", "ChatSession"."title" AS "ChatSession_title", "ChatSession"."is_title_given" AS "ChatSession_is_title_given", "ChatSession"."metadata" AS "ChatSession_metadata", "ChatSession"."archived_at" AS "ChatSession_archived_at", "ChatSession"."pinned_at" AS "ChatSession_pinned_at", "ChatSession"."last_seq" AS "ChatSession_last_seq", "ChatSession"."last_message_id" AS "ChatSession_last_message_id", "ChatSession"."is_branched" AS "ChatSession_is_branched", "ChatSession"."last_active_at" AS "ChatSession_last_active_at", "ChatSession"."version" AS "ChatSession_version", "ChatSession"."created_at" AS "ChatSession_created_at"
 FROM "chat_sessions" "ChatSession"
 WHERE (("ChatSession"."user_id" = $1) AND ("ChatSession"."id" = $2))

@@ -28,7 +28,7 @@ where a.older <= $5 or a.turn = a.oldest
 order by place desc;
 commit;
 
--- SummaryStore.reserve
+-- SummaryStore.claim
 select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true);
 with session as (
   select id from chat_sessions where user_id = $1 and id = $3 for key share

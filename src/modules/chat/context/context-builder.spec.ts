@@ -1,12 +1,6 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
-import {
-  buildContext,
-  type Context,
-  type ContextEntry,
-  type ContextInput,
-  type PathEntry,
-  type Summary,
-} from './context-builder.js';
+import type { ContextEntry, PathEntry, Summary } from '../turn.js';
+import { buildContext, type Context, type ContextInput } from './context-builder.js';
 
 // What a message costs beside its text, and what the beginning of the answer does.
 const MESSAGE = 4;

@@ -1,26 +1,7 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
-
-/** A prompt or message that may go to the model, with its size in tokens. */
-export interface ContextEntry {
-  readonly message: LlmMessage;
-  readonly tokens: number;
-}
-
-/** A message on the path to the question. */
-export interface PathEntry extends ContextEntry {
-  /** Which message of the path it is, from 1. */
-  readonly position: number;
-}
-
-/** What a model has said of the beginning of a path. */
-export interface Summary {
-  readonly content: string;
-  /** Size of what the model gets to read of it: `summaryMessage`. */
-  readonly tokens: number;
-  /** It stands for that many messages, from the first one on. */
-  readonly messageCount: number;
-}
+import type { ContextFacts } from '../message.entity.js';
+import { type ContextEntry, PER_ANSWER, PER_MESSAGE, type PathEntry, type Summary } from '../turn.js';
 
 export interface ContextInput {
   /** In the order of the project. */
@@ -36,37 +17,9 @@ export interface ContextInput {
   readonly budget: number;
 }
 
-/** What a model was given to read. The first three add up to the path with its question. */
-export interface ContextFacts {
-  /** Messages that it got word for word, the question included; prompts are not counted. */
-  readonly messagesSent: number;
-  /** Messages for which a summary stands. */
-  readonly summarised: number;
-  /** Messages that it got nothing of. A failed answer says nothing, so it is not missed, if it was read at all. */
-  readonly dropped: number;
-  /** Our own count; the provider's may differ by its template. */
-  readonly inputTokens: number;
-}
-
 export interface Context extends ContextFacts {
   readonly messages: readonly LlmMessage[];
 }
-
-/** How much of the room for what is said there is use of, since the last summary; in tokens and messages. */
-export interface Fullness {
-  readonly room: number;
-  /** Summary, history and question. */
-  readonly tokens: number;
-  /** History, question and answer. */
-  readonly messages: number;
-  /** Whether something had no room. */
-  readonly isOver: boolean;
-}
-
-// Chat templates wrap each message in a few tokens and open the answer with some more:
-// https://github.com/openai/openai-cookbook, "How to count tokens with tiktoken".
-export const PER_MESSAGE = 4;
-export const PER_ANSWER = 3;
 
 /** What a picture costs when nobody has counted it. */
 export const IMAGE_TOKENS = 1000;
@@ -107,17 +60,17 @@ function fit(
   summary: Summary | null,
 ): Context {
   const summarised = summary?.messageCount ?? 0;
-  const open = history.filter(({ position }) => position > summarised);
+  const unsummarised = history.filter(({ position }) => position > summarised);
   let left = summary === null ? room : room - costOf(summary);
   const kept: PathEntry[] = [];
-  for (const entry of open) {
+  for (const entry of unsummarised) {
     if (costOf(entry) > left) break;
     left -= costOf(entry);
     kept.push(entry);
   }
   // Its question found no room, or was older than what was read.
   while (kept.at(-1)?.message.role === 'assistant') left += costOf(kept.pop() as PathEntry);
-  const unread = Math.max(0, (open.at(-1)?.position ?? pathLength + 1) - 1 - summarised);
+  const unread = Math.max(0, (unsummarised.at(-1)?.position ?? pathLength + 1) - 1 - summarised);
   const standIn = summary === null ? [] : [summaryMessage(summary.content)];
   return {
     messages: [
@@ -128,7 +81,7 @@ function fit(
     ],
     messagesSent: kept.length + 1,
     summarised,
-    dropped: open.length - kept.length + unread,
+    dropped: unsummarised.length - kept.length + unread,
     inputTokens: budget - left,
   };
 }

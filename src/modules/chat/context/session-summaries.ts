@@ -8,9 +8,9 @@ import type { LlmMessage, LlmProvider } from '../../llm/public/llm-provider.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
 import { ModelWindows } from '../../llm/public/model-windows.js';
 import { listerOf, ProjectProviders } from '../../provider-keys/public/project-providers.js';
-import type { ProjectFacts } from '../storage/open-turn.js';
+import type { ProjectFacts, Summary } from '../turn.js';
 import { SideCalls } from './side-calls.js';
-import { type Summary, summaryMessage } from './context-builder.js';
+import { summaryMessage } from './context-builder.js';
 import { contextBudget } from './context-budget.js';
 import { type AgedMessage, type AgedPart, SummaryStore } from './summary-store.js';
 
@@ -95,7 +95,7 @@ export class SessionSummaries {
     const part = await this.store.findAged(task, task.leafId, { keptTokens, keptMessages, readTokens });
     const last = part?.messages.at(-1);
     if (part === null || last === undefined || (isHurried && !part.isWhole)) return null;
-    if (!(await this.store.reserve(task, last.id, task.sessionId, summaryTimeoutMs + PAUSE_MS))) return null;
+    if (!(await this.store.claim(task, last.id, task.sessionId, summaryTimeoutMs + PAUSE_MS))) return null;
     const content = await this.ask(asked, task, part, { most, readTokens }, signal);
     if (content === '') return null;
     const summary = {
@@ -122,7 +122,7 @@ export class SessionSummaries {
       ...asked,
       kind: 'summary',
       // It is for no answer, and may be made again when it has failed.
-      place: { userId, sessionId, projectId: project.projectId, messageId: newId() },
+      ledgerRef: { userId, sessionId, projectId: project.projectId, messageId: newId() },
       isOwnKey: project.providerKey !== null,
       messages,
       maxOutputTokens: most,

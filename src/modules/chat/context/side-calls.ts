@@ -4,8 +4,8 @@ import { LlmError } from '../../llm/public/llm-error.js';
 import type { Generation, LlmMessage, LlmProvider } from '../../llm/public/llm-provider.js';
 import { SideBudgets, type WorstCase } from '../../usage/public/side-budgets.js';
 import { UsageRecorder } from '../../usage/public/usage-recorder.js';
-import type { UsageKind, UsagePlace } from '../../usage/public/used-call.js';
-import { PER_ANSWER, PER_MESSAGE } from './context-builder.js';
+import type { LedgerRef, UsageKind } from '../../usage/public/used-call.js';
+import { PER_ANSWER, PER_MESSAGE } from '../turn.js';
 
 /** What was used when nobody has told. */
 const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null };
@@ -13,7 +13,7 @@ const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: nul
 /** A call of a model that is not for an answer. */
 export interface SideCall {
   readonly kind: Exclude<UsageKind, 'answer'>;
-  readonly place: UsagePlace;
+  readonly ledgerRef: LedgerRef;
   readonly provider: LlmProvider;
   /** Null: the provider's default. */
   readonly model: string | null;
@@ -34,7 +34,7 @@ export class SideCalls {
   /** Null when a budget has no room for its worst case: then nobody is asked. Throws as the provider does. */
   async generate(call: SideCall, signal: AbortSignal): Promise<Generation | null> {
     const { provider, model, messages, maxOutputTokens } = call;
-    if (!(await this.budgets.haveRoom(call.place, await this.worstCase(call)))) return null;
+    if (!(await this.budgets.haveRoom(call.ledgerRef, await this.worstCase(call)))) return null;
     try {
       const options = { model, params: { max_output_tokens: maxOutputTokens } };
       const generation = await provider.generate(messages, options, signal);
@@ -56,21 +56,21 @@ export class SideCalls {
     };
   }
 
-  private async countInput({ messages, place: { userId } }: SideCall): Promise<number> {
+  private async countInput({ messages, ledgerRef: { userId } }: SideCall): Promise<number> {
     return this.tokens.count(messages.map(({ content }) => content).join(''), { userId });
   }
 
   private async record(call: SideCall, generation: Generation | null): Promise<void> {
-    const { kind, place, provider, model, isOwnKey } = call;
+    const { kind, ledgerRef, provider, model, isOwnKey } = call;
     const counted = generation?.usage ?? NOT_TOLD;
     const askedModel = model ?? provider.defaultModel;
     const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
-    await this.usage.record(place, kind, [
+    await this.usage.record(ledgerRef, kind, [
       {
         ...counted,
         ...(isEstimated && {
           inputTokens: await this.countInput(call),
-          outputTokens: await this.tokens.count(generation.text, { userId: place.userId }),
+          outputTokens: await this.tokens.count(generation.text, { userId: ledgerRef.userId }),
         }),
         isEstimated,
         provider: provider.name,

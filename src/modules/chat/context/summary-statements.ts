@@ -1,22 +1,34 @@
-/** The SQL of summaries. `$1` is the tenant in all of them. */
+import { bytea, int, nullable, statement, text, uuid } from '../../../platform/database/statement.js';
 
-// $2 the end of a path, an answer; $3 tokens and $4 messages at its end that stay as they are; $5 tokens that are read at
-// most, or the oldest turn. The walk from child to parent ends at the newest summary, or at the beginning; what comes is that
+/** A message that is due to be summarised, or the summary of what comes before. */
+export interface AgedRow {
+  readonly id: string;
+  readonly role: 'user' | 'assistant' | 'summary';
+  readonly content: string;
+  readonly tokens: number | null;
+  readonly count: number;
+}
+
+/** The SQL of summaries. `:userId` is the tenant in all of them. */
+
+// The path ends with an answer, the leaf. Tokens and messages at its end stay as they are; so many tokens are read at most, or the
+// oldest turn. The walk from child to parent ends at the newest summary, or at the beginning; what comes is that
 // summary and the turns next to it, oldest first, and how many messages there are before those that stay. From an answer on,
 // every two messages are a turn, and turns are counted whole. Only the text of what comes is read.
-export const READ_AGED = {
-  name: 'summary_read_aged',
-  text: `
+export const READ_AGED = statement<AgedRow>()(
+  'summary_read_aged',
+  { userId: uuid, leafId: uuid, keptTokens: int, keptMessages: int, readTokens: int },
+  `
 with recursive path as (
   select m.id, m.parent_id, m.content_tokens, 1 as place, y.content as summary, y.sealed, y.content_tokens as summary_tokens,
     y.message_count
   from messages m
-  left join session_summaries y on y.user_id = $1 and y.message_id = m.id and y.content is not null
-  where m.user_id = $1 and m.id = $2
+  left join session_summaries y on y.user_id = :userId and y.message_id = m.id and y.content is not null
+  where m.user_id = :userId and m.id = :leafId
   union all
   select m.id, m.parent_id, m.content_tokens, p.place + 1, y.content, y.sealed, y.content_tokens, y.message_count
-  from path p join messages m on m.user_id = $1 and m.id = p.parent_id
-  left join session_summaries y on y.user_id = $1 and y.message_id = m.id and y.content is not null
+  from path p join messages m on m.user_id = :userId and m.id = p.parent_id
+  left join session_summaries y on y.user_id = :userId and y.message_id = m.id and y.content is not null
   where p.summary is null
 ), counted as (
   select id, place, (place + 1) / 2 as turn, sum(coalesce(content_tokens, 0) + 4) over (order by (place + 1) / 2) as newer,
@@ -24,37 +36,39 @@ with recursive path as (
   from path where summary is null
 ), aged as (
   select id, place, turn, older, max(turn) over () as oldest, count(*) over () as count
-  from counted where newer > $3 or turn * 2 > $4
+  from counted where newer > :keptTokens or turn * 2 > :keptMessages
 )
 select id, 'summary' as role, summary as content, sealed, summary_tokens as tokens, message_count::int as count, place
 from path where summary is not null
 union all
 select m.id, m.role, m.content, m.sealed, m.content_tokens, a.count::int, a.place
-from aged a join messages m on m.user_id = $1 and m.id = a.id
-where a.older <= $5 or a.turn = a.oldest
+from aged a join messages m on m.user_id = :userId and m.id = a.id
+where a.older <= :readTokens or a.turn = a.oldest
 order by place desc`,
-};
+);
 
-// $2 message, $3 its session, $4 milliseconds. Locks the session first, as whoever deletes it does.
-export const CLAIM_SUMMARY = {
-  name: 'summary_claim',
-  text: `
+// Locks the session first, as whoever deletes it does.
+export const CLAIM_SUMMARY = statement<{ message_id: string }>()(
+  'summary_claim',
+  { userId: uuid, messageId: uuid, sessionId: uuid, leaseMs: int },
+  `
 with session as (
-  select id from chat_sessions where user_id = $1 and id = $3 for key share
+  select id from chat_sessions where user_id = :userId and id = :sessionId for key share
 )
 insert into session_summaries (user_id, message_id, session_id, claimed_until)
-select $1, $2, id, now() + $4 * interval '1 millisecond' from session
+select :userId, :messageId, id, now() + :leaseMs * interval '1 millisecond' from session
 on conflict (user_id, message_id) do update set claimed_until = excluded.claimed_until
 where session_summaries.content is null and session_summaries.claimed_until < now()
 returning message_id`,
-};
+);
 
-// $2 message, $3 content, $4 the same sealed, $5 its tokens, $6 how many messages it stands for. Nothing when somebody else was quicker, or the
+// Nothing when somebody else was quicker, or the
 // session is gone.
-export const SAVE_SUMMARY = {
-  name: 'summary_save',
-  text: `
-update session_summaries set content = $3, sealed = $4, content_tokens = $5, message_count = $6, created_at = now()
-where user_id = $1 and message_id = $2 and content is null
+export const SAVE_SUMMARY = statement<{ message_id: string }>()(
+  'summary_save',
+  { userId: uuid, messageId: uuid, content: text, sealed: nullable(bytea), contentTokens: int, messageCount: int },
+  `
+update session_summaries set content = :content, sealed = :sealed, content_tokens = :contentTokens, message_count = :messageCount, created_at = now()
+where user_id = :userId and message_id = :messageId and content is null
 returning message_id`,
-};
+);

@@ -2,19 +2,14 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import type { ContentKey } from '../../../platform/crypto/content-keys.js';
 import { Pipeline } from '../../../platform/database/pipeline.js';
-import type { Statement } from '../../../platform/database/statement.js';
-import { SealedContent, sealSummary } from '../storage/sealed-content.js';
-import type { Summary } from './context-builder.js';
-import * as sql from './summary-statements.js';
+import type { Rows, Statement } from '../../../platform/database/statement.js';
+import { EncryptedContent, encryptSummary } from '../storage/encrypted-content.js';
+import type { Summary } from '../turn.js';
+import { type AgedRow, CLAIM_SUMMARY, READ_AGED, SAVE_SUMMARY } from './summary-statements.js';
 
 type Tenant = Pick<Actor, 'userId'>;
 
-export interface AgedMessage {
-  readonly id: string;
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
-  readonly tokens: number | null;
-}
+export type AgedMessage = AgedRow & { readonly role: 'user' | 'assistant' };
 
 /** What is due to be summarised. */
 export interface AgedPart {
@@ -33,29 +28,19 @@ export interface Cut {
   readonly readTokens: number;
 }
 
-interface AgedRow extends Omit<AgedMessage, 'role'> {
-  readonly role: AgedMessage['role'] | 'summary';
-  readonly count: number;
-}
-
 /** Summaries in the database. Each call is a short transaction of its own. */
 @Injectable()
 export class SummaryStore {
   constructor(
     private readonly pipeline: Pipeline,
-    private readonly contents: SealedContent,
+    private readonly contents: EncryptedContent,
   ) {}
 
   /** What of the path to an answer is to be summarised next; null when nothing is. */
-  async findAged(
-    { userId }: Tenant,
-    leafId: string,
-    { keptTokens, keptMessages, readTokens }: Cut,
-  ): Promise<AgedPart | null> {
-    const values = [userId, leafId, keptTokens, keptMessages, readTokens];
-    const rows = (await this.run({ userId }, { ...sql.READ_AGED, values })) as AgedRow[];
+  async findAged({ userId }: Tenant, leafId: string, cut: Cut): Promise<AgedPart | null> {
+    const rows = await this.run({ userId }, READ_AGED({ userId, leafId, ...cut }));
     const before = rows.find(({ role }) => role === 'summary');
-    const messages = rows.filter((row): row is AgedRow & AgedMessage => row.role !== 'summary');
+    const messages = rows.filter((row): row is AgedMessage => row.role !== 'summary');
     const due = messages[0]?.count ?? 0;
     if (messages.length === 0) return null;
     return {
@@ -69,24 +54,25 @@ export class SummaryStore {
   }
 
   /** Whether it is the caller who makes the summary up to a message. Whoever does not finish in time loses that again. */
-  async reserve({ userId }: Tenant, messageId: string, sessionId: string, leaseMs: number): Promise<boolean> {
-    const values = [userId, messageId, sessionId, leaseMs];
-    return (await this.run({ userId }, { ...sql.CLAIM_SUMMARY, values })).length > 0;
+  async claim({ userId }: Tenant, messageId: string, sessionId: string, leaseMs: number): Promise<boolean> {
+    return (await this.run({ userId }, CLAIM_SUMMARY({ userId, messageId, sessionId, leaseMs }))).length > 0;
   }
 
   /**
    * False when there is one already, or the session is gone.
-   * @param key of a project that encrypts its content
+   * @param contentKey of a project that encrypts its content
    */
-  async save({ userId }: Tenant, messageId: string, summary: Summary, key: ContentKey | null): Promise<boolean> {
-    const { content, sealed } = sealSummary(key, messageId, summary.content);
-    const values = [userId, messageId, content, sealed, summary.tokens, summary.messageCount];
-    return (await this.run({ userId }, { ...sql.SAVE_SUMMARY, values })).length > 0;
+  async save({ userId }: Tenant, messageId: string, summary: Summary, contentKey: ContentKey | null): Promise<boolean> {
+    const { content, tokens: contentTokens, messageCount } = summary;
+    const encrypted = encryptSummary(contentKey, messageId, content);
+    const statement = SAVE_SUMMARY({ userId, messageId, ...encrypted, contentTokens, messageCount });
+    return (await this.run({ userId }, statement)).length > 0;
   }
 
-  /** Opened, where it is sealed. */
-  private async run(actor: Tenant, statement: Statement): Promise<readonly unknown[]> {
-    const [result] = await this.pipeline.run(actor, [statement]);
-    return this.contents.open(actor.userId, (result?.rows ?? []) as object[]);
+  /** Decrypted, where it is stored encrypted. */
+  private async run<Row extends object>(actor: Tenant, statement: Statement<Row>): Promise<Rows<Row>> {
+    const [rows] = await this.pipeline.run(actor, [statement]);
+    await this.contents.decrypt(actor.userId, rows);
+    return rows;
   }
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type CountOptions, TokenCounter } from '../../../platform/tokens/token-counter.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
-import { type ContextEntry, type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
+import type { ContextEntry } from '../turn.js';
+import { type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
 
 /** Sizes of texts that are remembered; some 100 bytes each. */
 const REMEMBERED = 20_000;

@@ -5,17 +5,9 @@ import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import type { LlmParams } from '../../llm/public/llm-provider.js';
 import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
 import { listerOf } from '../../provider-keys/public/project-providers.js';
-import type { Message } from '../messages/message.entity.js';
-import type { OpenTurn } from '../storage/open-turn.js';
-import {
-  buildContext,
-  type Context,
-  type ContextInput,
-  costOf,
-  type Fullness,
-  roomBeside,
-  type Summary,
-} from './context-builder.js';
+import type { Message } from '../message.entity.js';
+import type { Fullness, OpenTurn, Summary } from '../turn.js';
+import { buildContext, type Context, type ContextInput, costOf, roomBeside } from './context-builder.js';
 import { contextBudget, hasRoomFor } from './context-budget.js';
 import { SessionSummaries, type SummaryTask } from './session-summaries.js';
 import { TextSizes } from './text-sizes.js';
@@ -44,7 +36,9 @@ export class TurnContexts {
 
   /** With what is there. Made once, and then the turn lets go of it: it may be a hundred times as large as the rest. */
   async build(turn: OpenTurn, asked: Asked): Promise<Context> {
-    return buildContext(await this.inputOf(turn, asked));
+    const input = await this.inputOf(turn, asked);
+    letGo(turn);
+    return buildContext(input);
   }
 
   /**
@@ -53,6 +47,7 @@ export class TurnContexts {
    */
   async prepare(turn: OpenTurn, asked: Asked, signal: Cancellation): Promise<Context> {
     const input = await this.inputOf(turn, asked);
+    letGo(turn);
     const context = buildContext(input);
     if (turn.project.contextOverflow !== 'summarise') return context;
     const room = roomBeside(input.prompts, input.budget);
@@ -99,8 +94,6 @@ export class TurnContexts {
 
   private async inputOf(turn: OpenTurn, { provider, model }: Asked): Promise<ContextInput> {
     const { prompts, history, summary, pathLength, question, project, request } = turn;
-    turn.prompts = turn.history = [];
-    turn.summary = null;
     const window = this.windows.find(model, listerOf(project, provider));
     const answerTokens = request.params.max_output_tokens ?? project.params.max_output_tokens;
     const budget = contextBudget(this.config.contextTokens, window, answerTokens);
@@ -112,6 +105,12 @@ export class TurnContexts {
       ? input
       : this.sizes.recount(input, { userId: question.userId, encoding });
   }
+}
+
+/** A turn that runs needs none of what its model reads. */
+function letGo(turn: OpenTurn): void {
+  turn.prompts = turn.history = [];
+  turn.summary = null;
 }
 
 function fullness(

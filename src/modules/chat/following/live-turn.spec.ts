@@ -1,5 +1,5 @@
 import { LiveTurn, TurnAbort } from './live-turn.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 
 const question = { id: 'question' } as Message;
 const answer = { id: 'answer', content: '', attempt: 1 } as Message;

@@ -85,9 +85,9 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
     return this.streams.isConnected;
   }
 
-  publish(live: LiveTurn, isTaken: boolean): void {
+  publish(live: LiveTurn, isTakenOver: boolean): void {
     this.published.add(live);
-    if (isTaken) this.post(TOPIC, { kind: 'running', messageId: live.started.answer.id, owner: this.owner });
+    if (isTakenOver) this.post(TOPIC, { kind: 'running', messageId: live.started.answer.id, owner: this.owner });
   }
 
   follow(messageId: string, follower: TurnFollower): TurnLine {

@@ -30,9 +30,9 @@ export interface TurnFanout {
   readonly isConnected: boolean;
   /**
    * A turn runs here now, until it ends.
-   * @param isTaken whether followers may still expect it at another instance
+   * @param isTakenOver whether followers may still expect it at another instance
    */
-  publish(live: LiveTurn, isTaken: boolean): void;
+  publish(live: LiveTurn, isTakenOver: boolean): void;
   follow(messageId: string, follower: TurnFollower): TurnLine;
 }
 

@@ -5,8 +5,8 @@ import { AppConfig } from '../../../platform/config/app-config.js';
 import type { Notifications } from '../../../platform/database/notifications.js';
 import { DatabaseFanout } from './turn-fanout.js';
 import type { LiveTurn } from './live-turn.js';
-import type { Message } from '../messages/message.entity.js';
-import type { Progress } from '../storage/open-turn.js';
+import type { Message } from '../message.entity.js';
+import type { Progress } from '../turn.js';
 import { TurnMirrors } from './turn-mirrors.js';
 import type { TurnStore } from '../storage/turn-store.js';
 

@@ -5,7 +5,7 @@ import { AppConfig } from '../../../platform/config/app-config.js';
 import { Notifications } from '../../../platform/database/notifications.js';
 import { TURN_FANOUT, type TurnFanout, type TurnLine } from './turn-fanout.js';
 import { LiveTurn, type Position } from './live-turn.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 import { TurnStore } from '../storage/turn-store.js';
 
 /** How long a mirror that nobody reads stays, for the reader who is just coming back. */

@@ -1,8 +1,5 @@
-// Deleting sessions is said on it as well, and projects do that too.
-export { TURN_CHANNEL } from '../../projects/public/turn-removal.js';
-
 /**
- * What is said on it: `stop` to the owner of a turn that somebody wants stopped, `text` by an owner that has saved new
+ * What instances tell each other of turns: `stop` to the owner of a turn that somebody wants stopped, `text` by an owner that has saved new
  * text, `end` of an answer that has settled, `free` when an instance has handed its turns back.
  */
 export type TurnNotice =

@@ -1,6 +1,6 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { toProblem } from '../../../platform/http/problem.js';
-import type { Message as MessageRow } from './message.entity.js';
+import type { Message as MessageRow } from '../message.entity.js';
 import type { Message } from '../public/message.dto.js';
 
 /** What the API shows of a message; a new column stays private until somebody names it here. */

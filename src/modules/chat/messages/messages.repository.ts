@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { In, IsNull, LessThan, MoreThan } from 'typeorm';
+import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ContentKey } from '../../../platform/crypto/content-keys.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { Message } from './message.entity.js';
-import { sealComment, SealedContent } from '../storage/sealed-content.js';
+import { Message } from '../message.entity.js';
+import { encryptComment, EncryptedContent } from '../storage/encrypted-content.js';
 
 const MAX_SEQ = 2_147_483_647;
 
@@ -18,19 +19,26 @@ export interface MessageRange {
 export class MessagesRepository {
   constructor(
     private readonly unitOfWork: UnitOfWork,
-    private readonly contents: SealedContent,
+    private readonly contents: EncryptedContent,
   ) {}
 
   async find(userId: string, id: string): Promise<Message | null> {
     const message = await this.unitOfWork.repository(Message).findOneBy({ userId, id });
-    if (message !== null) await this.contents.open(userId, [message]);
+    if (message !== null) await this.contents.decrypt(userId, [message]);
+    return message;
+  }
+
+  /** Throws `not_found` when the message is not the user's. */
+  async get(userId: string, id: string): Promise<Message> {
+    const message = await this.find(userId, id);
+    if (message === null) throw new AppError('not_found');
     return message;
   }
 
   /** In the order of their making or against it, from a sequence number on; all of the session, or only the given ones. */
   async list(userId: string, sessionId: string, page: MessageRange, ids?: readonly string[]): Promise<Message[]> {
     const { order, afterSeq, limit } = page;
-    const found = await this.unitOfWork.repository(Message).find({
+    const rows = await this.unitOfWork.repository(Message).find({
       where: {
         userId,
         sessionId,
@@ -40,8 +48,8 @@ export class MessagesRepository {
       order: { seq: order === 'asc' ? 'ASC' : 'DESC' },
       take: limit,
     });
-    await this.contents.open(userId, found);
-    return found;
+    await this.contents.decrypt(userId, rows);
+    return rows;
   }
 
   /**
@@ -75,7 +83,7 @@ export class MessagesRepository {
     parentIds: readonly (string | null)[],
   ): Promise<Map<string | null, string[]>> {
     const ofParents = parentIds.filter((id) => id !== null);
-    const found = await this.unitOfWork.repository(Message).find({
+    const rows = await this.unitOfWork.repository(Message).find({
       select: { userId: true, id: true, parentId: true },
       where: [
         { userId, sessionId, parentId: In(ofParents) },
@@ -84,20 +92,20 @@ export class MessagesRepository {
       order: { seq: 'ASC' },
     });
     const siblings = new Map<string | null, string[]>();
-    for (const { parentId, id } of found) siblings.set(parentId, [...(siblings.get(parentId) ?? []), id]);
+    for (const { parentId, id } of rows) siblings.set(parentId, [...(siblings.get(parentId) ?? []), id]);
     return siblings;
   }
 
-  /** @param key by which the project stores what is said; null when that is plain */
+  /** @param contentKey by which the project stores what is said; null when that is plain */
   async rate(
     userId: string,
     id: string,
     rating: Message['feedbackRating'],
     comment: string | null,
-    key: ContentKey | null,
+    contentKey: ContentKey | null,
   ): Promise<void> {
     await this.unitOfWork
       .repository(Message)
-      .update({ userId, id }, { feedbackRating: rating, ...sealComment(key, id, comment) });
+      .update({ userId, id }, { feedbackRating: rating, ...encryptComment(contentKey, id, comment) });
   }
 }

@@ -4,7 +4,7 @@ import { AppError } from '../../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { ProjectAccess } from '../../projects/public/project-access.js';
 import type { ListMessagesQuery, RateMessageRequest } from './message.dto.js';
-import type { Message } from './message.entity.js';
+import type { Message } from '../message.entity.js';
 import { MessagesRepository } from './messages.repository.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 
@@ -27,9 +27,11 @@ export class MessagesService {
     const { userId } = actor;
     const range = { order: query.order, afterSeq, limit: query.limit + 1 };
     return this.unitOfWork.run(actor, async () => {
-      const session = await this.sessions.find(userId, sessionId);
-      if (session === null) throw new AppError('not_found');
-      if (query.leaf_id !== undefined) await this.requireIn(userId, sessionId, query.leaf_id);
+      const session = await this.sessions.get(userId, sessionId);
+      if (query.leaf_id !== undefined) {
+        const leaf = await this.messages.get(userId, query.leaf_id);
+        if (leaf.sessionId !== sessionId) throw new AppError('not_found');
+      }
       const leafId = query.leaf_id ?? session.lastMessageId;
       // Without branches all messages are the path to the newest one.
       const isPart = query.view === 'path' && leafId !== null && (session.isBranched || query.leaf_id !== undefined);
@@ -44,35 +46,25 @@ export class MessagesService {
   }
 
   get(actor: Actor, id: string): Promise<Message> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+    return this.unitOfWork.run(actor, () => this.messages.get(actor.userId, id));
   }
 
   /** Feedback is about answers. */
   rate(actor: Actor, id: string, { rating, comment }: RateMessageRequest): Promise<Message> {
     return this.unitOfWork.run(actor, async () => {
-      const { role, sessionId } = await this.require(actor, id);
+      const { role, sessionId } = await this.messages.get(actor.userId, id);
       if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
       const session = await this.sessions.find(actor.userId, sessionId);
-      const key = session === null ? null : await this.projects.contentKey(actor, session.projectId);
-      await this.messages.rate(actor.userId, id, rating, comment ?? null, key);
-      return this.require(actor, id);
+      const contentKey = session === null ? null : await this.projects.contentKey(actor, session.projectId);
+      await this.messages.rate(actor.userId, id, rating, comment ?? null, contentKey);
+      return this.messages.get(actor.userId, id);
     });
   }
 
   async unrate(actor: Actor, id: string): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      await this.require(actor, id);
+      await this.messages.get(actor.userId, id);
       await this.messages.rate(actor.userId, id, null, null, null);
     });
-  }
-
-  private async requireIn(userId: string, sessionId: string, id: string): Promise<void> {
-    if ((await this.messages.find(userId, id))?.sessionId !== sessionId) throw new AppError('not_found');
-  }
-
-  private async require(actor: Actor, id: string): Promise<Message> {
-    const message = await this.messages.find(actor.userId, id);
-    if (message === null) throw new AppError('not_found');
-    return message;
   }
 }

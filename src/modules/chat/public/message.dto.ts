@@ -2,7 +2,7 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from 
 import { ANSWERER_NAMES, type AnswererName } from '../../../kernel/provider-name.js';
 import { Problem } from '../../../platform/http/problem.js';
 import type { ContentPart } from '../../llm/public/llm-provider.js';
-import { MESSAGE_STATUSES, type MessageStatus } from '../messages/message.entity.js';
+import { MESSAGE_STATUSES, type MessageStatus } from '../message.entity.js';
 
 export class TextPart {
   @ApiProperty({ enum: ['text'] })

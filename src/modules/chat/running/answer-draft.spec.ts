@@ -14,7 +14,7 @@ const finish = { type: 'finish', reason: 'stop', rawReason: 'stop', generationId
 /** What comes out for these deltas: piece by piece, with what is flushed at the end. */
 function piecesOf(...deltas: string[]): string[] {
   const draft = new AnswerDraft();
-  return [...deltas.map((text) => draft.take(delta(text))), draft.flush()];
+  return [...deltas.map((text) => draft.add(delta(text))), draft.flush()];
 }
 
 describe('the text of a draft', () => {
@@ -56,27 +56,27 @@ describe('the text of a draft', () => {
 
   it('flushes once', () => {
     const draft = new AnswerDraft();
-    draft.take(delta('x\ud83d'));
+    draft.add(delta('x\ud83d'));
     expect([draft.flush(), draft.flush()]).toEqual(['\ufffd', '']);
   });
 
   it('gets nothing from other events', () => {
     const draft = new AnswerDraft();
-    expect(draft.take(usage({ inputTokens: 1 }))).toBe('');
-    expect(draft.take({ type: 'tool-call', id: '1', name: 'f', arguments: '{}' })).toBe('');
-    expect(draft.take(finish)).toBe('');
+    expect(draft.add(usage({ inputTokens: 1 }))).toBe('');
+    expect(draft.add({ type: 'tool-call', id: '1', name: 'f', arguments: '{}' })).toBe('');
+    expect(draft.add(finish)).toBe('');
     expect(draft.flush()).toBe('');
   });
 });
 
 describe('the outcome of a draft', () => {
   /** A draft as a turn makes it, after the model was asked. */
-  function asked(...events: Parameters<AnswerDraft['take']>[0][]): AnswerDraft {
+  function asked(...events: Parameters<AnswerDraft['add']>[0][]): AnswerDraft {
     const draft = new AnswerDraft();
     draft.note({ messages: [], messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 });
     draft.attempts.inputTokens = 100;
-    draft.take(attempt);
-    for (const event of events) draft.take(event);
+    draft.add(attempt);
+    for (const event of events) draft.add(event);
     return draft;
   }
 

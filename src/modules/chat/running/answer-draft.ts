@@ -3,8 +3,9 @@ import type { AnswererName } from '../../../kernel/provider-name.js';
 import { AttemptLog } from '../../llm/public/attempt-log.js';
 import type { FinishReason, LlmEvent } from '../../llm/public/llm-provider.js';
 import type { AttemptStatus } from '../../llm/public/provider-attempt.js';
-import type { Context, ContextFacts } from '../context/context-builder.js';
-import type { Outcome } from '../storage/open-turn.js';
+import type { Context } from '../context/context-builder.js';
+import type { ContextFacts } from '../message.entity.js';
+import type { Outcome } from '../turn.js';
 
 /** Collects what providers send into the columns of an answer. The text itself it hands on and does not keep. */
 export class AnswerDraft {
@@ -27,9 +28,9 @@ export class AnswerDraft {
     this.context = { messagesSent, summarised, dropped, inputTokens };
   }
 
-  /** Takes an event and returns the text that it adds to the answer, as it can be stored. */
-  take(event: LlmEvent): string {
-    if (event.type === 'text-delta') return this.add(event.text);
+  /** Adds an event and returns the text that it brings, as it can be stored. */
+  add(event: LlmEvent): string {
+    if (event.type === 'text-delta') return this.storable(event.text);
     this.attempts.take(event);
     if (event.type === 'attempt') ({ provider: this.provider, model: this.model } = event);
     if (event.type === 'finish') this.finishReason = event.reason;
@@ -71,7 +72,7 @@ export class AnswerDraft {
   }
 
   /** Text of a model is stored as it came, but for what PostgreSQL has no form for: NUL and halves of surrogate pairs. */
-  private add(delta: string): string {
+  private storable(delta: string): string {
     let text = this.heldBack + delta;
     this.heldBack = '';
     const last = text.charCodeAt(text.length - 1);

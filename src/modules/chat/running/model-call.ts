@@ -14,7 +14,7 @@ import { AnswerDraft } from './answer-draft.js';
 import type { Context } from '../context/context-builder.js';
 import { type Asked, TurnContexts } from '../context/turn-contexts.js';
 import { type LiveTurn, TurnAbort } from '../following/live-turn.js';
-import type { OpenTurn, Outcome } from '../storage/open-turn.js';
+import type { OpenTurn, Outcome } from '../turn.js';
 
 /** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
 @Injectable()
@@ -43,7 +43,7 @@ export class ModelCall {
       for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
         // An abort that comes between two events must not let the next one through.
         live.abort.throwIfAborted();
-        live.append(draft.take(event));
+        live.append(draft.add(event));
       }
       live.append(draft.flush());
       this.tellEnd(turn, draft, null);
@@ -76,7 +76,7 @@ export class ModelCall {
         draft.note(context);
         draft.attempts.inputTokens = context?.inputTokens ?? null;
         draft.attempts.addLost(attempt - 2, toFacts(asked), 0);
-        draft.take({ type: 'attempt', ...toFacts(asked) });
+        draft.add({ type: 'attempt', ...toFacts(asked) });
       }
     }
     return this.outcome(turn, draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');

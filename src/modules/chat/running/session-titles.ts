@@ -6,8 +6,8 @@ import type { Generation, LlmProvider } from '../../llm/public/llm-provider.js';
 import type { ProviderAttempt } from '../../llm/public/provider-attempt.js';
 import { LlmProviders } from '../../llm/public/llm-providers.js';
 import { ProjectProviders } from '../../provider-keys/public/project-providers.js';
-import type { Message } from '../messages/message.entity.js';
-import type { OpenTurn } from '../storage/open-turn.js';
+import type { Message } from '../message.entity.js';
+import type { OpenTurn } from '../turn.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { SideCalls } from '../context/side-calls.js';
 
@@ -76,7 +76,7 @@ export class SessionTitles {
   ): Promise<Generation | null> {
     const call = {
       kind: 'title',
-      place: { userId, sessionId, messageId, projectId: project.projectId },
+      ledgerRef: { userId, sessionId, messageId, projectId: project.projectId },
       provider,
       model,
       isOwnKey: project.providerKey !== null,

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AppConfig } from '../../../platform/config/app-config.js';
 import { Notifications } from '../../../platform/database/notifications.js';
+import { TURN_CHANNEL } from '../../projects/public/turn-removal.js';
 import { type LiveTurn, TurnAbort } from '../following/live-turn.js';
-import { sealText } from '../storage/sealed-content.js';
-import { type ClaimedTurn, type SavedText, TurnClaims } from '../storage/turn-claims.js';
+import { encryptText } from '../storage/encrypted-content.js';
+import { type SavedText, TurnClaims } from '../storage/turn-claims.js';
+import type { ClaimedTurn } from '../storage/turn-rows.js';
 import { TurnMetrics } from './turn-metrics.js';
 import { TurnMirrors } from '../following/turn-mirrors.js';
-import { parseNotice, TURN_CHANNEL } from '../following/turn-notices.js';
+import { parseNotice } from '../following/turn-notices.js';
 import { type RunningTurn, TurnRunner } from './turn-runner.js';
 
 const BATCH = 20;
@@ -26,7 +28,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   private isLeaving = false;
   private isStopped = false;
   /** Claims that have been taken over and do not run yet: they must not run out meanwhile. */
-  private readonly taking = new Set<string>();
+  private readonly resuming = new Set<string>();
   /** The takeovers that have begun. */
   private takeovers: Promise<unknown> = Promise.resolve();
 
@@ -72,7 +74,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   /** Also learns what others asked of our turns: stops, and takeovers that we have not noticed. */
   async renew(): Promise<void> {
     const mine = this.runner.running();
-    const claimIds = [...mine.map(({ turn }) => turn.claimId), ...this.taking];
+    const claimIds = [...mine.map(({ turn }) => turn.claimId), ...this.resuming];
     if (claimIds.length === 0) return;
     const held = await this.claims.renew(claimIds);
     const leases = new Map(held.map((lease) => [lease.messageId, lease]));
@@ -102,13 +104,13 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
 
   async takeOver(): Promise<void> {
     if (this.isLeaving) return;
-    const takeover = this.takeExpired();
+    const takeover = this.takeOverExpired();
     // The results are dropped, or each look would keep those of all before it.
     this.takeovers = Promise.allSettled([this.takeovers, takeover]).then(() => undefined);
     return takeover;
   }
 
-  private async takeExpired(): Promise<void> {
+  private async takeOverExpired(): Promise<void> {
     // Our own come first: after a stall it may be our leases that have run out, and nobody has taken them yet.
     await this.renew();
     // What there is no room for here waits for another instance, or for the next look.
@@ -117,8 +119,8 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
       const batch = Math.min(BATCH, this.runner.room);
       const expired = await this.claims.claimExpired(batch);
       isMore = expired.length === batch;
-      for (const { claimId } of expired) this.taking.add(claimId);
-      for (const turn of expired) await this.take(turn);
+      for (const { claimId } of expired) this.resuming.add(claimId);
+      for (const turn of expired) await this.resume(turn);
     }
     if (this.runner.room === 0) return;
     for (const { userId, sessionId } of await this.claims.findStranded(Math.min(BATCH, this.runner.room))) {
@@ -128,17 +130,17 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     }
   }
 
-  private async take(turn: ClaimedTurn): Promise<void> {
+  private async resume(turn: ClaimedTurn): Promise<void> {
     const { messageId, claimId, attempt } = turn;
     this.log.log({ messageId, attempt }, 'Taking over a turn');
     this.metrics.takeover();
     try {
-      await this.runner.take(turn);
+      await this.runner.resume(turn);
     } catch (error) {
       // One that can not be taken must not keep the others of its batch waiting.
       this.log.warn({ messageId, err: error }, 'A turn could not be taken over');
     } finally {
-      this.taking.delete(claimId);
+      this.resuming.delete(claimId);
     }
   }
 
@@ -189,6 +191,6 @@ function toSavedText({ turn, live, savedLength }: RunningTurn): SavedText {
     attempt,
     startOffset: savedLength,
     text,
-    sealed: sealText(contentKey, answer.id, attempt, savedLength, text),
+    sealed: encryptText(contentKey, answer.id, attempt, savedLength, text),
   };
 }

@@ -4,7 +4,7 @@ import { ANSWERER_NAMES } from '../../../kernel/provider-name.js';
 import { type Count, type Measure, Metrics } from '../../../platform/observability/metrics.js';
 import type { ProviderAttempt } from '../../llm/public/provider-attempt.js';
 import type { LiveTurn } from '../following/live-turn.js';
-import type { Outcome } from '../storage/open-turn.js';
+import type { Outcome } from '../turn.js';
 
 const FIRST_TEXT_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const status = ['completed', 'stopped', 'failed', 'interrupted'];
@@ -63,9 +63,9 @@ export class TurnMetrics {
     this.metrics.gauge('parley_turns_running', 'Turns that run here.', count);
   }
 
-  /** @param isTaken whether it was opened elsewhere or earlier */
-  started(isTaken: boolean): void {
-    this.begun({ how: isTaken ? 'taken' : 'opened' });
+  /** @param isTakenOver whether it was opened elsewhere or earlier */
+  started(isTakenOver: boolean): void {
+    this.begun({ how: isTakenOver ? 'taken' : 'opened' });
   }
 
   /** @param live null when no model was asked */

@@ -11,8 +11,9 @@ import { TurnContexts } from '../context/turn-contexts.js';
 import { LiveTurn, TurnAbort } from '../following/live-turn.js';
 import { ModelCall } from './model-call.js';
 import { SessionTitles } from './session-titles.js';
-import { type ClaimedTurn, type SavedText, TurnClaims } from '../storage/turn-claims.js';
-import { placeOf, type OpenTurn, type Outcome, type Settled } from '../storage/open-turn.js';
+import { type SavedText, TurnClaims } from '../storage/turn-claims.js';
+import type { ClaimedTurn } from '../storage/turn-rows.js';
+import { ledgerRefOf, type OpenTurn, type Outcome, type Settled } from '../turn.js';
 import { TurnMetrics } from './turn-metrics.js';
 import { TurnStore } from '../storage/turn-store.js';
 
@@ -43,10 +44,10 @@ export interface RunningTurn {
 export class TurnRunner {
   private readonly log = new Logger(TurnRunner.name);
   private readonly turns = new Map<string, RunningTurn>();
-  /** What is about to bring turns to this instance. */
-  private readonly claiming = new Set<Promise<unknown>>();
+  /** Work that is about to bring turns to this instance. */
+  private readonly tracked = new Set<Promise<unknown>>();
   /** The turns that this instance may run at a time. */
-  private readonly places: Bulkhead;
+  private readonly slots: Bulkhead;
   private isDraining = false;
 
   constructor(
@@ -61,31 +62,31 @@ export class TurnRunner {
     private readonly loop: EventLoop,
     private readonly config: AppConfig,
   ) {
-    this.places = new Bulkhead(config.maxTurns);
+    this.slots = new Bulkhead(config.maxTurns);
     metrics.watchRunning(() => this.turns.size);
   }
 
   /** How many more turns this instance should run. */
   get room(): number {
-    return this.places.free;
+    return this.slots.free;
   }
 
-  /** Whether a new turn would have to wait for a place, or be refused. */
+  /** Whether a new turn would have to wait for a slot, or be refused. */
   get isFull(): boolean {
-    return this.loop.isLate || this.places.free === 0;
+    return this.loop.isLate || this.slots.free === 0;
   }
 
   /**
-   * Does work that opens a new turn, if there is a place for one, now or soon. Throws `overloaded` before anything is done
+   * Does work that opens a new turn, if there is a slot for one, now or soon. Throws `overloaded` before anything is done
    * when there is none; what runs already, here or elsewhere, is not touched by that.
    */
-  async admit<T>(work: () => Promise<T>): Promise<T> {
-    const leave = this.loop.isLate ? null : await this.places.enter(this.config.turnWaitMs);
+  async inSlot<T>(work: () => Promise<T>): Promise<T> {
+    const leave = this.loop.isLate ? null : await this.slots.enter(this.config.turnWaitMs);
     if (leave === null) throw new AppError('overloaded', { retryAfterSeconds: RETRY_AFTER_SECONDS });
     try {
-      return await this.claim(work);
+      return await this.trackUntilDrained(work);
     } finally {
-      // By now the turn has a place of its own, or waits in the database.
+      // By now the turn has a slot of its own, or waits in the database.
       leave();
     }
   }
@@ -94,24 +95,24 @@ export class TurnRunner {
    * Does work that claims turns for this instance; its end waits for that. Throws `shutting_down` once it was asked to
    * stop: then nobody may claim for it any more.
    */
-  async claim<T>(work: () => Promise<T>): Promise<T> {
+  async trackUntilDrained<T>(work: () => Promise<T>): Promise<T> {
     if (this.isDraining) throw new AppError('shutting_down', { retryAfterSeconds: 1 });
-    const claiming = work();
-    this.claiming.add(claiming);
+    const running = work();
+    this.tracked.add(running);
     try {
-      return await claiming;
+      return await running;
     } finally {
-      this.claiming.delete(claiming);
+      this.tracked.delete(running);
     }
   }
 
   /**
    * Begins to run a turn. It never fails: how it ends is in `live.ended`.
-   * @param isTaken whether another instance may have opened or run it before
+   * @param isTakenOver whether another instance may have opened or run it before
    */
-  start(turn: OpenTurn, isTaken = false): LiveTurn {
+  start(turn: OpenTurn, isTakenOver = false): LiveTurn {
     const live = new LiveTurn(turn);
-    const leave = this.places.hold();
+    const leave = this.slots.hold();
     const running: RunningTurn = {
       turn,
       live,
@@ -122,14 +123,14 @@ export class TurnRunner {
     // An earlier attempt of ours that is still at it has lost its claim to this one.
     this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
     this.turns.set(turn.answer.id, running);
-    // What is stored sealed goes no other way in the open: its followers read it from the database.
-    if (turn.contentKey === null) this.fanout.publish(live, isTaken);
-    this.metrics.started(isTaken);
+    // What is stored encrypted goes no other way in the open: its followers read it from the database.
+    if (turn.contentKey === null) this.fanout.publish(live, isTakenOver);
+    this.metrics.started(isTakenOver);
     return live;
   }
 
   /** Runs a turn that has come to this instance, unless it is over before it begins. */
-  async take(claimed: ClaimedTurn): Promise<void> {
+  async resume(claimed: ClaimedTurn): Promise<void> {
     const turn = await this.store.reopen(claimed);
     if (turn === null) return;
     const { attempt, savedText, project } = turn;
@@ -144,9 +145,9 @@ export class TurnRunner {
   async startNext(actor: Pick<Actor, 'userId'>, sessionId: string): Promise<void> {
     // Another instance hears of it when this one hands over what it has.
     if (this.isDraining) return;
-    await this.claim(async () => {
+    await this.trackUntilDrained(async () => {
       const next = await this.claims.claimNext(actor, sessionId);
-      if (next !== null) await this.take(next);
+      if (next !== null) await this.resume(next);
     });
   }
 
@@ -166,8 +167,8 @@ export class TurnRunner {
   }
 
   private async idle(): Promise<true> {
-    while (this.turns.size > 0 || this.claiming.size > 0) {
-      await Promise.allSettled([...this.claiming, ...this.running().map(({ done }) => done)]);
+    while (this.turns.size > 0 || this.tracked.size > 0) {
+      await Promise.allSettled([...this.tracked, ...this.running().map(({ done }) => done)]);
     }
     return true;
   }
@@ -191,7 +192,7 @@ export class TurnRunner {
       if (outcome !== null && outcome.status !== 'interrupted') settled = await this.settle(turn, outcome, live);
       // It is another instance's, or gone with its session: then nobody else knows what it has used.
       if (outcome !== null && settled === null) {
-        this.inBackground(this.usage.recordDeletedTurn(placeOf(turn), outcome.attempts));
+        this.inBackground(this.usage.recordDeletedTurn(ledgerRefOf(turn), outcome.attempts));
       }
     } catch (error) {
       this.log.error({ err: error, messageId: turn.answer.id }, 'A turn could not be settled; its lease will run out');

@@ -49,7 +49,7 @@ export class ChatSession {
   @Column({ type: 'timestamptz', name: 'last_active_at', precision: 3, default: () => 'now()' })
   lastActiveAt: Date;
 
-  /** Counts changes by its owner, not turns; the entity tag. */
+  /** Counts changes by its user, not turns; the entity tag. */
   @Column('int', { default: 1 })
   version: number;
 

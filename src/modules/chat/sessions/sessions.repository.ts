@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets, type QueryDeepPartialEntity } from 'typeorm';
+import { AppError } from '../../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { TurnRemoval } from '../../projects/public/turn-removal.js';
 import { ChatSession } from './chat-session.entity.js';
@@ -36,7 +37,15 @@ export class SessionsRepository {
     return this.unitOfWork.repository(ChatSession).findOneBy({ userId, id });
   }
 
-  findLocked(userId: string, id: string): Promise<ChatSession | null> {
+  /** Throws `not_found` when the session is not the user's. */
+  async get(userId: string, id: string): Promise<ChatSession> {
+    const session = await this.find(userId, id);
+    if (session === null) throw new AppError('not_found');
+    return session;
+  }
+
+  /** As `find`, and locks the row until the unit of work ends. */
+  findForUpdate(userId: string, id: string): Promise<ChatSession | null> {
     return this.unitOfWork
       .repository(ChatSession)
       .findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });

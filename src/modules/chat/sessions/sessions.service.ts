@@ -40,12 +40,12 @@ export class SessionsService {
         isTitleGiven: title != null,
         metadata: metadata ?? {},
       });
-      return this.require(actor, id);
+      return this.sessions.get(actor.userId, id);
     });
   }
 
   get(actor: Actor, id: string): Promise<ChatSession> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+    return this.unitOfWork.run(actor, () => this.sessions.get(actor.userId, id));
   }
 
   update(
@@ -56,28 +56,26 @@ export class SessionsService {
   ): Promise<ChatSession> {
     const { archived, pinned, ...columns } = request;
     return this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.sessions.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       if (Object.keys(request).length > 0) {
         await this.sessions.update(actor.userId, id, { ...columns, isArchived: archived, isPinned: pinned });
       }
-      return this.require(actor, id);
+      return this.sessions.get(actor.userId, id);
     });
   }
 
   async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.sessions.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       await this.sessions.remove(actor.userId, id);
       await this.audit.record(actor, 'session.deleted', { subjectId: id });
     });
   }
 
-  private async require(actor: Actor, id: string): Promise<ChatSession> {
-    return found(await this.sessions.find(actor.userId, id));
+  /** Locks the session. Throws `not_found`, and `precondition_failed` when it has another version. */
+  private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
+    const session = await this.sessions.findForUpdate(actor.userId, id);
+    if (session === null) throw new AppError('not_found');
+    requireVersion(ifMatch, session);
   }
-}
-
-function found(session: ChatSession | null): ChatSession {
-  if (session === null) throw new AppError('not_found');
-  return session;
 }

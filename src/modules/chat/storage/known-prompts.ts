@@ -3,7 +3,7 @@ import { CacheCounts } from '../../../platform/cache/cache-counts.js';
 import { TenantMemory } from '../../../platform/cache/tenant-memory.js';
 import { Sweeps } from '../../../platform/jobs/sweeps.js';
 import type { Tenant } from '../../../platform/database/pg-pool.js';
-import type { ContextEntry } from '../context/context-builder.js';
+import type { ContextEntry } from '../turn.js';
 
 /** What there is room for, in UTF-16 units of text. */
 const MAX_TEXT = 8 * 1024 * 1024;
@@ -50,21 +50,17 @@ export class KnownPrompts {
   }
 
   /**
-   * The prompts that hold now.
-   * @param known what `find` gave before the database was asked
-   * @param read what the database has brought; null when the known ones hold
+   * Keeps what the database has said of the prompts of a place.
+   * @param read the prompts that hold now; null when those that were known do
    */
-  settle(
+  remember(
     tenant: Tenant,
     place: { readonly projectId: string; readonly sessionId: string },
-    known: PromptSet | null,
     read: PromptSet | null,
-  ): readonly ContextEntry[] {
+  ): void {
     this.counts.count('prompts', read === null ? 'hit' : 'miss');
     this.projects.set(tenant, place.sessionId, place.projectId);
-    if (read === null) return known?.prompts ?? [];
-    this.sets.set(tenant, place.projectId, read, sizeOf(read));
-    return read.prompts;
+    if (read !== null) this.sets.set(tenant, place.projectId, read, sizeOf(read));
   }
 }
 

@@ -3,36 +3,41 @@ import type { Actor } from '../../../kernel/actor.js';
 import { newId } from '../../../kernel/ids.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
 import { type ContentKey, ContentKeys } from '../../../platform/crypto/content-keys.js';
+import { refusedProject } from '../../../platform/database/pg-errors.js';
 import { Pipeline } from '../../../platform/database/pipeline.js';
-import type { Answer, Statement } from '../../../platform/database/statement.js';
-import { claimForTurn, type IdempotencyKey } from '../../../platform/idempotency/idempotency-key.js';
+import type { Rows, RowsOf, Statement } from '../../../platform/database/statement.js';
+import { type IdempotencyKey, INSERT_KEY_OF_TURN } from '../../../platform/idempotency/idempotency-key.js';
 import { explainRefusal } from '../../limits/public/turn-limits.js';
-import type { ConflictPolicy } from '../../projects/public/turn-policy.js';
-import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
 import { Budgets } from '../../usage/public/budgets.js';
-import { ADMIT, ADMIT_ANSWER, READ_CONTEXT } from '../context/context-statements.js';
+import type { Message } from '../message.entity.js';
+import type {
+  MessageContent,
+  OpenOptions,
+  OpenTurn,
+  Outcome,
+  Progress,
+  Settled,
+  TurnPlace,
+  TurnRequest,
+} from '../turn.js';
+import { READ_PROGRESS, READ_TURN } from './claim-statements.js';
+import { ADMIT, ADMIT_ANSWER, READ_CONTEXT } from './context-statements.js';
+import { EncryptedContent } from './encrypted-content.js';
+import { EncryptedProjects } from './encrypted-projects.js';
 import { KnownPrompts, type PromptSet } from './known-prompts.js';
-import type { Message } from '../messages/message.entity.js';
+import { TurnClaims } from './turn-claims.js';
 import {
-  type MessageContent,
-  type OpenedRow,
-  type OpenOptions,
+  type ClaimedTurn,
+  type ContextRow,
   type Opened,
-  type OpenTurn,
-  type Outcome,
-  type Progress,
-  type Settled,
+  type OpenedRow,
   single,
   toContext,
   toOpened,
-  type TurnPlace,
-  type TurnRequest,
+  toQuestion,
   valuesOfClose,
-} from './open-turn.js';
-import { lockOf, openStatement, toQuestion } from './open-question.js';
-import { SealedContent } from './sealed-content.js';
-import { SealedPlaces } from './sealed-places.js';
-import { type ClaimedTurn, TurnClaims } from './turn-claims.js';
+  valuesOfQuestion,
+} from './turn-rows.js';
 import * as sql from './turn-statements.js';
 
 type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId' | 'apiKeyId'>>;
@@ -46,8 +51,8 @@ export class TurnStore {
     private readonly prompts: KnownPrompts,
     private readonly budgets: Budgets,
     private readonly contentKeys: ContentKeys,
-    private readonly contents: SealedContent,
-    private readonly places: SealedPlaces,
+    private readonly contents: EncryptedContent,
+    private readonly encryptedProjects: EncryptedProjects,
     private readonly config: AppConfig,
   ) {}
 
@@ -63,9 +68,16 @@ export class TurnStore {
     request: TurnRequest,
     options: OpenOptions,
   ): Promise<OpenTurn> {
-    const open = (contentKey: ContentKey | null): Promise<OpenTurn> =>
-      this.openBy(contentKey, actor, place, given, request, options);
-    return this.places.open(actor.userId, place, open);
+    const { userId } = actor;
+    const believed = await this.encryptedProjects.findKey(userId, place);
+    try {
+      return await this.openBy(believed, actor, place, given, request, options);
+    } catch (error) {
+      const projectId = refusedProject(error);
+      if (believed !== null || projectId === null) throw error;
+      const contentKey = await this.contentKeys.get({ userId, projectId });
+      return this.openBy(contentKey, actor, place, given, request, options);
+    }
   }
 
   /** The same, by the key that the project is believed to have for its content. */
@@ -75,24 +87,37 @@ export class TurnStore {
     place: TurnPlace,
     given: MessageContent,
     request: TurnRequest,
-    { policy, key }: OpenOptions,
+    { policy, idempotencyKey }: OpenOptions,
   ): Promise<OpenTurn> {
     const { userId } = actor;
     const [questionId, answerId, claimId] = [newId(), newId(), newId()];
-    const claim = this.claim(userId, place.projectId, answerId, claimId, request, policy);
-    const prompts = this.prompts.find(actor, place);
-    const [opened, context] = await this.runGuarded(actor, key, answerId, lockOf(userId, place), [
-      openStatement(place, claim, questionId, given, contentKey),
-      this.admit(ADMIT, actor, questionId, prompts, answerId, request),
+    const values = {
+      userId,
+      ...this.claimOf(answerId, claimId, request),
+      policy,
+      ...valuesOfQuestion(contentKey, questionId, given),
+    };
+    const known = this.prompts.find(actor, place);
+    const [opened, context] = await this.runGuarded(actor, idempotencyKey, answerId, sql.lockOf(userId, place), [
+      'sessionId' in place
+        ? sql.OPEN_IN_SESSION({
+            ...values,
+            ...place,
+            hasParent: place.parentId !== undefined,
+            parentId: place.parentId ?? null,
+          })
+        : sql.OPEN_IN_NEW_SESSION({ ...values, ...place, sessionId: newId() }),
+      ADMIT(this.admission(actor, questionId, known, answerId, request)),
     ]);
-    const row = single<OpenedRow>(opened);
+    const row = single(opened);
+    if (contentKey !== null) this.encryptedProjects.remember(userId, place, row.sessionId, contentKey);
     return {
       claimId,
       attempt: 1,
       request,
       question: toQuestion(userId, questionId, row, given),
       contentKey,
-      ...this.opened(actor, answerId, row, context, prompts),
+      ...this.opened(actor, answerId, row, context, known),
     };
   }
 
@@ -101,23 +126,23 @@ export class TurnStore {
     actor: Tenant,
     messageId: string,
     request: TurnRequest,
-    { policy, key }: OpenOptions,
+    { policy, idempotencyKey }: OpenOptions,
   ): Promise<OpenTurn> {
     const { userId } = actor;
     const [answerId, claimId] = [newId(), newId()];
-    const lock = { ...sql.LOCK_SESSION_OF, values: [userId, messageId] };
+    const lock = sql.LOCK_SESSION_OF({ userId, messageId });
     const known = this.prompts.find(actor, {});
-    const [opened, asked, context] = await this.runGuarded(actor, key, answerId, lock, [
-      { ...sql.OPEN_SIBLING, values: this.claim(userId, messageId, answerId, claimId, request, policy) },
-      { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
-      this.admit(ADMIT_ANSWER, actor, answerId, known, answerId, request),
+    const [opened, asked, context] = await this.runGuarded(actor, idempotencyKey, answerId, lock, [
+      sql.OPEN_SIBLING({ userId, messageId, ...this.claimOf(answerId, claimId, request), policy }),
+      sql.READ_MESSAGE({ userId, id: answerId, isQuestionOf: true }),
+      ADMIT_ANSWER(this.admission(actor, answerId, known, answerId, request)),
     ]);
-    const row = single<OpenedRow>(opened);
+    const row = single(opened);
     return {
       claimId,
       attempt: 1,
       request,
-      question: single<Message>(asked),
+      question: single(asked),
       contentKey: await this.contentKeyOf(userId, row),
       ...this.opened(actor, answerId, row, context, known),
     };
@@ -125,31 +150,29 @@ export class TurnStore {
 
   /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session, or another's by now. */
   async reopen({ userId, messageId, claimId, attempt, request }: ClaimedTurn): Promise<OpenTurn | null> {
-    const [opened, asked, context] = await this.run({ userId }, [
-      { ...READ_TURN, values: [userId, messageId, claimId] },
-      { ...sql.READ_MESSAGE, values: [userId, messageId, true] },
-      { ...READ_CONTEXT, values: this.valuesOfContext(userId, messageId, null) },
+    const [[row], [question], context] = await this.run({ userId }, [
+      READ_TURN({ userId, answerId: messageId, claimId }),
+      sql.READ_MESSAGE({ userId, id: messageId, isQuestionOf: true }),
+      READ_CONTEXT(this.bounds(userId, messageId, null)),
     ]);
-    const [row, question] = [opened?.rows[0] as OpenedRow | undefined, asked?.rows[0] as Message | undefined];
     if (row === undefined || question === undefined) return null;
     const contentKey = await this.contentKeyOf(userId, row);
     // Whether it was charged stands with its claim.
-    const found = this.opened({ userId }, messageId, row, context, null);
-    return { claimId, attempt, request, question, contentKey, ...found, isMetered: true };
+    const opened = this.opened({ userId }, messageId, row, context, null);
+    return { claimId, attempt, request, question, contentKey, ...opened, isMetered: true };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
   async close(turn: OpenTurn, outcome: Outcome): Promise<Settled | null> {
     const { answer, attempt } = turn;
-    const [closed] = await this.run(answer, [{ ...sql.CLOSE, values: valuesOfClose(turn, outcome) }]);
-    const row = closed?.rows[0] as (Pick<Message, 'completedAt' | 'costMicroUsd'> & Settled) | undefined;
-    if (row === undefined) return null;
     const { attempts: _, ...columns } = outcome;
+    const [[row]] = await this.run(answer, [sql.CLOSE(valuesOfClose(turn, outcome))]);
+    if (row === undefined) return null;
     const { completedAt, costMicroUsd, hasNext } = row;
     return { answer: { ...answer, ...columns, attempt, completedAt, costMicroUsd }, hasNext };
   }
 
-  /** The end of this very attempt, when a `close` whose answer got lost had written it; null when there is none. */
+  /** The end of this very attempt, when a `close` whose result got lost had written it; null when there is none. */
   async findSettled({ answer, attempt }: OpenTurn): Promise<Settled | null> {
     const message = await this.findMessage(answer, answer.id);
     if (message?.completedAt == null || message.attempt !== attempt) return null;
@@ -158,20 +181,18 @@ export class TurnStore {
   }
 
   async findMessage(actor: Tenant, id: string): Promise<Message | null> {
-    const { userId } = actor;
-    const [found] = await this.run(actor, [{ ...sql.READ_MESSAGE, values: [userId, id, false] }]);
-    return (found?.rows[0] as Message | undefined) ?? null;
+    const statement = sql.READ_MESSAGE({ userId: actor.userId, id, isQuestionOf: false });
+    const [[message = null]] = await this.run(actor, [statement]);
+    return message;
   }
 
   /** The question and the answer of a turn; null when the message is not an answer of this user. */
   async findTurn(actor: Tenant, answerId: string): Promise<{ question: Message; answer: Message } | null> {
     const { userId } = actor;
-    const [answers, questions] = await this.run(actor, [
-      { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
-      { ...sql.READ_MESSAGE, values: [userId, answerId, true] },
+    const [[answer], [question]] = await this.run(actor, [
+      sql.READ_MESSAGE({ userId, id: answerId, isQuestionOf: false }),
+      sql.READ_MESSAGE({ userId, id: answerId, isQuestionOf: true }),
     ]);
-    const answer = answers?.rows[0] as Message | undefined;
-    const question = questions?.rows[0] as Message | undefined;
     return answer?.role === 'assistant' && question !== undefined ? { question, answer } : null;
   }
 
@@ -179,32 +200,33 @@ export class TurnStore {
   async readProgress(
     actor: Tenant,
     answerId: string,
-    seen: { attempt: number; offset: number },
+    { attempt, offset }: { attempt: number; offset: number },
   ): Promise<{ progress: Progress | null; settled: Message | null }> {
     const { userId } = actor;
     // In this order: a turn that settles in between shows as settled, not as gone.
-    const [progress, answer] = await this.run(actor, [
-      { ...READ_PROGRESS, values: [userId, answerId, seen.attempt, seen.offset] },
-      { ...sql.READ_MESSAGE, values: [userId, answerId, false] },
+    const [[row], [answer]] = await this.run(actor, [
+      READ_PROGRESS({ userId, answerId, attempt, offset }),
+      sql.READ_MESSAGE({ userId, id: answerId, isQuestionOf: false }),
     ]);
-    const message = answer?.rows[0] as Message | undefined;
-    const row = progress?.rows[0] as (Omit<Progress, 'text'> & { text: string | null }) | undefined;
     return {
       progress: row === undefined ? null : { ...row, text: row.text ?? '' },
-      settled: message?.completedAt == null ? null : message,
+      settled: answer?.completedAt == null ? null : answer,
     };
   }
 
-  /** Gives a key back under which nothing was opened. */
+  /** Gives an idempotency key back under which nothing was opened. */
   async releaseKey(actor: Tenant, { route, key }: IdempotencyKey): Promise<void> {
-    const { userId } = actor;
-    await this.run(actor, [{ ...sql.RELEASE_KEY, values: [userId, route, key] }]);
+    await this.run(actor, [sql.RELEASE_KEY({ userId: actor.userId, route, key })]);
   }
 
-  /** All that is read of a turn comes back through here, opened. */
-  private async run(actor: Tenant, statements: readonly Statement[]): Promise<Answer[]> {
-    const results = await this.pipeline.run(actor, statements);
-    for (const { rows } of results) await this.contents.open(actor.userId, rows as object[]);
+  /** All that is read of a turn comes back through here, decrypted. */
+  private async run<const S extends readonly Statement[]>(
+    actor: Tenant,
+    statements: S,
+    ahead: readonly Statement[] = [],
+  ): Promise<RowsOf<S>> {
+    const results = await this.pipeline.run(actor, statements, ahead);
+    for (const rows of results) await this.contents.decrypt(actor.userId, rows);
     return results;
   }
 
@@ -213,74 +235,66 @@ export class TurnStore {
   }
 
   /**
-   * The key comes first: when it is taken, nothing of the rest happens, in the same round trip. Then the session's lock;
-   * the statements behind it see what the turn that it waited for has left.
+   * The idempotency key comes first: when it is taken, nothing of the rest happens, in the same round trip. Then the session's
+   * lock; the statements behind it see what the turn that it waited for has left.
    */
-  private async runGuarded(
+  private async runGuarded<const S extends readonly Statement[]>(
     actor: Tenant,
-    key: IdempotencyKey | null,
+    idempotencyKey: IdempotencyKey | null,
     answerId: string,
     lock: Statement | null,
-    statements: Statement[],
-  ): Promise<Answer[]> {
+    statements: S,
+  ): Promise<RowsOf<S>> {
+    const { userId } = actor;
     const guards = [
-      ...(key === null ? [] : [claimForTurn(actor.userId, key, answerId)]),
+      ...(idempotencyKey === null ? [] : [INSERT_KEY_OF_TURN({ userId, ...idempotencyKey, messageId: answerId })]),
       ...(lock === null ? [] : [lock]),
     ];
     try {
-      return (await this.run(actor, [...guards, ...statements])).slice(guards.length);
+      return await this.run(actor, statements, guards);
     } catch (error) {
       throw explainRefusal(error);
     }
   }
 
-  private claim(
-    userId: string,
-    place: string | null,
-    answerId: string,
-    claimId: string,
-    request: TurnRequest,
-    policy: ConflictPolicy | null,
-  ): unknown[] {
-    return [
-      userId,
-      place,
-      answerId,
-      claimId,
-      this.claims.owner,
-      this.config.turnLeaseMs,
-      JSON.stringify(request),
-      policy,
-    ];
+  private claimOf(answerId: string, claimId: string, request: TurnRequest) {
+    return { answerId, claimId, owner: this.claims.owner, leaseMs: this.config.turnLeaseMs, request };
   }
 
-  private admit(
-    statement: { name: string; text: string },
+  /** What admits a turn: what it reads, and which limits and budgets it is charged to. */
+  private admission(
     { userId, apiKeyId = null }: Tenant,
     messageId: string,
     known: PromptSet | null,
     answerId: string,
     { params }: TurnRequest,
-  ): Statement {
+  ) {
     const { defaultPlan, usualOutputTokens } = this.config;
-    const limits = [apiKeyId, defaultPlan, params.max_output_tokens ?? null, usualOutputTokens];
-    const values = [...this.valuesOfContext(userId, messageId, known), answerId, this.budgets.rules, ...limits];
-    return { ...statement, values };
+    return {
+      ...this.bounds(userId, messageId, known),
+      answerId,
+      budgetRules: this.budgets.rules,
+      apiKeyId,
+      defaultPlan,
+      maxOutputTokens: params.max_output_tokens ?? null,
+      usualOutputTokens,
+    };
   }
 
-  private valuesOfContext(userId: string, messageId: string, known: PromptSet | null): unknown[] {
+  private bounds(userId: string, messageId: string, known: PromptSet | null) {
     const { historyMessages, contextTokens } = this.config;
-    return [userId, messageId, historyMessages, contextTokens, known?.stamp ?? null];
+    return { userId, messageId, historyMessages, contextTokens, stamp: known?.stamp ?? null };
   }
 
   private opened(
     tenant: Tenant,
     answerId: string,
     row: OpenedRow,
-    context: Answer | undefined,
+    context: Rows<ContextRow>,
     known: PromptSet | null,
   ): Opened {
     const read = toContext(context);
-    return toOpened(tenant.userId, answerId, row, this.prompts.settle(tenant, row, known, read.prompts), read);
+    this.prompts.remember(tenant, row, read.prompts);
+    return toOpened(tenant.userId, answerId, row, (read.prompts ?? known)?.prompts ?? [], read);
   }
 }

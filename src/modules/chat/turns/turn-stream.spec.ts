@@ -1,6 +1,6 @@
 import type { SseEvent, SseStream } from '../../../platform/http/sse.js';
 import { LiveTurn } from '../following/live-turn.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 import { parseEventId, streamTurn } from './turn-stream.js';
 
 const at = new Date(0);

@@ -1,7 +1,7 @@
 import { toProblem } from '../../../platform/http/problem.js';
 import type { SseStream } from '../../../platform/http/sse.js';
 import type { LiveTurn, Position } from '../following/live-turn.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 import { errorOf, presentMessage } from '../messages/message.presenter.js';
 
 const END = 'end';

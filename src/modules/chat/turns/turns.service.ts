@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
-import { type IdempotencyKey, requireSameRequest } from '../../../platform/idempotency/idempotency-key.js';
+import { type IdempotencyKey, checkSameRequest } from '../../../platform/idempotency/idempotency-key.js';
 import { IdempotencyRepository } from '../../../platform/idempotency/idempotency.repository.js';
 import type { Allowance } from '../../../platform/rate-limit/rate-limiter.js';
 import { TokenCounter } from '../../../platform/tokens/token-counter.js';
@@ -11,12 +11,12 @@ import type { BudgetWarning } from '../../usage/public/budgets.js';
 import { IMAGE_TOKENS } from '../context/context-builder.js';
 import { LiveTurn, TurnAbort } from '../following/live-turn.js';
 import { splitContent } from '../messages/message-content.decorator.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 import { errorOf } from '../messages/message.presenter.js';
 import { TurnClaims } from '../storage/turn-claims.js';
 import { TurnMirrors } from '../following/turn-mirrors.js';
 import { TurnRunner } from '../running/turn-runner.js';
-import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from '../storage/open-turn.js';
+import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from '../turn.js';
 import { TurnStore } from '../storage/turn-store.js';
 import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
 
@@ -42,13 +42,13 @@ export class TurnsService {
     private readonly runner: TurnRunner,
     private readonly claims: TurnClaims,
     private readonly mirrors: TurnMirrors,
-    private readonly keys: IdempotencyRepository,
+    private readonly keptRequests: IdempotencyRepository,
     private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
-  async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
+  async send(actor: Actor, request: SendMessageRequest, idempotencyKey: IdempotencyKey | null): Promise<BegunTurn> {
     const { parent_id: parentId } = request;
     const message = splitContent(request.message);
     const max = this.config.messageMaxChars;
@@ -59,7 +59,7 @@ export class TurnsService {
       sessionId === undefined
         ? { projectId: projectId as string }
         : { sessionId, projectId: projectId ?? null, parentId };
-    const options = { policy: request.on_conflict ?? null, key };
+    const options = { policy: request.on_conflict ?? null, idempotencyKey };
     return this.begin(
       actor,
       options,
@@ -73,9 +73,9 @@ export class TurnsService {
     actor: Actor,
     messageId: string,
     request: AnswerOptions,
-    key: IdempotencyKey | null,
+    idempotencyKey: IdempotencyKey | null,
   ): Promise<BegunTurn> {
-    const options = { policy: request.on_conflict ?? null, key };
+    const options = { policy: request.on_conflict ?? null, idempotencyKey };
     return this.begin(
       actor,
       options,
@@ -102,7 +102,7 @@ export class TurnsService {
     const state = await this.claims.requestStop(actor, messageId);
     this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;
-    if (waiting !== null) await this.runner.take({ ...waiting, isStopRequested: true });
+    if (waiting !== null) await this.runner.resume({ ...waiting, isStopRequested: true });
     const untilMs = Date.now() + STOP_WAIT_MS;
     // What ends here without having settled goes on elsewhere, and knows there that it was asked to stop.
     const settled =
@@ -133,49 +133,49 @@ export class TurnsService {
 
   /**
    * Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before.
-   * @param measure makes what `open` needs; it may take long, so there is a place for the turn before it begins
+   * @param measure makes what `open` needs; it may take long, so the turn has a slot before that begins
    */
   private async begin<T>(
     actor: Actor,
-    options: OpenOptions,
+    { idempotencyKey }: OpenOptions,
     measure: () => T | Promise<T>,
     open: (measured: T) => Promise<OpenTurn>,
   ): Promise<BegunTurn> {
-    // A repeat needs no place, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
-    const begun = this.runner.isFull ? await this.findBegun(actor, options.key) : null;
+    // A repeat needs no slot, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
+    const begun = this.runner.isFull ? await this.findBegun(actor, idempotencyKey) : null;
     if (begun !== null) return begun;
     try {
-      return await this.runner.admit(async () => {
+      return await this.runner.inSlot(async () => {
         const measured = await measure();
         const askedAt = performance.now();
         const opened = await open(measured);
         const { allowances, budgetWarnings } = opened;
         const isOurs = opened.isRunning && performance.now() - askedAt < this.config.turnLeaseMs;
-        return { turn: await this.set(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
+        return { turn: await this.startOrFollow(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
       });
     } catch (error) {
-      if (error instanceof AppError && error.code === 'not_found' && options.key !== null) {
+      if (error instanceof AppError && error.code === 'not_found' && idempotencyKey !== null) {
         // Nothing was written, so the key is free to be used when what it names is there.
-        await this.store.releaseKey(actor, options.key);
+        await this.store.releaseKey(actor, idempotencyKey);
       }
       const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
-      const repeated = isRepeat ? await this.findBegun(actor, options.key) : null;
+      const repeated = isRepeat ? await this.findBegun(actor, idempotencyKey) : null;
       if (repeated === null) throw error;
       return repeated;
     }
   }
 
   /** The turn that an earlier request has begun with this key. Throws `idempotency_key_reused` when that was another one. */
-  private async findBegun(actor: Actor, key: IdempotencyKey | null): Promise<BegunTurn | null> {
-    const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
-    if (key === null || kept === null || kept.messageId === null) return null;
-    requireSameRequest(kept, key);
+  private async findBegun(actor: Actor, idempotencyKey: IdempotencyKey | null): Promise<BegunTurn | null> {
+    const kept = idempotencyKey === null ? null : await this.keptRequests.findKept(actor.userId, idempotencyKey);
+    if (idempotencyKey === null || kept === null || kept.messageId === null) return null;
+    checkSameRequest(kept, idempotencyKey);
     const turn = await this.follow(actor, kept.messageId);
     return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
   }
 
   /** @param isOurs whether it may run here: a database that answers after the lease has run out may have given it to another */
-  private async set(actor: Actor, turn: OpenTurn, isOurs: boolean): Promise<LiveTurn> {
+  private async startOrFollow(actor: Actor, turn: OpenTurn, isOurs: boolean): Promise<LiveTurn> {
     for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     if (isOurs) return this.runner.start(turn);
     const live = this.mirrors.follow(actor, turn.question, turn.answer);

@@ -24,7 +24,8 @@ export interface Charged {
 /**
  * The limits of a user, a project and an API key on turns and tokens of models, as calls, in SQL, that ride in the
  * transactions which open and settle a turn. What is allowed and what is left is read and taken in the database at once, so
- * all instances count together; no bucket gives more than it has. `$1` is the tenant, the parameters are expressions.
+ * all instances count together; no bucket gives more than it has. The statements that use them have a parameter `:userId`; what is
+ * given here are expressions.
  *
  * This one charges the turn that its transaction has opened; when a bucket has not enough it fails, and with it the
  * transaction. It locks what all turns of a user share, so it comes late.
@@ -39,11 +40,11 @@ export const chargeTurn = (turn: {
   /** What it is likely to use. */
   tokens: string;
 }): string =>
-  `charge_turn($1, ${turn.answer}, ${turn.projectId}, ${turn.apiKey}, ${turn.defaultPlan}, ${turn.projectLimits}, ${turn.tokens})`;
+  `charge_turn(:userId, ${turn.answer}, ${turn.projectId}, ${turn.apiKey}, ${turn.defaultPlan}, ${turn.projectLimits}, ${turn.tokens})`;
 
 /** Puts right what the charge has taken in advance, as long as the claim holds; ahead of what ends it. */
-export const settleTurn = (turn: { answer: string; claim: string; tokens: string }): string =>
-  `settle_turn($1, ${turn.answer}, ${turn.claim}, ${turn.tokens})`;
+export const correctCharge = (turn: { answer: string; claim: string; tokens: string }): string =>
+  `settle_turn(:userId, ${turn.answer}, ${turn.claim}, ${turn.tokens})`;
 
 /** What the charge has answered; null when there is no limit. */
 export function toCharged(answered: readonly Charge[] | null): Charged {

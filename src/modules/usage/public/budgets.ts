@@ -21,10 +21,11 @@ const TOKENS_PER_PROMPT = 4;
  * The call, as SQL, that reserves the worst case of the turn that its transaction has opened in all budgets that apply, until
  * the turn is gone. It refuses the transaction with `quota_exceeded` or `price_unknown`, and gives a row with warnings when a
  * budget applies.
+ * The statement that uses it has a parameter `:userId`.
  * @param turn expressions; `contextTokens` of what the model will be sent beside the prompts and the text of the question
  */
 export const reserveBudgets = (turn: { answer: string; rules: string; contextTokens: string }): string =>
-  `reserve_budgets($1, ${turn.answer}, ${turn.rules}, ${turn.contextTokens})`;
+  `reserve_budgets(:userId, ${turn.answer}, ${turn.rules}, ${turn.contextTokens})`;
 
 /** Whether there is money left for a turn, and how much an account may have. */
 @Injectable()

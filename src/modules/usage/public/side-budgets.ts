@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../../platform/config/app-config.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { BudgetsRepository, type WorstCase } from '../budgets.repository.js';
-import type { UsagePlace } from './used-call.js';
+import type { LedgerRef } from './used-call.js';
 
 export type { WorstCase };
 
@@ -23,8 +23,8 @@ export class SideBudgets {
    * Whether the worst case of the call fits into all budgets that apply, beside what running turns have reserved. It is a look
    * and holds nothing: calls that look at the same time see the same room. Without a price it fits where config says so.
    */
-  async haveRoom(place: UsagePlace, call: WorstCase): Promise<boolean> {
-    const { userId, projectId } = place;
+  async haveRoom(ref: LedgerRef, call: WorstCase): Promise<boolean> {
+    const { userId, projectId } = ref;
     const { free, worst } = await this.unitOfWork.run({ userId }, () => this.budgets.findRoom(userId, projectId, call));
     if (free === null) return true;
     return worst === null ? this.takesUnpriced : worst <= free;

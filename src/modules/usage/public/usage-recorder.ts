@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Pipeline } from '../../../platform/database/pipeline.js';
 import * as sql from '../usage-statements.js';
-import type { UsageKind, UsagePlace, UsedCall } from './used-call.js';
+import type { LedgerRef, UsageKind, UsedCall } from './used-call.js';
 
 export { insertEntries } from '../usage-statements.js';
 
@@ -11,20 +11,19 @@ export class UsageRecorder {
   constructor(private readonly pipeline: Pipeline) {}
 
   /** Records the calls of a turn that was deleted while it ran; nothing when its message is still there. */
-  async recordDeletedTurn(place: UsagePlace, calls: readonly UsedCall[]): Promise<void> {
+  async recordDeletedTurn(ref: LedgerRef, calls: readonly UsedCall[]): Promise<void> {
     if (calls.length === 0) return;
-    await this.pipeline.run(place, [{ ...sql.RECORD_DELETED_TURN, values: entries(place, 'answer', calls) }]);
+    await this.pipeline.run(ref, [sql.RECORD_DELETED_TURN(entries(ref, 'answer', calls))]);
   }
 
   /** Records calls beside the answer of a turn: of each kind once an answer. */
-  async record(place: UsagePlace, kind: UsageKind, calls: readonly UsedCall[]): Promise<void> {
-    await this.pipeline.run(place, [{ ...sql.RECORD, values: entries(place, kind, calls) }]);
+  async record(ref: LedgerRef, kind: UsageKind, calls: readonly UsedCall[]): Promise<void> {
+    await this.pipeline.run(ref, [sql.RECORD(entries(ref, kind, calls))]);
   }
 
-  /** Adds to the call of a place what turned out later: `difference` to what was written. Once, whoever else tries. */
-  async correct(place: UsagePlace, { kind, attempt }: CallKey, difference: UsedCall): Promise<void> {
-    const values = entries(place, kind, [difference], attempt, 1);
-    await this.pipeline.run(place, [{ ...sql.RECORD, values }]);
+  /** Adds to a recorded call what turned out later: `difference` to what was written. Once, whoever else tries. */
+  async correct(ref: LedgerRef, { kind, attempt }: CallKey, difference: UsedCall): Promise<void> {
+    await this.pipeline.run(ref, [sql.RECORD(entries(ref, kind, [difference], attempt, 1))]);
   }
 }
 
@@ -35,16 +34,16 @@ export interface CallKey {
 }
 
 function entries(
-  { userId, messageId, projectId, sessionId }: UsagePlace,
+  { userId, messageId, projectId, sessionId }: LedgerRef,
   kind: UsageKind,
   calls: readonly UsedCall[],
   first = 1,
   revision = 0,
-): unknown[] {
-  return [userId, messageId, projectId, sessionId, kind, revision, toEntries(calls, first)];
+) {
+  return { userId, answerId: messageId, projectId, sessionId, kind, revision, calls: toEntries(calls, first) };
 }
 
 /** The calls of an answer as `insertEntries` takes them. */
-export function toEntries(calls: readonly UsedCall[], first = 1): string {
-  return JSON.stringify(calls.map((call, i) => ({ ...call, attempt: first + i })));
+export function toEntries(calls: readonly UsedCall[], first = 1): readonly (UsedCall & { attempt: number })[] {
+  return calls.map((call, i) => ({ ...call, attempt: first + i }));
 }

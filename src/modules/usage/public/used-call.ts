@@ -26,7 +26,7 @@ export interface UsedCall {
 }
 
 /** Where in the ledger a call belongs: ids only, which may outlive what they name. */
-export interface UsagePlace {
+export interface LedgerRef {
   readonly userId: string;
   readonly projectId: string;
   readonly sessionId: string;

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { type ContentKey, ContentKeys, projectOf } from '../../../platform/crypto/content-keys.js';
 import type { SecretPlace } from '../../../platform/crypto/envelope.js';
-import type { Message } from '../messages/message.entity.js';
+import type { Message } from '../message.entity.js';
 
 type Content = Pick<Message, 'content' | 'parts'>;
 
-/** A row that may hold words of a conversation, as a statement gives it. Of most there is nothing to open. */
-export interface SealableRow {
+/** A row that may hold words of a conversation, as a statement gives it. Of most there is nothing to decrypt. */
+export interface EncryptableRow {
   id?: string;
   role?: string;
   sealed?: Buffer | null;
@@ -32,7 +32,7 @@ const ofText = (messageId: string, attempt: number, offset: number): SecretPlace
 });
 
 /** What is said in a message, as it is stored: by a key, or plain. */
-export function sealContent(
+export function encryptContent(
   key: ContentKey | null,
   id: string,
   { content, parts }: Content,
@@ -42,7 +42,7 @@ export function sealContent(
 }
 
 /** A summary of the path up to a message, as it is stored: by a key, or plain. */
-export function sealSummary(
+export function encryptSummary(
   key: ContentKey | null,
   messageId: string,
   content: string,
@@ -53,7 +53,7 @@ export function sealSummary(
 }
 
 /** The same of a comment about a message. */
-export function sealComment(
+export function encryptComment(
   key: ContentKey | null,
   id: string,
   comment: string | null,
@@ -63,7 +63,7 @@ export function sealComment(
 }
 
 /** A piece of a running answer; null when it is stored plain. */
-export function sealText(
+export function encryptText(
   key: ContentKey | null,
   messageId: string,
   attempt: number,
@@ -73,27 +73,26 @@ export function sealText(
   return key?.seal(ofText(messageId, attempt, offset), { text }) ?? null;
 }
 
-/** Where rows become what is said in them: the one place that opens, for whoever reads conversations. */
+/** Where rows become what is said in them: the one place that decrypts, for whoever reads conversations. */
 @Injectable()
-export class SealedContent {
-  constructor(private readonly keys: ContentKeys) {}
+export class EncryptedContent {
+  constructor(private readonly contentKeys: ContentKeys) {}
 
   /** Puts what was said in its place, in the rows themselves. Costs nothing when all of them are plain. */
-  async open<R extends object>(userId: string, rows: readonly R[]): Promise<readonly R[]> {
-    const sealed = (rows as readonly SealableRow[]).filter(isSealed);
-    if (sealed.length === 0) return rows;
-    const boxes = sealed.flatMap((row) => [row.sealed ?? [], row.sealedComment ?? [], row.sealedText ?? []].flat());
-    const keys = await this.keys.ofSealed(userId, boxes);
-    for (const row of sealed) openRow(row, (box) => keys.get(projectOf(box)) as ContentKey);
-    return rows;
+  async decrypt(userId: string, rows: readonly EncryptableRow[]): Promise<void> {
+    const encrypted = rows.filter(isEncrypted);
+    if (encrypted.length === 0) return;
+    const boxes = encrypted.flatMap((row) => [row.sealed ?? [], row.sealedComment ?? [], row.sealedText ?? []].flat());
+    const keys = await this.contentKeys.ofSealed(userId, boxes);
+    for (const row of encrypted) decryptRow(row, (box) => keys.get(projectOf(box)) as ContentKey);
   }
 }
 
-function isSealed({ sealed, sealedComment, sealedText }: SealableRow): boolean {
+function isEncrypted({ sealed, sealedComment, sealedText }: EncryptableRow): boolean {
   return sealed != null || sealedComment != null || sealedText != null;
 }
 
-function openRow(row: SealableRow, keyOf: (box: Buffer) => ContentKey): void {
+function decryptRow(row: EncryptableRow, keyOf: (box: Buffer) => ContentKey): void {
   const { id = '', role, messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
   if (sealed != null) {
     const place = role === 'summary' ? ofSummary(id) : ofContent(id);

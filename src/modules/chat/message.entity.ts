@@ -9,13 +9,24 @@ import {
   Unique,
   type ValueTransformer,
 } from 'typeorm';
-import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
-import type { AnswererName } from '../../../kernel/provider-name.js';
-import type { ContentPart, FinishReason } from '../../llm/public/llm-provider.js';
-import type { ContextFacts } from '../context/context-builder.js';
+import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
+import type { AnswererName } from '../../kernel/provider-name.js';
+import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
 
 export const MESSAGE_STATUSES = ['pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted'] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
+
+/** What a model was given to read. The first three add up to the path with its question. */
+export interface ContextFacts {
+  /** Messages that it got word for word, the question included; prompts are not counted. */
+  readonly messagesSent: number;
+  /** Messages for which a summary stands. */
+  readonly summarised: number;
+  /** Messages that it got nothing of. A failed answer says nothing, so it is not missed, if it was read at all. */
+  readonly dropped: number;
+  /** Our own count; the provider's may differ by its template. */
+  readonly inputTokens: number;
+}
 
 /** PostgreSQL's bigint arrives as text; micro-dollars stay far below 2^53. */
 const bigint: ValueTransformer = {
@@ -76,7 +87,7 @@ export class Message {
   @Column('jsonb', { nullable: true })
   parts: ContentPart[] | null;
 
-  /** Content and parts of a project that encrypts them; both are empty then. Null in memory, where it is open. */
+  /** Content and parts of a project that encrypts them; both are empty then. Null in memory, where it is decrypted. */
   @Column('bytea', { nullable: true })
   sealed: Buffer | null;
 
