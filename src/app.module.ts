@@ -28,6 +28,7 @@ import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';
 import { ObservabilityModule } from './platform/observability/observability.module.js';
+import { CountingLimit } from './platform/tokens/token-counter.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 import { PRODUCT_DATABASE } from './product-database.js';
 
@@ -64,7 +65,7 @@ const FLOORS = [
 export class AppModule {
   static with(config: AppConfig): DynamicModule {
     const ground = [
-      ConfigModule.with(config, [...SETTINGS_GROUPS, TurnDefaults]),
+      ConfigModule.with(config, [...SETTINGS_GROUPS, TurnDefaults, CountingLimit]),
       ObservabilityModule,
       CryptoModule,
       DatabaseModule.with(PRODUCT_DATABASE),

@@ -35,7 +35,7 @@ const LARGE = [
 /** Statements that look at all rows by what they are for, in batches and seldom. */
 const WALKS = [
   'AuditRepository.walk',
-  'AuditRepository.findEmptied',
+  'AuditRepository.listEmptied',
   'SignInsRepository.sweep',
   'IdempotencyRepository.sweep',
 ];

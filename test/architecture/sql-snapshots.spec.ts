@@ -354,7 +354,7 @@ const RECIPES: [
     (budgets: BudgetsRepository, userId) => ({
       hasProject: [() => budgets.hasProject(userId, id)],
       get: [() => budgets.get(userId, id)],
-      findRoom: [() => budgets.findRoom(userId, id, { provider: 'p', model: 'm', inputTokens: 1, outputTokens: 1 })],
+      readRoom: [() => budgets.readRoom(userId, id, { provider: 'p', model: 'm', inputTokens: 1, outputTokens: 1 })],
       putLimits: [() => budgets.putLimits(userId, id, { day: 1, month: null })],
       putCaps: [() => budgets.putCaps(userId, { day: 1, month: null })],
     }),
@@ -390,19 +390,19 @@ const RECIPES: [
       append: [() => audit.append(entryOf(userId))],
       list: [() => audit.list(userId, null, 21)],
       walk: [() => audit.walk({ userId, seq: 1 }, 1000)],
-      findEmptied: [() => audit.findEmptied()],
+      listEmptied: [() => audit.listEmptied()],
     }),
   ],
   [
     RetentionRepository,
     'retention',
     (retention: RetentionRepository, userId) => ({
-      findDue: [() => retention.findDue({ userId, projectId: id }, 200)],
+      listDue: [() => retention.listDue({ userId, projectId: id }, 200)],
       lockProject: [() => retention.lockProject({ userId, projectId: id })],
       lockSessions: [() => retention.lockSessions({ userId, projectId: id }, 30, 100)],
       remove: [() => retention.remove(userId, [id])],
       addToRun: [() => retention.addToRun({ userId, projectId: id }, { sessions: 1, messages: 1, idempotencyKeys: 1 })],
-      takeRun: [() => retention.takeRun({ userId, projectId: id })],
+      removeRun: [() => retention.removeRun({ userId, projectId: id })],
     }),
   ],
   [
@@ -480,11 +480,11 @@ const RECIPES: [
 /** Private methods: what they send is seen with those that call them. */
 const HELPERS = [
   ...['run', 'openBy', 'contentKeyOf', 'runGuarded', 'claimOf', 'admission', 'bounds', 'opened', 'hash'],
-  ...['removeMessages', 'removeKeys', 'ensure'],
+  ...['removeMessages', 'removeKeys', 'insertOnce'],
 ];
 
 /** Methods of these that need none. */
-const BY_SYSTEM_SCOPE = ['findCredentials', 'listNames', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'findDue'];
+const BY_SYSTEM_SCOPE = ['findCredentials', 'listNames', 'sweep', 'findByHash', 'markUsed', 'listAccounts', 'listDue'];
 
 const IN_A_UNIT_OF_WORK = new Set<unknown>([
   PlansRepository,

@@ -259,9 +259,9 @@ const calls: Probe[] = [
     await app.get(UsageRecorder).record(place, 'title', [CALL]);
     return moneyOf(database, userId);
   }),
-  call('BudgetsRepository.findRoom', ({ app }, actor, { project_id }) =>
+  call('BudgetsRepository.readRoom', ({ app }, actor, { project_id }) =>
     app.get(UnitOfWork).run(actor, () =>
-      app.get(BudgetsRepository).findRoom(actor.userId, project_id, {
+      app.get(BudgetsRepository).readRoom(actor.userId, project_id, {
         ...{ provider: 'offline', model: 'offline', inputTokens: 1, outputTokens: 1 },
       }),
     ),
@@ -350,11 +350,11 @@ const calls: Probe[] = [
       (await app.get(RetentionRepository).lockSessions({ userId, projectId }, -1, 99)).length,
     'RetentionRepository.remove': (app, userId, { session_id, busy_session_id }) =>
       app.get(RetentionRepository).remove(userId, [session_id, busy_session_id]),
-    'RetentionRepository.addToRun and takeRun': async (app, userId, { project_id: projectId }) => {
+    'RetentionRepository.addToRun and removeRun': async (app, userId, { project_id: projectId }) => {
       await app
         .get(RetentionRepository)
         .addToRun({ userId, projectId }, { sessions: 1, messages: 1, idempotencyKeys: 1 });
-      return app.get(RetentionRepository).takeRun({ userId, projectId });
+      return app.get(RetentionRepository).removeRun({ userId, projectId });
     },
     'ProjectsRepository.list, from a place': (app, userId, { running_id }) =>
       app.get(ProjectsRepository).list(userId, running_id, 21),

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LessThan } from 'typeorm';
 import type { Scope } from '../../kernel/actor.js';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { arrayOf, bytea, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ApiKey } from './api-key.entity.js';
 
@@ -22,6 +23,29 @@ export interface KeyUse {
   readonly id: string;
   readonly atMs: number;
 }
+
+const REMOVE_ALL = statement<{ id: string }>()(
+  'api_keys_remove_all',
+  { userId: uuid },
+  'with gone as (delete from api_keys where user_id = :userId returning id) select id from gone',
+);
+
+const FIND_BY_HASH = statement<FoundKey>()(
+  'api_keys_find_by_hash',
+  { keyHash: bytea },
+  `
+select k.user_id as "userId", k.id, k.scopes, k.project_id as "projectId", k.expires_at as "expiresAt"
+from api_keys k join users u on u.id = k.user_id where k.key_hash = :keyHash and u.disabled_at is null`,
+);
+
+const MARK_USED = statement<object>()(
+  'api_keys_mark_used',
+  { userIds: arrayOf(uuid), ids: arrayOf(uuid), at: arrayOf(timestamptz) },
+  `
+update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
+from (select unnest(:userIds::uuid[]) as user_id, unnest(:ids::uuid[]) as id, unnest(:at::timestamptz[]) as at) u
+where k.user_id = u.user_id and k.id = u.id`,
+);
 
 @Injectable()
 export class ApiKeysRepository {
@@ -54,10 +78,7 @@ export class ApiKeysRepository {
 
   /** The answer is the ids of all that there were. */
   async removeAll(userId: string): Promise<string[]> {
-    const rows = await this.unitOfWork.query<{ id: string }>(
-      'with gone as (delete from api_keys where user_id = $1 returning id) select id from gone',
-      [userId],
-    );
+    const rows = await this.unitOfWork.query(REMOVE_ALL({ userId }));
     return rows.map(({ id }) => id);
   }
 
@@ -66,29 +87,17 @@ export class ApiKeysRepository {
    * ask as.
    */
   async findByHash(keyHash: Buffer): Promise<FoundKey | null> {
-    const { rows } = await this.system.query('sign-in by API key', {
-      name: 'api_keys_find_by_hash',
-      text: `
-select k.user_id as "userId", k.id, k.scopes, k.project_id as "projectId", k.expires_at as "expiresAt"
-from api_keys k join users u on u.id = k.user_id where k.key_hash = $1 and u.disabled_at is null`,
-      values: [keyHash],
-    });
-    return (rows as FoundKey[])[0] ?? null;
+    const { rows } = await this.system.query('sign-in by API key', FIND_BY_HASH({ keyHash }));
+    return rows[0] ?? null;
   }
 
   /** Writes down when keys of any users were last used, all in one statement. */
   async markUsed(uses: readonly KeyUse[]): Promise<void> {
-    await this.system.query('note when API keys were used', {
-      name: 'api_keys_mark_used',
-      text: `
-update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
-from (select unnest($1::uuid[]) as user_id, unnest($2::uuid[]) as id, unnest($3::timestamptz[]) as at) u
-where k.user_id = u.user_id and k.id = u.id`,
-      values: [
-        uses.map(({ userId }) => userId),
-        uses.map(({ id }) => id),
-        uses.map(({ atMs }) => new Date(atMs).toISOString()),
-      ],
+    const marks = MARK_USED({
+      userIds: uses.map(({ userId }) => userId),
+      ids: uses.map(({ id }) => id),
+      at: uses.map(({ atMs }) => new Date(atMs)),
     });
+    await this.system.query('note when API keys were used', marks);
   }
 }

@@ -1,7 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, LessThan, Not } from 'typeorm';
+import { bytea, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SecondFactor } from './second-factor.entity.js';
+
+const OFFER = statement<object>()(
+  'second_factors_offer',
+  { userId: uuid, secret: bytea },
+  `insert into second_factors as f (user_id, secret) values (:userId, :secret)
+       on conflict (user_id) do update set secret = excluded.secret, last_step = 0, created_at = now()
+       where f.confirmed_at is null and f.user_id = :userId returning f.user_id`,
+);
+
+const SPEND_RECOVERY_CODE = statement<{ left: number }>()(
+  'second_factors_spend_recovery_code',
+  { userId: uuid, hash: bytea },
+  `with spent as (
+         update second_factors set recovery_hashes = array_remove(recovery_hashes, :hash)
+         where user_id = :userId and :hash = any (recovery_hashes) returning recovery_hashes
+       ) select cardinality(recovery_hashes) as left from spent`,
+);
 
 @Injectable()
 export class SecondFactorsRepository {
@@ -13,12 +31,7 @@ export class SecondFactorsRepository {
 
   /** Offers a new secret in place of an older offer; false when a confirmed one is there. */
   async offer(userId: string, secret: Buffer): Promise<boolean> {
-    const rows = await this.unitOfWork.query(
-      `insert into second_factors as f (user_id, secret) values ($1, $2)
-       on conflict (user_id) do update set secret = excluded.secret, last_step = 0, created_at = now()
-       where f.confirmed_at is null and f.user_id = $1 returning f.user_id`,
-      [userId, secret],
-    );
+    const rows = await this.unitOfWork.query(OFFER({ userId, secret }));
     return rows.length > 0;
   }
 
@@ -40,13 +53,7 @@ export class SecondFactorsRepository {
 
   /** For exactly one of all who show the code: how many are left then; null when it is none of those that are left. */
   async spendRecoveryCode(userId: string, hash: Buffer): Promise<number | null> {
-    const rows = await this.unitOfWork.query<{ left: number }>(
-      `with spent as (
-         update second_factors set recovery_hashes = array_remove(recovery_hashes, $2)
-         where user_id = $1 and $2 = any (recovery_hashes) returning recovery_hashes
-       ) select cardinality(recovery_hashes) as left from spent`,
-      [userId, hash],
-    );
+    const rows = await this.unitOfWork.query(SPEND_RECOVERY_CODE({ userId, hash }));
     return rows[0]?.left ?? null;
   }
 

@@ -1,10 +1,28 @@
 import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
+import { bytea, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 /** How long an address is known without being used. */
 const KEEP_DAYS = 90;
+
+const FIND = statement<object>()(
+  'sign_in_addresses_find',
+  { userId: uuid, hash: bytea },
+  `select 1 from sign_in_addresses
+       where user_id = :userId and address_hash = :hash and last_used_at > now() - interval '${KEEP_DAYS} days'`,
+);
+
+const INSERT = statement<object>()(
+  'sign_in_addresses_insert',
+  { userId: uuid, hash: bytea },
+  `with old as (
+         delete from sign_in_addresses where user_id = :userId and last_used_at < now() - interval '${KEEP_DAYS} days' and address_hash <> :hash
+       )
+       insert into sign_in_addresses (user_id, address_hash) values (:userId, :hash)
+       on conflict on constraint pk_sign_in_addresses do update set last_used_at = now()`,
+);
 
 /** From where each user has signed in: a keyed hash, which is enough to know an address again. */
 @Injectable()
@@ -19,24 +37,13 @@ export class SignInAddressesRepository {
   }
 
   async isKnown(userId: string, address: string): Promise<boolean> {
-    const rows = await this.unitOfWork.query(
-      `select 1 from sign_in_addresses
-       where user_id = $1 and address_hash = $2 and last_used_at > now() - interval '${KEEP_DAYS} days'`,
-      [userId, this.hash(address)],
-    );
+    const rows = await this.unitOfWork.query(FIND({ userId, hash: this.hash(address) }));
     return rows.length > 0;
   }
 
   /** Remembers an address, and forgets those that have not been used for long. */
   async insert(userId: string, address: string): Promise<void> {
-    await this.unitOfWork.query(
-      `with old as (
-         delete from sign_in_addresses where user_id = $1 and last_used_at < now() - interval '${KEEP_DAYS} days' and address_hash <> $2
-       )
-       insert into sign_in_addresses (user_id, address_hash) values ($1, $2)
-       on conflict on constraint pk_sign_in_addresses do update set last_used_at = now()`,
-      [userId, this.hash(address)],
-    );
+    await this.unitOfWork.query(INSERT({ userId, hash: this.hash(address) }));
   }
 
   private hash(address: string): Buffer {

@@ -1,11 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, LessThan, Raw } from 'typeorm';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { int, nullable, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SignIn } from './sign-in.entity.js';
 
 /** Rows removed in one statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
+
+const REVOKE_OTHERS = statement<{ id: string }>()(
+  'sign_ins_revoke_others',
+  { userId: uuid, keepId: nullable(uuid) },
+  `
+with ended as (
+  update sign_ins set revoked_at = now() where user_id = :userId and id is distinct from :keepId and revoked_at is null returning id
+)
+select id from ended`,
+);
+
+const SWEEP = statement<object>()(
+  'sign_ins_sweep',
+  { keepDays: int },
+  `
+with old as materialized (
+  select user_id, id from sign_ins where least(expires_at, revoked_at) < now() - :keepDays * interval '1 day' limit ${SWEEP_BATCH}
+)
+delete from sign_ins s using old o where s.user_id = o.user_id and s.id = o.id`,
+);
 
 @Injectable()
 export class SignInsRepository {
@@ -60,28 +81,13 @@ export class SignInsRepository {
 
   /** Ends all but one; the answer is those that had not ended before. */
   async revokeOthers(userId: string, keepId: string | null): Promise<string[]> {
-    const revoked = await this.unitOfWork.query<{ id: string }>(
-      `
-with ended as (
-  update sign_ins set revoked_at = now() where user_id = $1 and id is distinct from $2 and revoked_at is null returning id
-)
-select id from ended`,
-      [userId, keepId],
-    );
+    const revoked = await this.unitOfWork.query(REVOKE_OTHERS({ userId, keepId }));
     return revoked.map(({ id }) => id);
   }
 
   /** Removes those that ended more than the given days ago, some at a time; the answer is how many. */
   async sweep(keepDays: number): Promise<number> {
-    const { rowCount } = await this.system.query('forget sign-ins that have ended', {
-      name: 'sign_ins_sweep',
-      text: `
-with old as materialized (
-  select user_id, id from sign_ins where least(expires_at, revoked_at) < now() - $1 * interval '1 day' limit ${SWEEP_BATCH}
-)
-delete from sign_ins s using old o where s.user_id = o.user_id and s.id = o.id`,
-      values: [keepDays],
-    });
+    const { rowCount } = await this.system.query('forget sign-ins that have ended', SWEEP({ keepDays }));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep(keepDays)) : (rowCount ?? 0);
   }
 }

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { statement } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Plan } from './plan.entity.js';
+
+const LIST_NAMES = statement<{ name: string }>()('plans_list_names', {}, 'select name from plans order by name');
 
 /** Plans belong to no user; the policies let everybody read them and only admins write them. */
 @Injectable()
@@ -25,11 +28,7 @@ export class PlansRepository {
 
   /** At the start of the server nobody is signed in. */
   async listNames(): Promise<string[]> {
-    const { rows } = await this.system.query('is there the default plan', {
-      name: 'plans_list_names',
-      text: 'select name from plans order by name',
-      values: [],
-    });
-    return (rows as { name: string }[]).map(({ name }) => name);
+    const { rows } = await this.system.query('is there the default plan', LIST_NAMES({}));
+    return rows.map(({ name }) => name);
   }
 }

@@ -4,9 +4,10 @@ import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { type ContentKey, ContentKeys, projectOf } from '../../platform/crypto/content-keys.js';
+import { type Statement, statement, text, uuid } from '../../platform/database/statement.js';
 import {
+  LIST_TENANT_TABLES,
   quoted,
-  TENANT_TABLES,
   type TenantSnapshot,
   TenantSnapshots,
   type TenantTable,
@@ -20,6 +21,23 @@ const VERSION = 1;
 const MAX_AT_ONCE = 4;
 const MAX_MS = 3_600_000;
 const RETRY_SECONDS = 30;
+
+const TAKE_TURN = statement<{ isFree: boolean; exists: boolean }>()(
+  'export_take_turn',
+  { name: text, userId: uuid },
+  `select pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as "isFree",
+         exists (select 1 from users where id = :userId) as exists`,
+);
+
+const READ_NOW = statement<{ now: Date }>()('export_read_now', {}, 'select now()');
+
+/** The keys of the user's projects, as `ContentKeys.unwrap` takes them. */
+const READ_KEYS = statement<Parameters<ContentKeys['unwrap']>[0]>()(
+  'export_read_keys',
+  { userId: uuid },
+  `select user_id as "userId", project_id as "projectId", wrapped_key as "wrappedKey", master_version as "masterVersion"
+     from content_keys where user_id = :userId`,
+);
 
 /**
  * Everything of a user as one archive of JSON lines: a header, a line for each row of each table, and a trailer with the
@@ -53,7 +71,7 @@ export class AccountExport {
     };
     try {
       snapshot = await this.snapshots.begin(actor.userId, (error) => archive?.destroy(error));
-      await this.requireTurn(snapshot, actor);
+      await this.takeTurn(snapshot, actor);
       await this.unitOfWork.run(actor, () => this.audit.record(actor, 'account.exported'));
       archive = Readable.from(archiveOf(snapshot, actor.userId, this.contentKeys));
     } catch (error) {
@@ -69,12 +87,8 @@ export class AccountExport {
   }
 
   /** One export of a user at a time, on whichever instance: the lock goes with the snapshot. */
-  private async requireTurn(snapshot: TenantSnapshot, { userId }: Actor): Promise<void> {
-    const [row] = await snapshot.query<{ isFree: boolean; exists: boolean }>(
-      `select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as "isFree",
-         exists (select 1 from users where id = $2) as exists`,
-      [`export ${userId}`, userId],
-    );
+  private async takeTurn(snapshot: TenantSnapshot, { userId }: Actor): Promise<void> {
+    const [row] = await snapshot.query(TAKE_TURN({ name: `export ${userId}`, userId }));
     if (row?.exists !== true) throw new AppError('unauthenticated');
     if (!row.isFree) throw new AppError('export_in_progress', { retryAfterSeconds: RETRY_SECONDS });
   }
@@ -88,8 +102,8 @@ interface ExportedRow {
 }
 
 async function* archiveOf(snapshot: TenantSnapshot, userId: string, keys: ContentKeys): AsyncGenerator<string> {
-  const tables = await snapshot.query<TenantTable>(TENANT_TABLES);
-  const [{ now } = {}] = await snapshot.query<{ now: Date }>('select now()');
+  const tables = await snapshot.query(LIST_TENANT_TABLES({}));
+  const [{ now } = {}] = await snapshot.query(READ_NOW({}));
   const names = tables.map(({ name }) => name);
   yield line({ parley_export: VERSION, user_id: userId, exported_at: now, tables: names });
   const opened = await readKeys(snapshot, userId, keys);
@@ -97,7 +111,7 @@ async function* archiveOf(snapshot: TenantSnapshot, userId: string, keys: Conten
   for (const table of tables) {
     let count = 0;
     const sealedColumns = table.columns.filter((column) => isSealed(table, column));
-    for await (const rows of snapshot.read<ExportedRow>(selectOf(table, sealedColumns), [userId])) {
+    for await (const rows of snapshot.read(selectOf(table, sealedColumns, userId))) {
       count += rows.length;
       const texts = rows.map((row) => open(table.name, sealedColumns, row, opened));
       yield texts.map((text) => `{"table":${JSON.stringify(table.name)},"row":${text}}\n`).join('');
@@ -113,11 +127,7 @@ async function readKeys(
   userId: string,
   keys: ContentKeys,
 ): Promise<ReadonlyMap<string, ContentKey>> {
-  const rows = await snapshot.query<Parameters<ContentKeys['unwrap']>[0]>(
-    `select user_id as "userId", project_id as "projectId", wrapped_key as "wrappedKey", master_version as "masterVersion"
-     from content_keys where user_id = $1`,
-    [userId],
-  );
+  const rows = await snapshot.query(READ_KEYS({ userId }));
   return new Map(rows.map((row) => [row.projectId, keys.unwrap(row)]));
 }
 
@@ -139,15 +149,16 @@ function open(
 }
 
 /** PostgreSQL writes the row: what is left out never leaves the database. */
-function selectOf(table: TenantTable, sealedColumns: readonly string[]): string {
+function selectOf(table: TenantTable, sealedColumns: readonly string[], userId: string): Statement<ExportedRow> {
   const { name, owner, columns, primaryKey } = table;
   const left = NOT_EXPORTED[name] ?? {};
   const shown = columns.filter((column) => !Object.hasOwn(left, column) && !sealedColumns.includes(column));
   const ofRow = (names: readonly string[], type = ''): string =>
     names.map((one) => `t.${quoted(one)}${type}`).join(', ');
   const ids = primaryKey.filter((column) => column !== owner);
-  return `select row_to_json(r)::text as row, array[${ofRow(ids, '::text')}]::text[] as ids, array[${ofRow(sealedColumns)}]::bytea[] as sealed
-    from ${quoted(name)} t cross join lateral (select ${ofRow(shown)}) r where t.${owner} = $1 order by ${ofRow(primaryKey)}`;
+  const select = `select row_to_json(r)::text as row, array[${ofRow(ids, '::text')}]::text[] as ids, array[${ofRow(sealedColumns)}]::bytea[] as sealed
+    from ${quoted(name)} t cross join lateral (select ${ofRow(shown)}) r where t.${owner} = :userId order by ${ofRow(primaryKey)}`;
+  return statement<ExportedRow>()('export_read_table', { userId: uuid }, select)({ userId });
 }
 
 const line = (value: object): string => `${JSON.stringify(value)}\n`;

@@ -1,11 +1,63 @@
 import { Injectable } from '@nestjs/common';
-import { quoted, TENANT_TABLES, type TenantTable } from '../../platform/database/tenant-snapshot.js';
+import { onlyRow } from '../../platform/database/only-row.js';
+import { bytea, int, json, nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
+import { LIST_TENANT_TABLES, quoted } from '../../platform/database/tenant-snapshot.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { TurnRemoval } from '../projects/public/turn-removal.js';
 import type { ErasureReceipt } from './erasure-receipt.js';
 
 /** Sessions deleted in one statement, so that none runs into its timeout however large the account is. */
 const BATCH = 100;
+
+const LIMIT_LOCK_WAIT = statement<object>()(
+  'erasure_limit_lock_wait',
+  {},
+  `select set_config('lock_timeout', '250ms', true)`,
+);
+
+const LOCK_USER = statement<object>()(
+  'erasure_lock_user',
+  { userId: uuid },
+  'select from users where id = :userId for update',
+);
+
+const LOCK_PROJECTS = statement<object>()(
+  'erasure_lock_projects',
+  { userId: uuid },
+  'select from projects where user_id = :userId order by id for update',
+);
+
+const REMOVE_SESSIONS = statement<{ deleted: number }>()(
+  'erasure_remove_sessions',
+  { userId: uuid },
+  `with doomed as (
+           delete from chat_sessions where user_id = :userId and id = any (
+             array(select id from chat_sessions where user_id = :userId limit ${BATCH})) returning 1)
+         select count(*)::int as deleted from doomed`,
+);
+
+const REMOVE_USER = statement<object>()(
+  'erasure_remove_user',
+  { userId: uuid },
+  'delete from users where id = :userId',
+);
+
+const INSERT = statement<object>()(
+  'erasure_insert',
+  {
+    ...{ id: uuid, erasedAt: timestamptz, subject: bytea, counts: json },
+    ...{ auditSeq: nullable(int), auditHash: nullable(bytea), signature: bytea },
+  },
+  `insert into erasure_receipts (id, erased_at, subject, counts, audit_seq, audit_hash, signature)
+       values (:id, :erasedAt, :subject, :counts, :auditSeq, :auditHash, :signature)`,
+);
+
+const FIND = statement<ErasureReceipt>()(
+  'erasure_find',
+  { id: uuid },
+  `select id, erased_at as "erasedAt", subject, counts, audit_seq as "auditSeq", audit_hash as "auditHash", signature
+       from erasure_receipts where id = :id`,
+);
 
 @Injectable()
 export class ErasureRepository {
@@ -19,21 +71,21 @@ export class ErasureRepository {
    * what we want and want what we hold, so we give way, sooner than PostgreSQL looks for a deadlock (1 s).
    */
   async lock(userId: string): Promise<boolean> {
-    await this.unitOfWork.query(`select set_config('lock_timeout', '250ms', true)`, []);
-    const users = await this.unitOfWork.query('select from users where id = $1 for update', [userId]);
+    await this.unitOfWork.query(LIMIT_LOCK_WAIT({}));
+    const users = await this.unitOfWork.query(LOCK_USER({ userId }));
     if (users.length === 0) return false;
-    await this.unitOfWork.query('select from projects where user_id = $1 order by id for update', [userId]);
+    await this.unitOfWork.query(LOCK_PROJECTS({ userId }));
     return true;
   }
 
   /** How many rows of each table the user has. */
   async count(userId: string): Promise<Record<string, number>> {
-    const tables = await this.unitOfWork.query<TenantTable>(TENANT_TABLES, []);
+    const tables = await this.unitOfWork.query(LIST_TENANT_TABLES({}));
     const counts = tables.map(
-      ({ name, owner }) => `(select count(*) from ${quoted(name)} where ${owner} = $1)::int as ${quoted(name)}`,
+      ({ name, owner }) => `(select count(*) from ${quoted(name)} where ${owner} = :userId)::int as ${quoted(name)}`,
     );
-    const [row] = await this.unitOfWork.query<Record<string, number>>(`select ${counts.join(', ')}`, [userId]);
-    return row as Record<string, number>;
+    const count = statement<Record<string, number>>()('erasure_count', { userId: uuid }, `select ${counts.join(', ')}`);
+    return onlyRow(await this.unitOfWork.query(count({ userId })));
   }
 
   /** Everything that belongs to the user: turns and sessions first, the rest by the foreign keys. */
@@ -41,32 +93,18 @@ export class ErasureRepository {
     await this.turns.removeTurns(userId);
     let deleted = BATCH;
     while (deleted === BATCH) {
-      const [row] = await this.unitOfWork.query<{ deleted: number }>(
-        `with doomed as (
-           delete from chat_sessions where user_id = $1 and id = any (
-             array(select id from chat_sessions where user_id = $1 limit ${BATCH})) returning 1)
-         select count(*)::int as deleted from doomed`,
-        [userId],
-      );
+      const [row] = await this.unitOfWork.query(REMOVE_SESSIONS({ userId }));
       deleted = row?.deleted ?? 0;
     }
-    await this.unitOfWork.query('delete from users where id = $1', [userId]);
+    await this.unitOfWork.query(REMOVE_USER({ userId }));
   }
 
-  async insert({ id, erasedAt, subject, counts, auditSeq, auditHash, signature }: ErasureReceipt): Promise<void> {
-    await this.unitOfWork.query(
-      `insert into erasure_receipts (id, erased_at, subject, counts, audit_seq, audit_hash, signature)
-       values ($1, $2, $3, $4, $5, $6, $7)`,
-      [id, erasedAt, subject, JSON.stringify(counts), auditSeq, auditHash, signature],
-    );
+  async insert(receipt: ErasureReceipt): Promise<void> {
+    await this.unitOfWork.query(INSERT(receipt));
   }
 
   async find(id: string): Promise<ErasureReceipt | null> {
-    const [row] = await this.unitOfWork.query<ErasureReceipt>(
-      `select id, erased_at as "erasedAt", subject, counts, audit_seq as "auditSeq", audit_hash as "auditHash", signature
-       from erasure_receipts where id = $1`,
-      [id],
-    );
+    const [row] = await this.unitOfWork.query(FIND({ id }));
     return row ?? null;
   }
 }

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { onlyRow } from '../../platform/database/only-row.js';
+import { arrayOf, int, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 /** Messages deleted in one statement, so that none runs into its timeout however long a session is. */
@@ -24,18 +26,10 @@ export interface DueSession {
   readonly size: number;
 }
 
-@Injectable()
-export class RetentionRepository {
-  constructor(
-    private readonly unitOfWork: UnitOfWork,
-    private readonly system: SystemScope,
-  ) {}
-
-  /** Projects in which a session is older than the project keeps it, or of which a run was cut; in their order, after one. */
-  async findDue({ userId, projectId }: DueProject, limit: number): Promise<DueProject[]> {
-    const { rows } = await this.system.query('find projects whose sessions are past their retention', {
-      name: 'retention_find_due',
-      text: `
+const LIST_DUE = statement<DueProject>()(
+  'retention_find_due',
+  { userId: uuid, projectId: uuid, limit: int },
+  `
 select user_id as "userId", project_id as "projectId" from (
   select p.user_id, p.id as project_id from projects p
   where p.retention_days is not null and exists (
@@ -44,10 +38,87 @@ select user_id as "userId", project_id as "projectId" from (
   union
   select r.user_id, r.project_id from retention_runs r
 ) due
-where (user_id, project_id) > ($1, $2) order by 1, 2 limit $3`,
-      values: [userId, projectId, limit],
-    });
-    return rows as DueProject[];
+where (user_id, project_id) > (:userId, :projectId) order by 1, 2 limit :limit`,
+);
+
+const LOCK_PROJECT = statement<{ days: number | null }>()(
+  'retention_lock_project',
+  { userId: uuid, projectId: uuid },
+  'select retention_days as days from projects where user_id = :userId and id = :projectId for share',
+);
+
+const LOCK_SESSIONS = statement<DueSession>()(
+  'retention_lock_sessions',
+  { userId: uuid, projectId: uuid, days: int, limit: int },
+  `select s.id, s.last_seq as size from chat_sessions s
+       where s.user_id = :userId and s.project_id = :projectId and s.last_active_at < now() - :days::int * interval '24 hours'
+         and not exists (select from turns t where t.user_id = :userId and t.session_id = s.id)
+       order by s.last_active_at, s.id limit :limit for update skip locked`,
+);
+
+const REMOVE_SESSIONS = statement<object>()(
+  'retention_remove_sessions',
+  { userId: uuid, sessionIds: arrayOf(uuid) },
+  'delete from chat_sessions where user_id = :userId and id = any (:sessionIds::uuid[])',
+);
+
+const ADD_TO_RUN = statement<object>()(
+  'retention_add_to_run',
+  { userId: uuid, projectId: uuid, sessions: int, messages: int, idempotencyKeys: int },
+  `insert into retention_runs as r (user_id, project_id, sessions, messages, idempotency_keys)
+       values (:userId, :projectId, :sessions, :messages, :idempotencyKeys)
+       on conflict on constraint pk_retention_runs do update set sessions = r.sessions + excluded.sessions,
+         messages = r.messages + excluded.messages, idempotency_keys = r.idempotency_keys + excluded.idempotency_keys`,
+);
+
+const REMOVE_RUN = statement<RetentionCounts>()(
+  'retention_remove_run',
+  { userId: uuid, projectId: uuid },
+  `with taken as (
+         delete from retention_runs where user_id = :userId and project_id = :projectId returning sessions, messages, idempotency_keys
+       )
+       select sessions, messages, idempotency_keys as "idempotencyKeys" from taken`,
+);
+
+// The newest first: what continues a message is newer, so the foreign key on the parent finds nothing to take along.
+const REMOVE_MESSAGES = statement<{ deleted: number }>()(
+  'retention_remove_messages',
+  { userId: uuid, sessionIds: arrayOf(uuid) },
+  `with doomed as (
+         delete from messages where user_id = :userId and id = any (array(
+           select id from messages where user_id = :userId and session_id = any (:sessionIds::uuid[])
+           order by seq desc limit ${MESSAGES_AT_ONCE})) returning 1)
+       select count(*)::int as deleted from doomed`,
+);
+
+// Keys of turns point to their answer; other answers name the session, or are the session. What a sweep holds, it removes.
+const REMOVE_KEYS = statement<{ deleted: number }>()(
+  'retention_remove_keys',
+  { userId: uuid, sessionIds: arrayOf(uuid) },
+  `with found as materialized (
+         select route, key from idempotency_keys
+         where user_id = :userId and (
+           message_id in (select m.id from messages m where m.user_id = :userId and m.session_id = any (:sessionIds::uuid[]))
+           or response -> 'body' ->> 'session_id' = any (:sessionIds::uuid[]::text[])
+           or response -> 'body' ->> 'id' = any (:sessionIds::uuid[]::text[]))
+         for update skip locked
+       ), gone as (
+         delete from idempotency_keys k using found f
+         where k.user_id = :userId and k.route = f.route and k.key = f.key returning 1)
+       select count(*)::int as deleted from gone`,
+);
+
+@Injectable()
+export class RetentionRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly system: SystemScope,
+  ) {}
+
+  /** Projects in which a session is older than the project keeps it, or of which a run was cut; in their order, after one. */
+  async listDue({ userId, projectId }: DueProject, limit: number): Promise<DueProject[]> {
+    const due = LIST_DUE({ userId, projectId, limit });
+    return (await this.system.query('find projects whose sessions are past their retention', due)).rows;
   }
 
   /**
@@ -55,10 +126,7 @@ where (user_id, project_id) > ($1, $2) order by 1, 2 limit $3`,
    * unit of work ends, before any session is locked, as deleting it does.
    */
   async lockProject({ userId, projectId }: DueProject): Promise<number | null> {
-    const [row] = await this.unitOfWork.query<{ days: number | null }>(
-      'select retention_days as days from projects where user_id = $1 and id = $2 for share',
-      [userId, projectId],
-    );
+    const [row] = await this.unitOfWork.query(LOCK_PROJECT({ userId, projectId }));
     return row?.days ?? null;
   }
 
@@ -68,13 +136,7 @@ where (user_id, project_id) > ($1, $2) order by 1, 2 limit $3`,
    * session and makes it active, so no turn comes in behind this lock.
    */
   lockSessions({ userId, projectId }: DueProject, days: number, limit: number): Promise<DueSession[]> {
-    return this.unitOfWork.query<DueSession>(
-      `select s.id, s.last_seq as size from chat_sessions s
-       where s.user_id = $1 and s.project_id = $2 and s.last_active_at < now() - $3::int * interval '24 hours'
-         and not exists (select from turns t where t.user_id = $1 and t.session_id = s.id)
-       order by s.last_active_at, s.id limit $4 for update skip locked`,
-      [userId, projectId, days, limit],
-    );
+    return this.unitOfWork.query(LOCK_SESSIONS({ userId, projectId, days, limit }));
   }
 
   /** Deletes locked sessions with all below them, and the kept answers that show something of them. */
@@ -84,68 +146,27 @@ where (user_id, project_id) > ($1, $2) order by 1, 2 limit $3`,
     for (let deleted = MESSAGES_AT_ONCE; deleted === MESSAGES_AT_ONCE; messages += deleted) {
       deleted = await this.removeMessages(userId, sessionIds);
     }
-    await this.unitOfWork.query('delete from chat_sessions where user_id = $1 and id = any ($2::uuid[])', [
-      userId,
-      sessionIds,
-    ]);
+    await this.unitOfWork.query(REMOVE_SESSIONS({ userId, sessionIds }));
     return { sessions: sessionIds.length, messages, idempotencyKeys };
   }
 
   /** Keeps what has gone so far, for the audit log, until the last of it goes. */
-  async addToRun(
-    { userId, projectId }: DueProject,
-    { sessions, messages, idempotencyKeys }: RetentionCounts,
-  ): Promise<void> {
-    await this.unitOfWork.query(
-      `insert into retention_runs as r (user_id, project_id, sessions, messages, idempotency_keys)
-       values ($1, $2, $3, $4, $5)
-       on conflict on constraint pk_retention_runs do update set sessions = r.sessions + excluded.sessions,
-         messages = r.messages + excluded.messages, idempotency_keys = r.idempotency_keys + excluded.idempotency_keys`,
-      [userId, projectId, sessions, messages, idempotencyKeys],
-    );
+  async addToRun({ userId, projectId }: DueProject, counts: RetentionCounts): Promise<void> {
+    const { sessions, messages, idempotencyKeys } = counts;
+    await this.unitOfWork.query(ADD_TO_RUN({ userId, projectId, sessions, messages, idempotencyKeys }));
   }
 
   /** What had gone before, taken out: it is told now. */
-  async takeRun({ userId, projectId }: DueProject): Promise<RetentionCounts | null> {
-    const [row] = await this.unitOfWork.query<RetentionCounts>(
-      `with taken as (
-         delete from retention_runs where user_id = $1 and project_id = $2 returning sessions, messages, idempotency_keys
-       )
-       select sessions, messages, idempotency_keys as "idempotencyKeys" from taken`,
-      [userId, projectId],
-    );
+  async removeRun({ userId, projectId }: DueProject): Promise<RetentionCounts | null> {
+    const [row] = await this.unitOfWork.query(REMOVE_RUN({ userId, projectId }));
     return row ?? null;
   }
 
-  /** The newest first: what continues a message is newer, so the foreign key on the parent finds nothing to take along. */
   private async removeMessages(userId: string, sessionIds: readonly string[]): Promise<number> {
-    const [row] = await this.unitOfWork.query<{ deleted: number }>(
-      `with doomed as (
-         delete from messages where user_id = $1 and id = any (array(
-           select id from messages where user_id = $1 and session_id = any ($2::uuid[])
-           order by seq desc limit ${MESSAGES_AT_ONCE})) returning 1)
-       select count(*)::int as deleted from doomed`,
-      [userId, sessionIds],
-    );
-    return row?.deleted ?? 0;
+    return onlyRow(await this.unitOfWork.query(REMOVE_MESSAGES({ userId, sessionIds }))).deleted;
   }
 
-  /** Keys of turns point to their answer; other answers name the session, or are the session. What a sweep holds, it removes. */
   private async removeKeys(userId: string, sessionIds: readonly string[]): Promise<number> {
-    const [row] = await this.unitOfWork.query<{ deleted: number }>(
-      `with found as materialized (
-         select route, key from idempotency_keys
-         where user_id = $1 and (
-           message_id in (select m.id from messages m where m.user_id = $1 and m.session_id = any ($2::uuid[]))
-           or response -> 'body' ->> 'session_id' = any ($2::uuid[]::text[])
-           or response -> 'body' ->> 'id' = any ($2::uuid[]::text[]))
-         for update skip locked
-       ), gone as (
-         delete from idempotency_keys k using found f
-         where k.user_id = $1 and k.route = f.route and k.key = f.key returning 1)
-       select count(*)::int as deleted from gone`,
-      [userId, sessionIds],
-    );
-    return row?.deleted ?? 0;
+    return onlyRow(await this.unitOfWork.query(REMOVE_KEYS({ userId, sessionIds }))).deleted;
   }
 }

@@ -1,10 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
+import { arrayOf, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Prompt } from './prompt.entity.js';
 
 export type NewPrompt = Pick<Prompt, 'userId' | 'id' | 'projectId' | 'name' | 'content' | 'contentTokens' | 'position'>;
 export type PromptChanges = Partial<Pick<Prompt, 'name' | 'content' | 'contentTokens'>>;
+
+const REORDER = statement<object>()(
+  'prompts_reorder',
+  { userId: uuid, projectId: uuid, ids: arrayOf(uuid) },
+  `update prompts p set position = o.position, version = p.version + 1, updated_at = now()
+       from (select id, (ordinality - 1)::int as position from unnest(:ids::uuid[]) with ordinality as t(id)) o
+       where p.user_id = :userId and p.project_id = :projectId and p.id = o.id and p.position <> o.position`,
+);
 
 @Injectable()
 export class PromptsRepository {
@@ -39,12 +48,7 @@ export class PromptsRepository {
 
   /** Numbers the prompts in the given order; those whose place does not change are not touched. */
   async reorder(userId: string, projectId: string, ids: readonly string[]): Promise<void> {
-    await this.unitOfWork.repository(Prompt).query(
-      `update prompts p set position = o.position, version = p.version + 1, updated_at = now()
-       from (select id, (ordinality - 1)::int as position from unnest($3::uuid[]) with ordinality as t(id)) o
-       where p.user_id = $1 and p.project_id = $2 and p.id = o.id and p.position <> o.position`,
-      [userId, projectId, ids],
-    );
+    await this.unitOfWork.query(REORDER({ userId, projectId, ids }));
   }
 
   async remove(userId: string, id: string): Promise<void> {

@@ -31,8 +31,8 @@ export class PromptsService {
 
   /** The new prompt comes last. */
   async create(actor: Actor, projectId: string, { name, content }: CreateProjectPromptRequest): Promise<Prompt> {
-    const contentTokens = await this.count(content);
     const { userId } = actor;
+    const contentTokens = await this.count(actor, content);
     return this.unitOfWork.run(actor, async () => {
       await this.projects.lock(actor, projectId);
       const others = await this.prompts.list(userId, projectId, -1, MAX_PROMPTS);
@@ -54,7 +54,7 @@ export class PromptsService {
     ifMatch: readonly number[] | null,
     changes: UpdatePromptRequest,
   ): Promise<Prompt> {
-    const counted = changes.content === undefined ? {} : { contentTokens: await this.count(changes.content) };
+    const counted = changes.content === undefined ? {} : { contentTokens: await this.count(actor, changes.content) };
     return this.unitOfWork.run(actor, async () => {
       requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
       if (Object.keys(changes).length > 0) await this.prompts.update(actor.userId, id, { ...changes, ...counted });
@@ -83,10 +83,10 @@ export class PromptsService {
     });
   }
 
-  private async count(content: string): Promise<number> {
+  private async count({ userId }: Actor, content: string): Promise<number> {
     const max = this.config.messageMaxChars;
     if (content.length > max) throw AppError.invalid('/content', `must be at most ${max} characters`);
-    return this.tokens.count(content);
+    return this.tokens.countSent(content, { userId });
   }
 
   private async require(actor: Actor, id: string): Promise<Prompt> {

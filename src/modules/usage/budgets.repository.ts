@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
+import { onlyRow } from '../../platform/database/only-row.js';
+import { int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { BudgetState, Limits } from './budget-state.js';
 
-interface Row {
+interface BudgetRow {
   readonly dayLimit: number | null;
   readonly dayCap: number | null;
   readonly daySpent: number;
@@ -23,15 +25,29 @@ export interface WorstCase {
   readonly outputTokens: number;
 }
 
-// $1 user, $2 project, $3 provider, $4 model, $5 input, $6 output tokens: what is free in the budget that has least of it, null
-// where none applies, and what the call may cost. The price is found as in reserve_budgets.
-const ROOM = `
+const HAS_PROJECT = statement<object>()(
+  'budgets_has_project',
+  { userId: uuid, projectId: uuid },
+  'select from projects where user_id = :userId and id = :projectId',
+);
+
+/** What is free in the budget that has least of it, null where none applies; and what a call may cost, null without a price. */
+interface Room {
+  readonly free: number | null;
+  readonly worst: number | null;
+}
+
+// The price is found as in reserve_budgets.
+const READ_ROOM = statement<Room>()(
+  'budgets_read_room',
+  { userId: uuid, projectId: uuid, provider: text, model: text, inputTokens: int, outputTokens: int },
+  `
 with worst as (
   select (
-    select ceil(($5::bigint * l.input_micro_usd + $6::bigint * l.output_micro_usd)::numeric / 1000000) from prices l
-    where l.provider = $3 and l.valid_from <= now()
-      and l.model in ($4, regexp_replace($4, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', ''))
-    order by l.model = $4 desc, l.valid_from desc limit 1
+    select ceil((:inputTokens::bigint * l.input_micro_usd + :outputTokens::bigint * l.output_micro_usd)::numeric / 1000000) from prices l
+    where l.provider = :provider and l.valid_from <= now()
+      and l.model in (:model, regexp_replace(:model, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', ''))
+    order by l.model = :model desc, l.valid_from desc limit 1
   ) as micro_usd, (now() at time zone 'UTC')::date as day, date_trunc('month', now() at time zone 'UTC')::date as month
 ), free as (
   select least(
@@ -39,40 +55,28 @@ with worst as (
     least(b.month_limit_micro_usd, b.month_cap_micro_usd) - case when b.month = w.month then b.month_spent_micro_usd else 0 end
   ) - (
     select coalesce(sum(r.micro_usd), 0) from budget_reservations r
-    where r.user_id = $1 and (b.project_id is null or r.project_id = b.project_id)
+    where r.user_id = :userId and (b.project_id is null or r.project_id = b.project_id)
   ) as micro_usd
   from budgets b cross join worst w
-  where b.user_id = $1 and (b.project_id is null or b.project_id = $2)
+  where b.user_id = :userId and (b.project_id is null or b.project_id = :projectId)
 )
-select (select min(f.micro_usd) from free f)::float8 as free, w.micro_usd::float8 as worst from worst w`;
+select (select min(f.micro_usd) from free f)::float8 as free, w.micro_usd::float8 as worst from worst w`,
+);
 
-// $1 user, $2 project or null for the account: what was spent since the beginning of the day and of the month.
+// Of a project, or without one of the account: what was spent since the beginning of the day and of the month.
 const SPENT = `
 select coalesce(sum(e.cost_micro_usd) filter (where e.created_at >= date_trunc('day', now(), 'UTC')), 0) as day_spent,
   coalesce(sum(e.cost_micro_usd), 0) as month_spent
 from usage_entries e
-where e.user_id = $1 and ($2::uuid is null or e.project_id = $2) and e.created_at >= date_trunc('month', now(), 'UTC')`;
+where e.user_id = :userId and (:projectId::uuid is null or e.project_id = :projectId) and e.created_at >= date_trunc('month', now(), 'UTC')`;
 
-@Injectable()
-export class BudgetsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
-
-  /** Whether the project is the user's. */
-  async hasProject(userId: string, projectId: string): Promise<boolean> {
-    const rows = await this.unitOfWork.query('select from projects where user_id = $1 and id = $2', [
-      userId,
-      projectId,
-    ]);
-    return rows.length > 0;
-  }
-
-  /** The budget of a project, or with null the account's. */
-  async get(userId: string, projectId: string | null): Promise<BudgetState> {
-    const [row] = await this.unitOfWork.query<Row>(
-      `with now_spent as (${SPENT}
+const GET = statement<BudgetRow>()(
+  'budgets_get',
+  { userId: uuid, projectId: nullable(uuid) },
+  `with now_spent as (${SPENT}
 ), reserved as (
   select coalesce(sum(r.micro_usd), 0) as amount from budget_reservations r
-  where r.user_id = $1 and ($2::uuid is null or r.project_id = $2)
+  where r.user_id = :userId and (:projectId::uuid is null or r.project_id = :projectId)
 )
 select b.day_limit_micro_usd::float8 as "dayLimit", b.day_cap_micro_usd::float8 as "dayCap",
   b.month_limit_micro_usd::float8 as "monthLimit", b.month_cap_micro_usd::float8 as "monthCap",
@@ -80,10 +84,51 @@ select b.day_limit_micro_usd::float8 as "dayLimit", b.day_cap_micro_usd::float8 
   date_trunc('day', now(), 'UTC') + interval '1 day' as "dayRenewsAt",
   (date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC' as "monthRenewsAt"
 from now_spent s cross join reserved r
-left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2`,
-      [userId, projectId],
-    );
-    const { reserved, ...state } = row as Row;
+left join budgets b on b.user_id = :userId and b.project_id is not distinct from :projectId`,
+);
+
+const PUT_LIMITS = statement<object>()(
+  'budgets_put_limits',
+  { userId: uuid, projectId: nullable(uuid), day: nullable(int), month: nullable(int) },
+  `update budgets set day_limit_micro_usd = :day, month_limit_micro_usd = :month
+       where user_id = :userId and project_id is not distinct from :projectId`,
+);
+
+const PUT_CAPS = statement<object>()(
+  'budgets_put_caps',
+  { userId: uuid, day: nullable(int), month: nullable(int) },
+  'update budgets set day_cap_micro_usd = :day, month_cap_micro_usd = :month where user_id = :userId and project_id is null',
+);
+
+const LOCK_USER = statement<object>()(
+  'budgets_lock_user',
+  { userId: uuid },
+  'select from users where id = :userId for update',
+);
+
+const INSERT_ONCE = statement<object>()(
+  'budgets_insert_once',
+  { userId: uuid, projectId: nullable(uuid), id: uuid },
+  `insert into budgets (user_id, project_id, id, day, day_spent_micro_usd, month, month_spent_micro_usd)
+       select :userId, :projectId, :id, (now() at time zone 'UTC')::date, s.day_spent,
+         date_trunc('month', now() at time zone 'UTC')::date, s.month_spent
+       from (${SPENT}) s
+       on conflict on constraint uq_budgets_project_id do nothing`,
+);
+
+@Injectable()
+export class BudgetsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** Whether the project is the user's. */
+  async hasProject(userId: string, projectId: string): Promise<boolean> {
+    const rows = await this.unitOfWork.query(HAS_PROJECT({ userId, projectId }));
+    return rows.length > 0;
+  }
+
+  /** The budget of a project, or with null the account's. */
+  async get(userId: string, projectId: string | null): Promise<BudgetState> {
+    const { reserved, ...state } = onlyRow(await this.unitOfWork.query(GET({ userId, projectId })));
     return {
       reserved,
       day: { limit: state.dayLimit, cap: state.dayCap, spent: state.daySpent, renewsAt: state.dayRenewsAt },
@@ -92,14 +137,10 @@ left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2`,
   }
 
   /** What is free in the budgets that apply in a project, null where none does; and what the call may cost, null without a price. */
-  async findRoom(
-    userId: string,
-    projectId: string,
-    { provider, model, inputTokens, outputTokens }: WorstCase,
-  ): Promise<{ free: number | null; worst: number | null }> {
-    const values = [userId, projectId, provider, model, inputTokens, outputTokens];
-    const [row] = await this.unitOfWork.query<{ free: number | null; worst: number | null }>(ROOM, values);
-    return row as { free: number | null; worst: number | null };
+  async readRoom(userId: string, projectId: string, call: WorstCase): Promise<Room> {
+    const { provider, model, inputTokens, outputTokens } = call;
+    const values = { userId, projectId, provider, model, inputTokens, outputTokens };
+    return onlyRow(await this.unitOfWork.query(READ_ROOM(values)));
   }
 
   /**
@@ -107,32 +148,18 @@ left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2`,
    * so that no turn settles between the two, it waits for those that have written and not committed, and they for it.
    */
   async putLimits(userId: string, projectId: string | null, { day, month }: Limits): Promise<void> {
-    await this.ensure(userId, projectId);
-    await this.unitOfWork.query(
-      `update budgets set day_limit_micro_usd = $3, month_limit_micro_usd = $4
-       where user_id = $1 and project_id is not distinct from $2`,
-      [userId, projectId, day, month],
-    );
+    await this.insertOnce(userId, projectId);
+    await this.unitOfWork.query(PUT_LIMITS({ userId, projectId, day, month }));
   }
 
   /** Sets what admins allow an account at most; null is anything. */
   async putCaps(userId: string, { day, month }: Limits): Promise<void> {
-    await this.ensure(userId, null);
-    await this.unitOfWork.query(
-      'update budgets set day_cap_micro_usd = $2, month_cap_micro_usd = $3 where user_id = $1 and project_id is null',
-      [userId, day, month],
-    );
+    await this.insertOnce(userId, null);
+    await this.unitOfWork.query(PUT_CAPS({ userId, day, month }));
   }
 
-  private async ensure(userId: string, projectId: string | null): Promise<void> {
-    await this.unitOfWork.query('select from users where id = $1 for update', [userId]);
-    await this.unitOfWork.query(
-      `insert into budgets (user_id, project_id, id, day, day_spent_micro_usd, month, month_spent_micro_usd)
-       select $1, $2, $3, (now() at time zone 'UTC')::date, s.day_spent,
-         date_trunc('month', now() at time zone 'UTC')::date, s.month_spent
-       from (${SPENT}) s
-       on conflict on constraint uq_budgets_project_id do nothing`,
-      [userId, projectId, newId()],
-    );
+  private async insertOnce(userId: string, projectId: string | null): Promise<void> {
+    await this.unitOfWork.query(LOCK_USER({ userId }));
+    await this.unitOfWork.query(INSERT_ONCE({ userId, projectId, id: newId() }));
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { json, statement } from '../../platform/database/statement.js';
 
 /** What a million tokens of a model cost from a moment on, in millionths of a US dollar. */
 export interface Price {
@@ -17,10 +18,19 @@ export interface Price {
 const INSERT = `
 insert into prices (provider, model, valid_from, input_micro_usd, cached_input_micro_usd, output_micro_usd, version)
 select p.provider, p.model, p."validFrom", p."inputMicroUsd", p."cachedInputMicroUsd", p."outputMicroUsd", p.version
-from jsonb_to_recordset($1) as p (provider text, model text, "validFrom" timestamptz, "inputMicroUsd" bigint,
+from jsonb_to_recordset(:prices) as p (provider text, model text, "validFrom" timestamptz, "inputMicroUsd" bigint,
   "cachedInputMicroUsd" bigint, "outputMicroUsd" bigint, version text)
 order by 1, 2, 3
 on conflict on constraint pk_prices do`;
+
+const ADD = statement<object>()('prices_add', { prices: json }, `${INSERT} nothing`);
+
+const REPLACE = statement<object>()(
+  'prices_replace',
+  { prices: json },
+  `${INSERT} update set input_micro_usd = excluded.input_micro_usd, version = excluded.version,
+  cached_input_micro_usd = excluded.cached_input_micro_usd, output_micro_usd = excluded.output_micro_usd`,
+);
 
 @Injectable()
 export class PricesRepository {
@@ -28,20 +38,11 @@ export class PricesRepository {
 
   /** Adds prices that are not known from their moment on; others stay. */
   async add(prices: readonly Price[]): Promise<void> {
-    await this.system.query('bring the prices of this release', {
-      name: 'prices_add',
-      text: `${INSERT} nothing`,
-      values: [JSON.stringify(prices)],
-    });
+    await this.system.query('bring the prices of this release', ADD({ prices }));
   }
 
   /** Adds prices, and puts them in the place of those that were known. */
   async replace(prices: readonly Price[]): Promise<void> {
-    await this.system.query('load prices by the command line', {
-      name: 'prices_replace',
-      text: `${INSERT} update set input_micro_usd = excluded.input_micro_usd, version = excluded.version,
-  cached_input_micro_usd = excluded.cached_input_micro_usd, output_micro_usd = excluded.output_micro_usd`,
-      values: [JSON.stringify(prices)],
-    });
+    await this.system.query('load prices by the command line', REPLACE({ prices }));
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 /** By what calls are added up. */
@@ -21,23 +22,18 @@ export interface UsageSum {
   readonly callsWithoutCost: number;
 }
 
-const KEYS: Record<Grouping, string> = { day: 'day', model: 'provider, model', project: 'project_id' };
-
-@Injectable()
-export class UsageRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
-
-  /** By group, and all of it together; of one project when it is given. What was corrected later counts as one call. */
-  sum(userId: string, projectId: string | null, from: Date, to: Date, grouping: Grouping): Promise<UsageSum[]> {
-    const key = KEYS[grouping];
-    const shown = (column: string): string => (key.includes(column) ? column : `null`);
-    return this.unitOfWork.query<UsageSum>(
-      `with entries as (
+/** By group, and all of it together. */
+const sumBy = (grouping: Grouping, key: string) => {
+  const shown = (column: string): string => (key.includes(column) ? column : `null`);
+  return statement<UsageSum>()(
+    `usage_sum_by_${grouping}`,
+    { userId: uuid, projectId: nullable(uuid), from: timestamptz, to: timestamptz },
+    `with entries as (
   select e.*, to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD') as day, exists (
-    select 1 from usage_entries c where c.user_id = $1 and c.message_id = e.message_id and c.kind = e.kind
+    select 1 from usage_entries c where c.user_id = :userId and c.message_id = e.message_id and c.kind = e.kind
       and c.attempt = e.attempt and c.revision > e.revision and c.cost_micro_usd is not null) as is_corrected
   from usage_entries e
-  where e.user_id = $1 and ($2::uuid is null or e.project_id = $2) and e.created_at >= $3 and e.created_at < $4
+  where e.user_id = :userId and (:projectId::uuid is null or e.project_id = :projectId) and e.created_at >= :from and e.created_at < :to
 )
 select grouping(${key}) > 0 as "isTotal", ${shown('day')} as day, ${shown('provider')} as provider, ${shown('model')} as model,
   ${shown('project_id')} as "projectId", count(*) filter (where revision = 0)::int as calls,
@@ -45,7 +41,21 @@ select grouping(${key}) > 0 as "isTotal", ${shown('day')} as day, ${shown('provi
   sum(output_tokens)::float8 as "outputTokens", sum(cost_micro_usd)::float8 as "costMicroUsd",
   count(*) filter (where revision = 0 and cost_micro_usd is null and not is_corrected)::int as "callsWithoutCost"
 from entries group by grouping sets ((${key}), ()) order by 1, ${key}`,
-      [userId, projectId, from, to],
-    );
+  );
+};
+
+const SUM = {
+  day: sumBy('day', 'day'),
+  model: sumBy('model', 'provider, model'),
+  project: sumBy('project', 'project_id'),
+};
+
+@Injectable()
+export class UsageRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** By group, and all of it together; of one project when it is given. What was corrected later counts as one call. */
+  sum(userId: string, projectId: string | null, from: Date, to: Date, grouping: Grouping): Promise<UsageSum[]> {
+    return this.unitOfWork.query(SUM[grouping]({ userId, projectId, from, to }));
   }
 }

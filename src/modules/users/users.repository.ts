@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { SystemScope } from '../../platform/database/system-scope.js';
+import { boolean, int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User } from './user.entity.js';
 
@@ -10,6 +11,9 @@ export interface Credentials {
   readonly isDisabled: boolean;
   readonly isEmailVerified: boolean;
 }
+
+/** An account as admins list it. */
+export type Account = Pick<User, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
 
 /** Which accounts an admin looks for. */
 export interface AccountFilter {
@@ -23,6 +27,37 @@ type UserChanges = Partial<
 
 /** Any number that no other advisory lock has; test/architecture/advisory-locks.spec.ts compares them all. */
 const ADMINISTRATION_LOCK = 7_220_193_413;
+
+const FIND_CREDENTIALS = statement<Credentials>()(
+  'users_find_credentials',
+  { email: text },
+  `
+select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled",
+  email_verified_at is not null as "isEmailVerified"
+from users where email = :email`,
+);
+
+const LOCK_ADMINISTRATION = statement<object>()(
+  'users_lock_administration',
+  { lock: int },
+  'select pg_advisory_xact_lock(:lock)',
+);
+
+const SET_DISABLED = statement<object>()(
+  'users_set_disabled',
+  { userId: uuid, isDisabled: boolean },
+  'update users set disabled_at = case when :isDisabled then coalesce(disabled_at, now()) end where id = :userId',
+);
+
+const LIST_ACCOUNTS = statement<Account>()(
+  'users_list_accounts',
+  { emailPattern: nullable(text), isDisabled: nullable(boolean), beforeId: nullable(uuid), limit: int },
+  `
+select id, email, role, disabled_at as "disabledAt", created_at as "createdAt" from users
+where (:emailPattern::text is null or email like :emailPattern) and (:isDisabled::boolean is null or (disabled_at is not null) = :isDisabled)
+  and (:beforeId::uuid is null or id < :beforeId)
+order by id desc limit :limit`,
+);
 
 @Injectable()
 export class UsersRepository {
@@ -69,27 +104,17 @@ export class UsersRepository {
 
   /** At sign-in nobody is signed in yet, so there is no tenant to ask as. */
   async findCredentials(email: string): Promise<Credentials | null> {
-    const { rows } = await this.system.query('sign-in by e-mail', {
-      name: 'users_find_credentials',
-      text: `
-select id as "userId", password_hash as "passwordHash", disabled_at is not null as "isDisabled",
-  email_verified_at is not null as "isEmailVerified"
-from users where email = $1`,
-      values: [email],
-    });
-    return (rows as Credentials[])[0] ?? null;
+    const { rows } = await this.system.query('sign-in by e-mail', FIND_CREDENTIALS({ email }));
+    return rows[0] ?? null;
   }
 
   /** Until the unit of work is over no other admin changes accounts: two could disable each other. */
   async lockAdministration(): Promise<void> {
-    await this.unitOfWork.query('select pg_advisory_xact_lock($1)', [ADMINISTRATION_LOCK]);
+    await this.unitOfWork.query(LOCK_ADMINISTRATION({ lock: ADMINISTRATION_LOCK }));
   }
 
   async setDisabled(userId: string, isDisabled: boolean): Promise<void> {
-    await this.unitOfWork.query(
-      'update users set disabled_at = case when $2 then coalesce(disabled_at, now()) end where id = $1',
-      [userId, isDisabled],
-    );
+    await this.unitOfWork.query(SET_DISABLED({ userId, isDisabled }));
   }
 
   /** Accounts of all users, newest first, for admins. */
@@ -97,21 +122,9 @@ from users where email = $1`,
     { emailPrefix, isDisabled }: AccountFilter,
     beforeId: string | null,
     limit: number,
-  ): Promise<User[]> {
-    const { rows } = await this.system.query('admins look for accounts', {
-      name: 'users_list_accounts',
-      text: `
-select id, email, role, disabled_at as "disabledAt", created_at as "createdAt" from users
-where ($1::text is null or email like $1) and ($2::boolean is null or (disabled_at is not null) = $2)
-  and ($3::uuid is null or id < $3)
-order by id desc limit $4`,
-      values: [
-        emailPrefix === null ? null : `${emailPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`,
-        isDisabled,
-        beforeId,
-        limit,
-      ],
-    });
-    return rows as User[];
+  ): Promise<Account[]> {
+    const emailPattern = emailPrefix === null ? null : `${emailPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`;
+    const accounts = LIST_ACCOUNTS({ emailPattern, isDisabled, beforeId, limit });
+    return (await this.system.query('admins look for accounts', accounts)).rows;
   }
 }

@@ -21,7 +21,7 @@ export interface AuditVerdict {
  * Reads the chains of all users, in batches, and hashes each event anew. What is added meanwhile does no harm: an event is
  * compared with the head of the same moment.
  */
-export async function verifyAudit(rows: Pick<AuditRepository, 'walk' | 'findEmptied'>): Promise<AuditVerdict> {
+export async function verifyAudit(rows: Pick<AuditRepository, 'walk' | 'listEmptied'>): Promise<AuditVerdict> {
   const broken = new Map<string, BrokenChain>();
   const report = (userId: string, seq: number, fault: string | null): void => {
     if (fault !== null && !broken.has(userId)) broken.set(userId, { userId, seq, fault });
@@ -43,7 +43,7 @@ export async function verifyAudit(rows: Pick<AuditRepository, 'walk' | 'findEmpt
     isMore = batch.length === BATCH;
   }
   if (last !== null) report(last.userId, last.seq + 1, faultOfEnd(last));
-  const emptied = await rows.findEmptied();
+  const emptied = await rows.listEmptied();
   for (const userId of emptied) report(userId, 1, 'all events are missing');
   return { chains: chains + emptied.length, events, broken: [...broken.values()] };
 }

@@ -1,12 +1,15 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Notifications } from '../database/notifications.js';
+import { statement, text } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { CacheCounts, type CacheName } from './cache-counts.js';
 import { type Owner, ownedKey } from './owner.js';
 import { SHARED_STORE, type SharedStore } from './shared-store.js';
 
 export const CACHE_CHANNEL = 'parley_cache';
+
+const NOTIFY = statement<object>()('cache_notify', { channel: text, name: text }, 'select pg_notify(:channel, :name)');
 
 const MAX_KEPT = 2000;
 /** How long something is kept, wherever: the net under what nobody gave notice of. */
@@ -70,7 +73,7 @@ export class Cache implements OnApplicationBootstrap {
   /** In a unit of work: what is kept of this is not used any more once it commits. */
   async invalidate(owner: Owner, cache: CacheName, key: string): Promise<void> {
     const name = nameOf(owner, cache, key);
-    await this.unitOfWork.query('select pg_notify($1, $2)', [CACHE_CHANNEL, name]);
+    await this.unitOfWork.query(NOTIFY({ channel: CACHE_CHANNEL, name }));
     this.unitOfWork.afterCommit(() => this.forget(name));
   }
 

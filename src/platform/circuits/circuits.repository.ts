@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
 import { SystemScope } from '../database/system-scope.js';
+import { int, statement, text, uuid } from '../database/statement.js';
 
 /** The channel on which instances tell each other to look. */
 export const CIRCUITS_CHANNEL = 'parley_circuits';
@@ -12,6 +13,39 @@ export interface CircuitRow {
   readonly remainingMs: number;
 }
 
+const PUT = statement<object>()(
+  'circuits_put',
+  { key: text, openMs: int, teller: uuid },
+  `
+with put as (
+  insert into circuits (key, is_open, open_until, told_by)
+  values (:key, :openMs::int > 0, now() + :openMs * interval '1 millisecond', :teller::uuid)
+  on conflict on constraint pk_circuits do update
+  set is_open = excluded.is_open, open_until = excluded.open_until, told_by = excluded.told_by,
+    changed_xid = excluded.changed_xid
+)
+select pg_notify('${CIRCUITS_CHANNEL}', :teller::text)`,
+);
+
+/** At least one row, which has `since`; its key is null when no circuit has changed. */
+type ChangedRow = { readonly since: string } & (CircuitRow | { readonly key: null });
+
+const READ_SINCE = statement<ChangedRow>()(
+  'circuits_read_since',
+  { since: text, teller: uuid },
+  `
+select now.since, c.key, c.is_open as "isOpen",
+  extract(epoch from c.open_until - now())::float8 * 1000 as "remainingMs"
+from (select pg_snapshot_xmin(pg_current_snapshot())::text as since) as now
+left join circuits c on c.changed_xid >= :since::xid8 and c.told_by <> :teller`,
+);
+
+const SWEEP = statement<object>()(
+  'circuits_sweep',
+  {},
+  `delete from circuits where open_until < now() - interval '1 hour'`,
+);
+
 @Injectable()
 export class CircuitsRepository {
   /** This instance, which knows what it has told itself. */
@@ -21,42 +55,19 @@ export class CircuitsRepository {
 
   /** Opens a circuit for so many milliseconds, or closes it (0), and tells the other instances. */
   async put(key: string, openMs: number): Promise<void> {
-    await this.system.query('tell what is not called for the moment', {
-      name: 'circuits_put',
-      text: `
-with put as (
-  insert into circuits (key, is_open, open_until, told_by)
-  values ($1, $2::int > 0, now() + $2 * interval '1 millisecond', $3::uuid)
-  on conflict on constraint pk_circuits do update
-  set is_open = excluded.is_open, open_until = excluded.open_until, told_by = excluded.told_by,
-    changed_xid = excluded.changed_xid
-)
-select pg_notify('${CIRCUITS_CHANNEL}', $3::text)`,
-      values: [key, Math.ceil(openMs), this.teller],
-    });
+    const put = PUT({ key, openMs: Math.ceil(openMs), teller: this.teller });
+    await this.system.query('tell what is not called for the moment', put);
   }
 
   /** Rows that others wrote since the look that answered `since` ('0': all), and what to ask from next time, as of revocations. */
   async readSince(since: string): Promise<{ rows: CircuitRow[]; since: string }> {
-    const { rows } = await this.system.query('see what other instances do not call', {
-      name: 'circuits_read_since',
-      text: `
-select now.since, c.key, c.is_open as "isOpen",
-  extract(epoch from c.open_until - now())::float8 * 1000 as "remainingMs"
-from (select pg_snapshot_xmin(pg_current_snapshot())::text as since) as now
-left join circuits c on c.changed_xid >= $1::xid8 and c.told_by <> $2`,
-      values: [since, this.teller],
-    });
-    const found = rows as (CircuitRow & { since: string })[];
-    return { since: found[0]?.since ?? since, rows: found.filter(({ key }) => key !== null) };
+    const changed = READ_SINCE({ since, teller: this.teller });
+    const { rows } = await this.system.query('see what other instances do not call', changed);
+    return { since: rows[0]?.since ?? since, rows: rows.filter((row) => row.key !== null) };
   }
 
   /** Removes what was open long ago. */
   async sweep(): Promise<void> {
-    await this.system.query('forget circuits', {
-      name: 'circuits_sweep',
-      text: `delete from circuits where open_until < now() - interval '1 hour'`,
-      values: [],
-    });
+    await this.system.query('forget circuits', SWEEP({}));
   }
 }

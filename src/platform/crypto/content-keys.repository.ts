@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../database/system-scope.js';
+import { int, statement, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { ContentKeyRow } from './content-key-row.entity.js';
 import type { WrappedKey } from './master-keys.js';
@@ -9,6 +10,14 @@ export interface ContentOwner {
   readonly userId: string;
   readonly projectId: string;
 }
+
+const LIST_OUTDATED = statement<ContentOwner>()(
+  'content_keys_find_outdated',
+  { masterVersion: int, userId: uuid, projectId: uuid, limit: int },
+  `
+select user_id as "userId", project_id as "projectId" from content_keys
+where master_version <> :masterVersion and (user_id, project_id) > (:userId, :projectId) order by 1, 2 limit :limit`,
+);
 
 @Injectable()
 export class ContentKeysRepository {
@@ -37,14 +46,8 @@ export class ContentKeysRepository {
   }
 
   /** Keys that another master key wraps, in the order of their owners, after one of them. */
-  async findOutdated(masterVersion: number, after: ContentOwner, limit: number): Promise<ContentOwner[]> {
-    const { rows } = await this.system.query('wrap content keys by the newest master key', {
-      name: 'content_keys_find_outdated',
-      text: `
-select user_id as "userId", project_id as "projectId" from content_keys
-where master_version <> $1 and (user_id, project_id) > ($2, $3) order by 1, 2 limit $4`,
-      values: [masterVersion, after.userId, after.projectId, limit],
-    });
-    return rows as ContentOwner[];
+  async listOutdated(masterVersion: number, after: ContentOwner, limit: number): Promise<ContentOwner[]> {
+    const outdated = LIST_OUTDATED({ masterVersion, userId: after.userId, projectId: after.projectId, limit });
+    return (await this.system.query('wrap content keys by the newest master key', outdated)).rows;
   }
 }

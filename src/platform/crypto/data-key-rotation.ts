@@ -41,12 +41,12 @@ export class DataKeyRotation {
     const found = { wrapped: 0, failed: 0, reasons: new Set<string>() };
     await this.each(
       async (after) =>
-        (await this.dataKeys.findOutdated(version, after.userId, BATCH)).map((userId) => ({ ...BEFORE_ALL, userId })),
+        (await this.dataKeys.listOutdated(version, after.userId, BATCH)).map((userId) => ({ ...BEFORE_ALL, userId })),
       (owner) => this.rewrapOfUser(owner),
       found,
     );
     await this.each(
-      (owner) => this.contentKeys.findOutdated(version, owner, BATCH),
+      (owner) => this.contentKeys.listOutdated(version, owner, BATCH),
       (owner) => this.rewrapOfProject(owner),
       found,
     );

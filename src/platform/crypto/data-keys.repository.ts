@@ -1,8 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../database/system-scope.js';
+import { int, statement, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { DataKey } from './data-key.entity.js';
 import type { WrappedKey } from './master-keys.js';
+
+const LIST_OUTDATED = statement<{ userId: string }>()(
+  'data_keys_find_outdated',
+  { masterVersion: int, afterUserId: uuid, limit: int },
+  `select user_id as "userId" from data_keys where master_version <> :masterVersion and user_id > :afterUserId order by user_id limit :limit`,
+);
 
 @Injectable()
 export class DataKeysRepository {
@@ -37,12 +44,9 @@ export class DataKeysRepository {
   }
 
   /** Whose keys another master key wraps, in the order of the users, after one of them. */
-  async findOutdated(masterVersion: number, afterUserId: string, limit: number): Promise<string[]> {
-    const { rows } = await this.system.query('wrap data keys by the newest master key', {
-      name: 'data_keys_find_outdated',
-      text: `select user_id as "userId" from data_keys where master_version <> $1 and user_id > $2 order by user_id limit $3`,
-      values: [masterVersion, afterUserId, limit],
-    });
-    return (rows as { userId: string }[]).map(({ userId }) => userId);
+  async listOutdated(masterVersion: number, afterUserId: string, limit: number): Promise<string[]> {
+    const outdated = LIST_OUTDATED({ masterVersion, afterUserId, limit });
+    const { rows } = await this.system.query('wrap data keys by the newest master key', outdated);
+    return rows.map(({ userId }) => userId);
   }
 }

@@ -4,6 +4,7 @@ import { isId } from '../../kernel/ids.js';
 import { DatabaseConfig } from './database.config.js';
 import { fromPgError } from './pg-errors.js';
 import { ProductDatabase } from './product-database.js';
+import { type Rows, statement, type Statement } from './statement.js';
 
 /** Rows asked for at a time: one of them can be a million characters long. */
 const BATCH = 20;
@@ -35,6 +36,8 @@ group by c.oid, c.relname
 having c.relname = 'users' or bool_or(a.attname = 'user_id')
 order by c.relname <> 'users', c.relname`;
 
+export const LIST_TENANT_TABLES = statement<TenantTable>()('tenant_tables_list', {}, TENANT_TABLES);
+
 /** Quotes a name of the catalogue. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -47,13 +50,13 @@ export function quoted(name: string): string {
 export class TenantSnapshot {
   constructor(private readonly client: Client) {}
 
-  async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+  async query<R extends object>({ text, values }: Statement<R>): Promise<Rows<R>> {
     return (await this.client.query<R>(text, [...values])).rows;
   }
 
   /** The rows of a SELECT, some at a time, each batch when it is asked for. One reading after the other. */
-  async *read<R extends object>(select: string, values: readonly unknown[]): AsyncGenerator<R[]> {
-    await this.client.query(`declare reading no scroll cursor for ${select}`, [...values]);
+  async *read<R extends object>({ text, values }: Statement<R>): AsyncGenerator<Rows<R>> {
+    await this.client.query(`declare reading no scroll cursor for ${text}`, [...values]);
     for (;;) {
       const { rows } = await this.client.query<R>(`fetch ${BATCH} from reading`);
       if (rows.length > 0) yield rows;

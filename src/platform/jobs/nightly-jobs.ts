@@ -1,34 +1,37 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { boolean, int, nullable, statement, text, uuid } from '../database/statement.js';
 import { SystemScope } from '../database/system-scope.js';
 
 /** How long a run counts without a sign of life. Its longest step is a transaction of a few statements. */
 const LEASE_SECONDS = 120;
 
-// $1 job, $2 hour of the day in UTC, or null for now. A night that was missed, because nothing ran, is made up for.
-const CLAIM = {
-  name: 'nightly_claim',
-  text: `
+// `hour` is an hour of the day in UTC, or null for now. A night that was missed, because nothing ran, is made up for.
+const CLAIM = statement<{ runId: string }>()(
+  'nightly_claim',
+  { name: text, hour: nullable(int) },
+  `
 update nightly_jobs set run_id = gen_random_uuid(), lease_until = now() + interval '${LEASE_SECONDS} seconds'
-where name = $1 and lease_until < now() and ($2::int is null or
-  done_at < date_trunc('day', now() - $2::int * interval '1 hour', 'UTC') + $2::int * interval '1 hour')
+where name = :name and lease_until < now() and (:hour::int is null or
+  done_at < date_trunc('day', now() - :hour::int * interval '1 hour', 'UTC') + :hour::int * interval '1 hour')
 returning run_id as "runId"`,
-};
+);
 
-// $1 job, $2 run.
-const RENEW = {
-  name: 'nightly_renew',
-  text: `
+const RENEW = statement<object>()(
+  'nightly_renew',
+  { name: text, runId: uuid },
+  `
 update nightly_jobs set lease_until = now() + interval '${LEASE_SECONDS} seconds'
-where name = $1 and run_id = $2 and lease_until > now()`,
-};
+where name = :name and run_id = :runId and lease_until > now()`,
+);
 
-// $1 job, $2 run, $3 whether it is done; else another one may go on at once.
-const END = {
-  name: 'nightly_end',
-  text: `
-update nightly_jobs set run_id = null, lease_until = '-infinity', done_at = case when $3 then now() else done_at end
-where name = $1 and run_id = $2`,
-};
+// Unless it is done, another instance may go on at once.
+const END = statement<object>()(
+  'nightly_end',
+  { name: text, runId: uuid, isDone: boolean },
+  `
+update nightly_jobs set run_id = null, lease_until = '-infinity', done_at = case when :isDone then now() else done_at end
+where name = :name and run_id = :runId`,
+);
 
 /** A run of a nightly job, while this instance has it. */
 export interface NightlyRun {
@@ -52,8 +55,8 @@ export class NightlyJobs implements OnModuleDestroy {
    * @param hourUtc from which hour of the day on it is due; null: now, however often it was done today
    */
   async run<T>(name: string, hourUtc: number | null, work: (run: NightlyRun) => Promise<T>): Promise<T | null> {
-    const { rows } = await this.system.query('take a nightly job', { ...CLAIM, values: [name, hourUtc] });
-    const [claimed] = rows as { runId: string }[];
+    const { rows } = await this.system.query('take a nightly job', CLAIM({ name, hour: hourUtc }));
+    const [claimed] = rows;
     if (claimed === undefined) return null;
     const running = this.work(name, claimed.runId, work);
     this.running.add(running);
@@ -76,12 +79,12 @@ export class NightlyJobs implements OnModuleDestroy {
       isDone = isWhole;
       return result;
     } finally {
-      await this.system.query('end a nightly job', { ...END, values: [name, runId, isDone] });
+      await this.system.query('end a nightly job', END({ name, runId, isDone }));
     }
   }
 
   private async renew(name: string, runId: string): Promise<boolean> {
-    const { rowCount } = await this.system.query('go on with a nightly job', { ...RENEW, values: [name, runId] });
+    const { rowCount } = await this.system.query('go on with a nightly job', RENEW({ name, runId }));
     return rowCount === 1;
   }
 }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { KeyRing } from '../crypto/key-ring.js';
+import { arrayOf, bytea, int, statement } from '../database/statement.js';
 import { SystemScope } from '../database/system-scope.js';
 
 /** Rows removed in one statement, so that a sweep never holds locks for long. */
@@ -32,6 +33,20 @@ interface Row {
   readonly is_taken: boolean;
   readonly full_in: number;
 }
+
+const SWEEP = statement<object>()(
+  'rate_limits_sweep',
+  {},
+  `
+with old as materialized (select key from rate_limits where full_at < now() limit ${SWEEP_BATCH})
+delete from rate_limits r using old where r.key = old.key and r.full_at < now()`,
+);
+
+const TAKE = statement<Row>()(
+  'rate_limits_take',
+  { keys: arrayOf(bytea), limits: arrayOf(int), windowSeconds: arrayOf(int), cost: int },
+  'select is_taken, full_in from take_tokens(:keys, :limits, :windowSeconds, :cost)',
+);
 
 /**
  * Token buckets that all instances share, in the database. A bucket holds `limit` tokens and fills up evenly in
@@ -65,28 +80,18 @@ export class RateLimiter {
 
   /** Removes buckets that are full, some at a time; the answer is how many. */
   async sweep(): Promise<number> {
-    const { rowCount } = await this.system.query('forget full buckets', {
-      name: 'rate_limits_sweep',
-      text: `
-with old as materialized (select key from rate_limits where full_at < now() limit ${SWEEP_BATCH})
-delete from rate_limits r using old where r.key = old.key and r.full_at < now()`,
-      values: [],
-    });
+    const { rowCount } = await this.system.query('forget full buckets', SWEEP({}));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep()) : (rowCount ?? 0);
   }
 
   private async move(buckets: readonly Bucket[], cost: number): Promise<Row[]> {
-    const { rows } = await this.system.query('rate limits: who is limited may not be signed in yet', {
-      name: 'rate_limits_take',
-      text: 'select is_taken, full_in from take_tokens($1, $2, $3, $4)',
-      values: [
-        buckets.map(({ name, subject }) => this.hash(`${name}\0${subject}`)),
-        buckets.map(({ limit }) => limit),
-        buckets.map(({ windowSeconds }) => windowSeconds),
-        cost,
-      ],
+    const taken = TAKE({
+      keys: buckets.map(({ name, subject }) => this.hash(`${name}\0${subject}`)),
+      limits: buckets.map(({ limit }) => limit),
+      windowSeconds: buckets.map(({ windowSeconds }) => windowSeconds),
+      cost,
     });
-    return rows as Row[];
+    return (await this.system.query('rate limits: who is limited may not be signed in yet', taken)).rows;
   }
 
   private hash(text: string): Buffer {

@@ -1,29 +1,32 @@
+import { jest } from '@jest/globals';
 import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { TokenCounter } from './token-counter.js';
 
+const config = { contextTokens: 100_000 };
+const ada = { userId: 'ada' };
 const asPlainText = { disallowedSpecial: new Set<string>() };
 
 describe('TokenCounter', () => {
-  const counter = new TokenCounter();
+  const counter = new TokenCounter(config);
   beforeAll(() => counter.load());
 
   it('answers at once for short texts once it is loaded, and by promise before', async () => {
-    expect(counter.count('Hello, world!')).toBe(4);
-    expect(counter.count('')).toBe(0);
-    await expect(new TokenCounter().count('Hello, world!')).resolves.toBe(4);
+    expect(counter.count('Hello, world!', ada)).toBe(4);
+    expect(counter.count('', ada)).toBe(0);
+    await expect(new TokenCounter(config).count('Hello, world!', ada)).resolves.toBe(4);
   });
 
   it('counts by another vocabulary when asked to', async () => {
     const text = 'Donaudampfschifffahrtsgesellschaft 船長の帽子';
-    expect(await counter.count(text, 'cl100k_base')).toBe(cl100k(text));
-    expect(counter.count(text)).toBe(countTokens(text));
+    expect(await counter.count(text, { ...ada, encoding: 'cl100k_base' })).toBe(cl100k(text));
+    expect(counter.count(text, ada)).toBe(countTokens(text));
     expect(cl100k(text)).not.toBe(countTokens(text));
   });
 
   it('counts special tokens as plain text', () => {
-    expect(counter.count('<|endoftext|>')).toBeGreaterThan(1);
-    expect(counter.count('<|im_start|>system<|im_end|>')).toBeGreaterThan(3);
+    expect(counter.count('<|endoftext|>', ada)).toBeGreaterThan(1);
+    expect(counter.count('<|im_start|>system<|im_end|>', ada)).toBeGreaterThan(3);
   });
 
   it('agrees with the tokenizer on long prose, slice by slice', async () => {
@@ -33,20 +36,31 @@ describe('TokenCounter', () => {
     );
     const text = prose.join('\n');
     expect(text.length).toBeGreaterThan(50_000);
-    expect(await counter.count(text)).toBe(countTokens(text, asPlainText));
+    expect(await counter.count(text, ada)).toBe(countTokens(text, asPlainText));
   });
 
   it('is off by no more than a token a slice where there is no white space', async () => {
     const text = '中文字符测试没有空格'.repeat(1000);
     const exact = countTokens(text.slice(0, 3000), asPlainText);
-    const sliced = await counter.count(text.slice(0, 3000));
+    const sliced = await counter.count(text.slice(0, 3000), ada);
     expect(Math.abs(sliced - exact)).toBeLessThanOrEqual(3);
   });
 
   it('does not cut surrogate pairs', async () => {
     const text = `x${'👋'.repeat(2000)}`;
     const exact = countTokens('👋'.repeat(100), asPlainText) * 20;
-    expect(Math.abs((await counter.count(text)) - exact)).toBeLessThanOrEqual(20);
+    expect(Math.abs((await counter.count(text, ada)) - exact)).toBeLessThanOrEqual(20);
+  });
+
+  it('counts no further than a model may read, and estimates the rest by its length', async () => {
+    const counted = jest.spyOn(await counter.load(), 'count');
+    const few = new TokenCounter({ contextTokens: 1000 });
+    Object.assign(few, { load: () => counter.load() });
+    const tokens = await few.count('one two three four '.repeat(5000), ada);
+    const charsCounted = counted.mock.calls.reduce((sum, [slice]) => sum + slice.length, 0);
+    counted.mockRestore();
+    expect(charsCounted).toBeLessThan(7000);
+    expect(Math.abs(tokens - 20_000)).toBeLessThan(1000);
   });
 
   it('lets the event loop breathe while it counts 100,000 repeated characters', async () => {
@@ -56,10 +70,10 @@ describe('TokenCounter', () => {
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
     }, 1);
-    const tokens = await counter.count('中'.repeat(100_000));
+    const tokens = await counter.count('中'.repeat(100_000), ada);
     clearInterval(timer);
     expect(tokens).toBeGreaterThan(50_000);
-    // A slice takes some 6 ms; one go would take minutes.
+    // A slice takes some 1 ms; one go would hold the loop a hundred times as long.
     expect(longest).toBeLessThan(200);
   });
 });

@@ -39,6 +39,20 @@ describe.each([
     expect(different).toEqual([]);
   });
 
+  it('counts text without a break as gpt-tokenizer does', async () => {
+    const vocabulary = await loadVocabulary(encoding);
+    const next = numbers();
+    for (const letters of ALPHABETS) {
+      const text = Array.from({ length: 500 }, () => letters[next(letters.length)])
+        .join('')
+        .replace(/\s/g, '');
+      expect(vocabulary.count(text)).toBe(exact(text, asPlainText));
+    }
+    const rare = Array.from({ length: 1000 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7919) % 20_000))).join('');
+    expect(vocabulary.count(rare)).toBe(exact(rare, asPlainText));
+    expect(vocabulary.count('中'.repeat(1000))).toBe(exact('中'.repeat(1000), asPlainText));
+  });
+
   it('counts a byte order mark like any other character', async () => {
     const vocabulary = await loadVocabulary(encoding);
     // By tiktoken; gpt-tokenizer loses it on its way through a decoder of UTF-8.

@@ -2,13 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { setImmediate as pause } from 'node:timers/promises';
 import { CL100K_TOKEN_SPLIT_REGEX, O200K_TOKEN_SPLIT_REGEX } from 'gpt-tokenizer/encodingParams/constants';
+import { Merges, NO_RANK } from './merges.js';
 
 /** OpenAI's vocabularies since GPT-4o, and before: how a text is split before bytes are merged. */
 const PATTERNS = { o200k_base: O200K_TOKEN_SPLIT_REGEX, cl100k_base: CL100K_TOKEN_SPLIT_REGEX } as const;
 export type Encoding = keyof typeof PATTERNS;
 
-/** Higher than any rank: no token. */
-const NONE = 0xffff_ffff;
 const ASCII = 0x80;
 const SPACE = 0x20;
 const LINE_FEED = 0x0a;
@@ -34,10 +33,10 @@ export class Vocabulary {
   /** Ranks by the hash of their token, 0 for none and otherwise one more; a place that is taken moves on to the next. */
   private readonly places: Uint32Array;
   private readonly encoder = new TextEncoder();
-  // What is counted just now: its bytes, where its parts begin, and the rank of each part together with the next.
+  /** The bytes of what is counted just now. */
   private piece = new Uint8Array(0);
-  private starts = new Uint32Array(0);
-  private ranks = new Uint32Array(0);
+  private readonly merges = new Merges();
+  private readonly rankOf = (start: number, end: number): number => this.findRank(start, end);
 
   constructor(
     private readonly pattern: RegExp,
@@ -73,23 +72,19 @@ export class Vocabulary {
     return lineEnd === -1 ? file.length : lineEnd + 1;
   }
 
-  /** Special tokens count as the text they are written in. Quadratic in the length of text that the pattern does not split. */
+  /** Special tokens count as the text they are written in. */
   count(text: string): number {
     let count = 0;
     for (const [piece] of text.matchAll(this.pattern)) {
       const length = this.take(piece);
-      count += this.rankOf(0, length) === NONE ? this.mergedParts(length) : 1;
+      count += this.rankOf(0, length) === NO_RANK ? this.merges.count(length, this.rankOf) : 1;
     }
     return count;
   }
 
   /** The bytes of a text into `piece`; returns how many. */
   private take(text: string): number {
-    if (this.piece.length < 3 * text.length) {
-      this.piece = new Uint8Array(3 * text.length);
-      this.starts = new Uint32Array(3 * text.length + 1);
-      this.ranks = new Uint32Array(3 * text.length);
-    }
+    if (this.piece.length < 3 * text.length) this.piece = new Uint8Array(3 * text.length);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       if (code >= ASCII) return this.encoder.encodeInto(text, this.piece).written;
@@ -98,27 +93,10 @@ export class Vocabulary {
     return text.length;
   }
 
-  /** Joins the two neighbours with the lowest rank until none are a token together; returns how many parts are left. */
-  private mergedParts(length: number): number {
-    const { starts, ranks } = this;
-    for (let i = 0; i <= length; i++) starts[i] = i;
-    for (let i = 0; i < length; i++) ranks[i] = i + 2 <= length ? this.rankOf(i, i + 2) : NONE;
-    for (let parts = length; ; parts--) {
-      let lowest = 0;
-      for (let i = 1; i < parts; i++) if ((ranks[i] as number) < (ranks[lowest] as number)) lowest = i;
-      if (ranks[lowest] === NONE) return parts;
-      starts.copyWithin(lowest + 1, lowest + 2, parts + 1);
-      ranks.copyWithin(lowest, lowest + 1, parts);
-      for (let i = Math.max(lowest - 1, 0); i <= lowest; i++) {
-        ranks[i] = i + 2 < parts ? this.rankOf(starts[i] as number, starts[i + 2] as number) : NONE;
-      }
-    }
-  }
-
-  private rankOf(start: number, end: number): number {
-    if (end - start > this.longest) return NONE;
+  private findRank(start: number, end: number): number {
+    if (end - start > this.longest) return NO_RANK;
     const found = this.places[this.placeOf(this.piece, start, end)] as number;
-    return found === 0 ? NONE : found - 1;
+    return found === 0 ? NO_RANK : found - 1;
   }
 
   /** Where the rank of a token is found, or would be put. */

@@ -26,7 +26,7 @@ left join audit_heads h on h.user_id = e."userId"
 order by e."userId", e.seq;
 commit;
 
--- AuditRepository.findEmptied
+-- AuditRepository.listEmptied
 begin; set local role parley_system;
 select h.user_id as "userId" from audit_heads h
 where not exists (select from audit_events e where e.user_id = h.user_id) order by 1;

@@ -19,7 +19,7 @@ select b.day_limit_micro_usd::float8 as "dayLimit", b.day_cap_micro_usd::float8 
 from now_spent s cross join reserved r
 left join budgets b on b.user_id = $1 and b.project_id is not distinct from $2;
 
--- BudgetsRepository.findRoom
+-- BudgetsRepository.readRoom
 with worst as (
   select (
     select ceil(($5::bigint * l.input_micro_usd + $6::bigint * l.output_micro_usd)::numeric / 1000000) from prices l

@@ -1,4 +1,4 @@
--- RetentionRepository.findDue
+-- RetentionRepository.listDue
 begin; set local role parley_system;
 select user_id as "userId", project_id as "projectId" from (
   select p.user_id, p.id as project_id from projects p
@@ -45,7 +45,7 @@ values ($1, $2, $3, $4, $5)
 on conflict on constraint pk_retention_runs do update set sessions = r.sessions + excluded.sessions,
   messages = r.messages + excluded.messages, idempotency_keys = r.idempotency_keys + excluded.idempotency_keys;
 
--- RetentionRepository.takeRun
+-- RetentionRepository.removeRun
 with taken as (
   delete from retention_runs where user_id = $1 and project_id = $2 returning sessions, messages, idempotency_keys
 )

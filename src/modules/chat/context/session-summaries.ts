@@ -100,7 +100,7 @@ export class SessionSummaries {
     if (content === '') return null;
     const summary = {
       content,
-      tokens: await this.tokens.count(summaryMessage(content).content),
+      tokens: await this.tokens.count(summaryMessage(content).content, task),
       messageCount: (part.before?.messageCount ?? 0) + part.messages.length,
     };
     return (await this.store.save(task, last.id, summary, task.contentKey)) ? { summary, isWhole: part.isWhole } : null;
@@ -130,7 +130,7 @@ export class SessionSummaries {
     const text = (await this.calls.generate(call, limit))?.text ?? '';
     const content = text.replaceAll('\0', '').toWellFormed().trim();
     // Not every server heeds the limit.
-    return excerpt(content, await this.tokens.count(content), most);
+    return excerpt(content, await this.tokens.count(content, { userId }), most);
   }
 
   /** Who sums up what was said in a project: its own provider, as what is said to one stays with it, and nobody instead. */

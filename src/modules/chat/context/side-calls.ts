@@ -46,21 +46,22 @@ export class SideCalls {
     }
   }
 
-  private async worstCase({ provider, model, messages, maxOutputTokens }: SideCall): Promise<WorstCase> {
+  private async worstCase(call: SideCall): Promise<WorstCase> {
+    const { provider, model, messages, maxOutputTokens } = call;
     return {
       provider: provider.name,
       model: model ?? provider.defaultModel,
-      inputTokens: (await this.countInput(messages)) + messages.length * PER_MESSAGE + PER_ANSWER,
+      inputTokens: (await this.countInput(call)) + messages.length * PER_MESSAGE + PER_ANSWER,
       outputTokens: maxOutputTokens,
     };
   }
 
-  private async countInput(messages: readonly LlmMessage[]): Promise<number> {
-    return this.tokens.count(messages.map(({ content }) => content).join(''));
+  private async countInput({ messages, ledgerRef: { userId } }: SideCall): Promise<number> {
+    return this.tokens.count(messages.map(({ content }) => content).join(''), { userId });
   }
 
   private async record(call: SideCall, generation: Generation | null): Promise<void> {
-    const { kind, ledgerRef, provider, model, isOwnKey, messages } = call;
+    const { kind, ledgerRef, provider, model, isOwnKey } = call;
     const counted = generation?.usage ?? NOT_TOLD;
     const askedModel = model ?? provider.defaultModel;
     const isEstimated = generation !== null && (counted.inputTokens === null || counted.outputTokens === null);
@@ -68,8 +69,8 @@ export class SideCalls {
       {
         ...counted,
         ...(isEstimated && {
-          inputTokens: await this.countInput(messages),
-          outputTokens: await this.tokens.count(generation.text),
+          inputTokens: await this.countInput(call),
+          outputTokens: await this.tokens.count(generation.text, { userId: ledgerRef.userId }),
         }),
         isEstimated,
         provider: provider.name,

@@ -1,6 +1,5 @@
 import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
-import { TokenCounter } from '../../../platform/tokens/token-counter.js';
-import type { Encoding } from '../../../platform/tokens/vocabulary.js';
+import { type CountOptions, TokenCounter } from '../../../platform/tokens/token-counter.js';
 import { type ContextInput, IMAGE_TOKENS } from './context-builder.js';
 import { TextSizes } from './text-sizes.js';
 
@@ -8,12 +7,14 @@ import { TextSizes } from './text-sizes.js';
 class WatchedCounter extends TokenCounter {
   readonly counted: string[] = [];
 
-  override count(text: string, encoding?: Encoding): number | Promise<number> {
+  override count(text: string, options: CountOptions): number | Promise<number> {
     this.counted.push(text);
-    return super.count(text, encoding);
+    return super.count(text, options);
   }
 }
 
+const config = { contextTokens: 16_000 };
+const options = { userId: 'ada', encoding: 'cl100k_base' } as const;
 const german = 'Donaudampfschifffahrtsgesellschaftskapitänsmütze';
 const texts = ['Wie heißt das?', german, 'Und auf Japanisch?', '船長の帽子'];
 /** Newest first; the stored sizes are wrong on purpose. */
@@ -35,25 +36,25 @@ const input: ContextInput = {
 
 describe('TextSizes', () => {
   it('gives the sizes that the vocabulary itself gives', async () => {
-    const recounted = await new TextSizes(new TokenCounter()).recount(input, 'cl100k_base');
+    const recounted = await new TextSizes(new TokenCounter(config)).recount(input, options);
     expect(recounted.history.map(({ tokens }) => tokens)).toEqual([...texts].reverse().map((text) => cl100k(text)));
     expect(recounted.prompts[0]?.tokens).toBe(cl100k('Sei höflich.'));
     expect(recounted.question.tokens).toBe(cl100k('Noch einmal?'));
   });
 
   it('counts each text once, however many turns it is sent with', async () => {
-    const counter = new WatchedCounter();
+    const counter = new WatchedCounter(config);
     const sizes = new TextSizes(counter);
-    await sizes.recount(input, 'cl100k_base');
+    await sizes.recount(input, options);
     expect(counter.counted).toHaveLength(6);
     const next = { message: { role: 'user', content: 'Something new' } as const, tokens: 1 };
-    await sizes.recount({ ...input, question: next }, 'cl100k_base');
+    await sizes.recount({ ...input, question: next }, options);
     expect(counter.counted.slice(6)).toEqual(['Something new']);
   });
 
   it('counts no more of the history than there can be room for', async () => {
-    const counter = new WatchedCounter();
-    const { history } = await new TextSizes(counter).recount({ ...input, budget: 30 }, 'cl100k_base');
+    const counter = new WatchedCounter(config);
+    const { history } = await new TextSizes(counter).recount({ ...input, budget: 30 }, options);
     expect(history.length).toBeLessThan(4);
     expect(counter.counted).not.toContain(texts[0]);
   });
@@ -61,7 +62,7 @@ describe('TextSizes', () => {
   it('adds texts and pictures of a message', async () => {
     const image_url = { url: 'https://example.com/a.png' };
     const content = [{ type: 'text', text: german } as const, { type: 'image_url', image_url } as const];
-    expect(await new TextSizes(new TokenCounter()).sizeOf({ role: 'user', content }, 'cl100k_base')).toBe(
+    expect(await new TextSizes(new TokenCounter(config)).sizeOf({ role: 'user', content }, options)).toBe(
       cl100k(german) + IMAGE_TOKENS,
     );
   });

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { TokenCounter } from '../../../platform/tokens/token-counter.js';
-import type { Encoding } from '../../../platform/tokens/vocabulary.js';
+import { type CountOptions, TokenCounter } from '../../../platform/tokens/token-counter.js';
 import type { LlmMessage } from '../../llm/public/llm-provider.js';
 import type { ContextEntry } from '../turn.js';
 import { type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
@@ -19,11 +18,11 @@ export class TextSizes {
 
   constructor(private readonly tokens: TokenCounter) {}
 
-  /** The same with the sizes that `encoding` gives, of as much of the history as can matter. */
-  async recount(input: ContextInput, encoding: Encoding): Promise<ContextInput> {
+  /** The same with the sizes that the named vocabulary gives, of as much of the history as can matter. */
+  async recount(input: ContextInput, options: CountOptions): Promise<ContextInput> {
     const sized = async <E extends ContextEntry>(entry: E): Promise<E> => ({
       ...entry,
-      tokens: await this.sizeOf(entry.message, encoding),
+      tokens: await this.sizeOf(entry.message, options),
     });
     const prompts: ContextEntry[] = [];
     for (const prompt of input.prompts) prompts.push(await sized(prompt));
@@ -40,17 +39,17 @@ export class TextSizes {
     return { ...input, prompts, question, history };
   }
 
-  async sizeOf({ content }: LlmMessage, encoding: Encoding): Promise<number> {
-    if (typeof content === 'string') return this.count(content, encoding);
+  async sizeOf({ content }: LlmMessage, options: CountOptions): Promise<number> {
+    if (typeof content === 'string') return this.count(content, options);
     let size = 0;
-    for (const part of content) size += part.type === 'text' ? await this.count(part.text, encoding) : IMAGE_TOKENS;
+    for (const part of content) size += part.type === 'text' ? await this.count(part.text, options) : IMAGE_TOKENS;
     return size;
   }
 
-  private async count(text: string, encoding: Encoding): Promise<number> {
-    const key = `${encoding} ${createHash('sha256').update(text).digest('base64')}`;
+  private async count(text: string, options: CountOptions): Promise<number> {
+    const key = `${options.encoding ?? ''} ${createHash('sha256').update(text).digest('base64')}`;
     const known = this.sizes.get(key);
-    const size = known ?? (await this.tokens.count(text, encoding));
+    const size = known ?? (await this.tokens.count(text, options));
     // What was used last is last to go.
     this.sizes.delete(key);
     this.sizes.set(key, size);

@@ -101,7 +101,9 @@ export class TurnContexts {
     const asked = { message, tokens: question.contentTokens ?? 0 };
     const input = { prompts, history, summary, pathLength, question: asked, budget };
     const { encoding } = window;
-    return encoding === null || encoding === 'o200k_base' ? input : this.sizes.recount(input, encoding);
+    return encoding === null || encoding === 'o200k_base'
+      ? input
+      : this.sizes.recount(input, { userId: question.userId, encoding });
   }
 }
 

@@ -82,12 +82,14 @@ function isContent(name: string, problemOf: (value: unknown) => string | null): 
   };
 }
 
-/** The text of a message and, when it is more than text, its parts. */
-export function splitContent(content: string | ContentPart[]): {
-  text: string;
-  parts: ContentPart[] | null;
-  images: number;
-} {
+/** The text of a message, its parts when it is more than text, and how many of them are images. */
+export interface SplitContent {
+  readonly text: string;
+  readonly parts: ContentPart[] | null;
+  readonly images: number;
+}
+
+export function splitContent(content: string | ContentPart[]): SplitContent {
   if (typeof content === 'string') return { text: content, parts: null, images: 0 };
   const text = content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n\n');
   const images = content.filter(({ type }) => type === 'image_url').length;

@@ -37,7 +37,8 @@ export class ModelCall {
     try {
       const asked = await this.address(turn, draft);
       if (asked === null) throw new AppError('provider_not_configured');
-      const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
+      const { userId } = turn.answer;
+      const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText, { userId });
       // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
       for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
         // An abort that comes between two events must not let the next one through.
@@ -46,18 +47,20 @@ export class ModelCall {
       }
       live.append(draft.flush());
       this.tellEnd(turn, draft, null);
-      return await this.outcome(draft, 'completed', null, live.textFrom(0));
+      return await this.outcome(turn, draft, 'completed', null, live.textFrom(0));
     } catch (error) {
       const reason: unknown = live.abort.reason;
       if (reason instanceof TurnAbort) {
-        if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
-        return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
+        if (reason.why === 'stop') return this.outcome(turn, draft, 'stopped', null, live.textFrom(0));
+        return reason.why === 'lost'
+          ? this.outcome(turn, draft, 'interrupted', 'turn_interrupted', live.textFrom(0))
+          : null;
       }
       if (error instanceof LlmError) {
         live.retryAfterSeconds = toAppError(error).retryAfterSeconds;
         if (live.length > 0) this.tellEnd(turn, draft, error.code);
       }
-      return this.outcome(draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
+      return this.outcome(turn, draft, 'failed', this.record(turn, draft, error), live.textFrom(0));
     }
   }
 
@@ -76,16 +79,17 @@ export class ModelCall {
         draft.add({ type: 'attempt', ...toFacts(asked) });
       }
     }
-    return this.outcome(draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
+    return this.outcome(turn, draft, status, status === 'stopped' ? null : 'turn_interrupted', savedText ?? '');
   }
 
   private async outcome(
+    { answer: { userId } }: OpenTurn,
     draft: AnswerDraft,
     status: AttemptStatus,
     errorCode: ErrorCode | null,
     text: string,
   ): Promise<Outcome> {
-    return draft.outcome(status, errorCode, text, await this.tokens.count(text));
+    return draft.outcome(status, errorCode, text, await this.tokens.count(text, { userId }));
   }
 
   /** It ends before the answer begins, as what it makes is large: an async function keeps its variables until its end. */

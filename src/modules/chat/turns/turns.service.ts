@@ -9,7 +9,7 @@ import { TokenCounter } from '../../../platform/tokens/token-counter.js';
 import type { BudgetWarning } from '../../usage/public/budgets.js';
 import { IMAGE_TOKENS } from '../context/context-builder.js';
 import { LiveTurn, TurnAbort } from '../following/live-turn.js';
-import { splitContent, toContentParts } from '../messages/message-content.decorator.js';
+import { splitContent, type SplitContent, toContentParts } from '../messages/message-content.decorator.js';
 import type { Message } from '../message.entity.js';
 import { errorOf } from '../messages/message.presenter.js';
 import { TurnClaims } from '../storage/turn-claims.js';
@@ -53,7 +53,7 @@ export class TurnsService {
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
   async send(actor: Actor, request: StreamMessageRequest, idempotencyKey: IdempotencyKey | null): Promise<BegunTurn> {
-    const content = await this.measure(request);
+    const content = this.contentOf(request);
     const { parent_id: parentId } = request;
     const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
     if (sessionId === undefined && parentId != null) throw AppError.invalid('/parent_id', 'needs session_id');
@@ -63,8 +63,12 @@ export class TurnsService {
         : { sessionId, projectId: projectId ?? null, parentId };
     const options = { policy: request.on_conflict ?? null, idempotencyKey };
     try {
-      const open = (): Promise<OpenTurn> => this.store.open(actor, place, content, toTurnRequest(request), options);
-      return await this.begin(actor, options, open);
+      return await this.begin(
+        actor,
+        options,
+        () => this.measure(actor, content),
+        (measured) => this.store.open(actor, place, measured, toTurnRequest(request), options),
+      );
     } catch (error) {
       throw await this.missing.explain(error, actor, request);
     }
@@ -78,7 +82,12 @@ export class TurnsService {
     idempotencyKey: IdempotencyKey | null,
   ): Promise<BegunTurn> {
     const options = { policy: request.on_conflict ?? null, idempotencyKey };
-    return this.begin(actor, options, () => this.store.openSibling(actor, messageId, toTurnRequest(request), options));
+    return this.begin(
+      actor,
+      options,
+      () => null,
+      () => this.store.openSibling(actor, messageId, toTurnRequest(request), options),
+    );
   }
 
   /** A turn to read along, running anywhere, waiting, or over. */
@@ -128,19 +137,24 @@ export class TurnsService {
     return Promise.race([live.ended, sleep(untilMs - Date.now(), null, { ref: false })]);
   }
 
-  /** Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before. */
-  private async begin(
+  /**
+   * Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before.
+   * @param measure makes what `open` needs; it may take long, so the turn has a slot before that begins
+   */
+  private async begin<T>(
     actor: Actor,
     { idempotencyKey }: OpenOptions,
-    open: () => Promise<OpenTurn>,
+    measure: () => T | Promise<T>,
+    open: (measured: T) => Promise<OpenTurn>,
   ): Promise<BegunTurn> {
     // A repeat needs no slot, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
     const begun = this.runner.isFull ? await this.findBegun(actor, idempotencyKey) : null;
     if (begun !== null) return begun;
     try {
       return await this.runner.inSlot(async () => {
+        const measured = await measure();
         const askedAt = performance.now();
-        const opened = await open();
+        const opened = await open(measured);
         const { allowances, budgetWarnings } = opened;
         const isOurs = opened.isRunning && performance.now() - askedAt < this.config.turnLeaseMs;
         return { turn: await this.startOrFollow(actor, opened, isOurs), isReplay: false, allowances, budgetWarnings };
@@ -176,19 +190,19 @@ export class TurnsService {
     return this.runner.find(turn.answer.id) ?? live;
   }
 
-  private async measure({ message, parts: given }: StreamMessageRequest): Promise<MessageContent> {
-    if (message !== undefined && given !== undefined) throw AppError.invalid('/parts', 'cannot be sent with message');
-    const { text, parts, images } = splitContent(message ?? toContentParts(given ?? []));
+  private contentOf({ message, parts }: StreamMessageRequest): SplitContent {
+    if (message !== undefined && parts !== undefined) throw AppError.invalid('/parts', 'cannot be sent with message');
+    const content = splitContent(message ?? toContentParts(parts ?? []));
     const max = this.prompts.messageMaxChars;
-    if (text.length > max) {
+    if (content.text.length > max) {
       throw AppError.invalid(message === undefined ? '/parts' : '/message', `must be at most ${max} characters`);
     }
-    return {
-      content: text,
-      parts,
-      tokens: (await this.tokens.count(text)) + images * IMAGE_TOKENS,
-      title: titleOf(text),
-    };
+    return content;
+  }
+
+  private async measure({ userId }: Actor, { text, parts, images }: SplitContent): Promise<MessageContent> {
+    const tokens = (await this.tokens.countSent(text, { userId })) + images * IMAGE_TOKENS;
+    return { content: text, parts, tokens, title: titleOf(text) };
   }
 }
 

@@ -52,7 +52,7 @@ export class Retention {
     const reasons = new Set<string>();
     let due = [BEFORE_ALL];
     do {
-      due = await this.rows.findDue(due.at(-1) as DueProject, PROJECTS_AT_ONCE);
+      due = await this.rows.listDue(due.at(-1) as DueProject, PROJECTS_AT_ONCE);
       for (const project of due) {
         try {
           const gone = await this.apply(project, run);
@@ -99,7 +99,7 @@ export class Retention {
 
   /** One event a project and night, however many transactions it took. */
   private async tell(project: DueProject, last: RetentionCounts): Promise<void> {
-    const { sessions, messages, idempotencyKeys } = sum((await this.rows.takeRun(project)) ?? NOTHING, last);
+    const { sessions, messages, idempotencyKeys } = sum((await this.rows.removeRun(project)) ?? NOTHING, last);
     if (sessions === 0) return;
     await this.audit.record({ userId: project.userId, is: 'system' }, 'project.retention_applied', {
       subjectId: project.projectId,

@@ -25,7 +25,7 @@ export class SideBudgets {
    */
   async haveRoom(ref: LedgerRef, call: WorstCase): Promise<boolean> {
     const { userId, projectId } = ref;
-    const { free, worst } = await this.unitOfWork.run({ userId }, () => this.budgets.findRoom(userId, projectId, call));
+    const { free, worst } = await this.unitOfWork.run({ userId }, () => this.budgets.readRoom(userId, projectId, call));
     if (free === null) return true;
     return worst === null ? this.takesUnpriced : worst <= free;
   }

@@ -1,0 +1,97 @@
+/** Higher than any rank: no token. */
+export const NO_RANK = 0xffff_ffff;
+const POSITIONS = 2 ** 32;
+
+/** The rank of the token that the bytes of a piece from `start` to `end` are; `NO_RANK` when they are none. */
+export type RankOf = (start: number, end: number) => number;
+
+/**
+ * Byte pair encoding: joins the two neighbouring parts that have the lowest rank together, the first of several, until no two
+ * are a token. Takes n log n for n bytes, so text without a break costs no more than other text. Keeps its memory for the
+ * next piece.
+ */
+export class Merges {
+  /** Where the part that begins at a byte ends; the next part begins there. */
+  private ends = new Uint32Array(0);
+  /** Where the part before the one that begins at a byte begins. */
+  private befores = new Int32Array(0);
+  /** The rank of the part that begins at a byte together with the next. */
+  private ranks = new Uint32Array(0);
+  /** A binary heap of ranks with their positions, the lowest first. Some are outdated: `ranks` has another one by now. */
+  private heap = new Float64Array(0);
+  private size = 0;
+
+  /** How many parts are left of a piece of so many bytes. */
+  count(length: number, rankOf: RankOf): number {
+    this.begin(length);
+    let parts = length;
+    for (let start = 0; start < length - 1; start++) this.rank(start, rankOf(start, start + 2));
+    for (let start = this.takeLowest(); start !== null; start = this.takeLowest()) {
+      const joined = this.ends[start] as number;
+      const end = this.ends[joined] as number;
+      const before = this.befores[start] as number;
+      this.ranks[joined] = NO_RANK;
+      this.ends[start] = end;
+      if (end < length) this.befores[end] = start;
+      parts -= 1;
+      this.rank(start, end < length ? rankOf(start, this.ends[end] as number) : NO_RANK);
+      if (before >= 0) this.rank(before, rankOf(before, end));
+    }
+    return parts;
+  }
+
+  private begin(length: number): void {
+    if (this.ends.length < length) {
+      this.ends = new Uint32Array(length);
+      this.befores = new Int32Array(length);
+      this.ranks = new Uint32Array(length);
+      // Each byte has one at first, and each of the merges, of which there are fewer, adds two.
+      this.heap = new Float64Array(3 * length);
+    }
+    for (let i = 0; i < length; i++) {
+      this.ends[i] = i + 1;
+      this.befores[i] = i - 1;
+    }
+    this.ranks[length - 1] = NO_RANK;
+    this.size = 0;
+  }
+
+  private rank(start: number, rank: number): void {
+    this.ranks[start] = rank;
+    if (rank === NO_RANK) return;
+    const key = rank * POSITIONS + start;
+    let place = this.size++;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      if ((this.heap[above] as number) <= key) break;
+      this.heap[place] = this.heap[above] as number;
+      place = above;
+    }
+    this.heap[place] = key;
+  }
+
+  /** Where the two parts begin that are to be joined next; null when none are. */
+  private takeLowest(): number | null {
+    while (this.size > 0) {
+      const key = this.heap[0] as number;
+      this.removeLowest();
+      const rank = Math.floor(key / POSITIONS);
+      const start = key - rank * POSITIONS;
+      if (this.ranks[start] === rank) return start;
+    }
+    return null;
+  }
+
+  private removeLowest(): void {
+    const { heap } = this;
+    const last = heap[--this.size] as number;
+    let place = 0;
+    for (let below = 1; below < this.size; below = 2 * place + 1) {
+      if (below + 1 < this.size && (heap[below + 1] as number) < (heap[below] as number)) below += 1;
+      if ((heap[below] as number) >= last) break;
+      heap[place] = heap[below] as number;
+      place = below;
+    }
+    heap[place] = last;
+  }
+}
