@@ -28,7 +28,7 @@ export class ProviderKeysController {
     summary: "Let a project's answers come from a provider of your own, by your key",
   })
   @ApiOkResponse({ type: ProviderKey })
-  @ApiProblems('validation_failed')
+  @ApiProblems('validation_failed', 'rate_limited')
   set(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
@@ -39,7 +39,7 @@ export class ProviderKeysController {
     return this.writes.answer(
       { actor, request, reply },
       {
-        before: () => this.keys.requireAddress(body),
+        before: () => this.keys.requireAddress(actor, body),
         write: async () => present(await this.keys.set(actor, projectId, body)),
       },
     );

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
+import { AddressCheck } from './address-check.js';
 import { ProjectModelsController } from './project-models.controller.js';
 import { ProviderKeysController } from './provider-keys.controller.js';
 import { ProviderKeysRepository } from './provider-keys.repository.js';
@@ -10,7 +11,7 @@ import { ProjectProviders } from './public/project-providers.js';
 @Module({
   imports: [ProjectsModule, LlmModule],
   controllers: [ProviderKeysController, ProjectModelsController],
-  providers: [ProviderKeysService, ProviderKeysRepository, ProjectProviders],
+  providers: [ProviderKeysService, AddressCheck, ProviderKeysRepository, ProjectProviders],
   exports: [ProjectProviders],
 })
 export class ProviderKeysModule {}

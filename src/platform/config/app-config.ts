@@ -496,6 +496,14 @@ export class AppConfig {
   @IsString({ each: true })
   providerUrlAllow: string[] = [];
 
+  @Variable(
+    'Model provider',
+    'Name servers that resolve the hosts of providers that users name, as IP addresses, with :port if it is not 53. Empty: the name servers of the system. Hosts in PROVIDER_URL_ALLOW are always resolved by the system.',
+  )
+  @IsArray()
+  @IsString({ each: true })
+  providerDnsServers: string[] = [];
+
   // Chat
   @Variable(
     'Chat',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { validateSync } from 'class-validator';
 import { parseMasterKeys } from '../crypto/master-keys.js';
 import { readKeyFile } from '../crypto/signing-key.js';
-import { parseAllowedHosts } from '../outbound/address-policy.js';
+import { isNameServer, parseAllowedHosts } from '../outbound/address-policy.js';
 import { AppConfig } from './app-config.js';
 import { type VariableDefinition, variableDefinitions } from './variable.decorator.js';
 
@@ -74,9 +74,7 @@ function crossChecks(config: AppConfig): string[] {
     problems.push('METRICS_PORT: must be another port than PORT');
   }
   if (config.corsOrigins.includes('*')) problems.push('CORS_ORIGINS: name the origins, * is not accepted');
-  if (parseAllowedHosts(config.providerUrlAllow) === null) {
-    problems.push('PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8');
-  }
+  problems.push(...providerAddressProblems(config));
   for (const [name, secret] of [
     ['JWT_SECRET', config.jwtSecret],
     ['PASSWORD_PEPPER', config.passwordPepper],
@@ -150,4 +148,17 @@ function keptSecret(dataDir: string, name: string, make = (): string => randomBy
   const secret = readFileSync(file, 'utf8').trim();
   if (isWeak(secret)) throw new ConfigError([`${file}: holds no secret any more; delete it, and a new one is made`]);
   return secret;
+}
+
+function providerAddressProblems(config: AppConfig): string[] {
+  const problems: string[] = [];
+  if (parseAllowedHosts(config.providerUrlAllow) === null) {
+    problems.push('PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8');
+  }
+  if (!config.providerDnsServers.every(isNameServer)) {
+    problems.push(
+      'PROVIDER_DNS_SERVERS: takes IP addresses, with :port if it is not 53 (an IPv6 address then in brackets)',
+    );
+  }
+  return problems;
 }

@@ -1,7 +1,7 @@
 import { Clock } from '../../../kernel/clock.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
 import { AppConfig } from '../../../platform/config/app-config.js';
-import { systemResolver } from '../../../platform/outbound/host-resolver.js';
+import { createHostResolver } from '../../../platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError } from './llm-error.js';
 import { LlmProviders } from './llm-providers.js';
@@ -9,7 +9,7 @@ import { toAppError } from './to-app-error.js';
 
 function providers(settings: Partial<AppConfig>): LlmProviders {
   const config = Object.assign(new AppConfig(), settings);
-  return new LlmProviders(config, new OutboundGuard(config, systemResolver), new Circuits(new Clock(), config));
+  return new LlmProviders(config, new OutboundGuard(config, createHostResolver([])), new Circuits(new Clock(), config));
 }
 
 describe('LlmProviders', () => {
