@@ -62,9 +62,9 @@ describe('forty addresses in a zone whose name server is silent', () => {
     const flood = Promise.all(Array.from({ length: 40 }, (_, i) => setKey(user, projectId, `h${i}.silent.dev`)));
     const { statuses, slowestMs } = await chatDuring(flood);
     const answers = await flood;
-    expect(performance.now() - begunMs).toBeLessThan(12_000);
+    expect(performance.now() - begunMs).toBeLessThan(20_000);
     expect(statuses).toEqual(new Set([200]));
-    expect(slowestMs).toBeLessThan(3000);
+    expect(slowestMs).toBeLessThan(5000);
     expect(await t.database.query('select 1 from circuits')).toEqual([]);
     expect(names.asked).not.toEqual([]);
     const lookedUp = answers.filter(({ status }) => status === 422);
@@ -102,7 +102,7 @@ describe('a provider of a user whose name server falls silent after its address 
     );
     const { statuses, slowestMs } = await chatDuring(flood);
     expect(statuses).toEqual(new Set([200]));
-    expect(slowestMs).toBeLessThan(3000);
+    expect(slowestMs).toBeLessThan(5000);
     for (const status of new Set((await flood).flat())) expect([502, 503, 504]).toContain(status);
     expect(names.asked).toContain('late.silent.dev');
     expect(new Set(await chat(await someone()))).toEqual(new Set([200]));
