@@ -128,3 +128,30 @@ describe('an answer about wrong fields', () => {
     for (const { text } of [answer, deep, bomb]) expect(text.length).toBeLessThan(1000);
   });
 });
+
+describe('the limit of an address', () => {
+  it('is asked before a request is read, on every route that anybody may send a body to', async () => {
+    const strict = await t.another({
+      signInRequestsPerAddress: 2,
+      registrationsPerAddress: 2,
+      refreshesPerAddress: 2,
+      mailRequestsPerAddress: 2,
+    });
+    const { body } = await request(t.server).get('/openapi.json').expect(200);
+    const { paths } = body as { paths: Record<string, Record<string, { security?: unknown[]; requestBody?: object }>> };
+    const open = Object.entries(paths).filter(
+      ([, { post: route }]) => route?.requestBody !== undefined && route.security?.length === 0,
+    );
+    expect(open.length).toBeGreaterThanOrEqual(6);
+    const server = strict.getHttpServer();
+    for (const [path] of open) {
+      // Routes may share a bucket.
+      const answers = [];
+      for (let i = 0; i < 3; i++) answers.push(await request(server).post(path).send({ nonsense: true }));
+      const last = answers.at(-1) as Response;
+      expect({ path, status: last.status }).toEqual({ path, status: 429 });
+      expectProblem(last, 'rate_limited');
+      expect(Number(last.headers['retry-after'])).toBeGreaterThan(0);
+    }
+  });
+});

@@ -35,6 +35,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}): Promise
     loginFailures: 100_000,
     loginFailuresPerAddress: 100_000,
     loginFailuresPerAccount: 100_000,
+    signInRequestsPerAddress: 100_000,
     registrationsPerAddress: 100_000,
     refreshesPerAddress: 100_000,
     mailRequestsPerAddress: 100_000,

@@ -15,7 +15,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
-import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
+import { LimitByAddress, LimitLocallyByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
@@ -62,6 +62,7 @@ export class AuthController {
   }
 
   @Public()
+  @LimitLocallyByAddress(AUTH_LIMITS.signInRequests)
   @Post('auth/login')
   @HttpCode(200)
   @AcceptsForm()
@@ -80,6 +81,7 @@ export class AuthController {
   }
 
   @Public()
+  @LimitLocallyByAddress(AUTH_LIMITS.signInRequests)
   @Post('auth/login/second-factor')
   @HttpCode(200)
   @ApiOperation({ operationId: 'loginWithSecondFactor', summary: 'Finish a sign-in by a code', security: [] })

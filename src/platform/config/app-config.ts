@@ -334,6 +334,15 @@ export class AppConfig {
   @Max(1_000_000)
   loginFailuresPerAccount: number = 50;
 
+  @Variable(
+    'Limits',
+    'Requests to sign in from one address in a minute, right or wrong, on each instance. They are counted before anything else is done with them.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  signInRequestsPerAddress: number = 600;
+
   @Variable('Limits', 'Requests for a new account from one address in an hour.')
   @IsInt()
   @Min(1)

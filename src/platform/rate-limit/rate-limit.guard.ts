@@ -1,16 +1,22 @@
 import { type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Clock } from '../../kernel/clock.js';
 import { AppConfig } from '../config/app-config.js';
 import { clientAddress } from './client-address.js';
+import { LocalBuckets } from './local-buckets.js';
 import { type RateLimit, RateLimiter, rateLimitHeaders } from './rate-limiter.js';
 
 const LIMIT = 'rateLimitByAddress';
+const LOCAL_LIMIT = 'localRateLimitByAddress';
 
 type LimitOf = (config: AppConfig) => RateLimit;
 
 /** Limits how often one client address may ask a route. Routes whose limits have one name share their buckets. */
 export const LimitByAddress = (limit: LimitOf): MethodDecorator => SetMetadata(LIMIT, limit);
+
+/** The same on each instance by itself and without the database; only a refusal tells of it. */
+export const LimitLocallyByAddress = (limit: LimitOf): MethodDecorator => SetMetadata(LOCAL_LIMIT, limit);
 
 /**
  * Refuses with `rate_limited` what comes too often from one address, before anything else is looked at, and tells in the
@@ -18,22 +24,33 @@ export const LimitByAddress = (limit: LimitOf): MethodDecorator => SetMetadata(L
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
+  private readonly local = new LocalBuckets();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly limiter: RateLimiter,
     private readonly config: AppConfig,
+    private readonly clock: Clock,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.config);
+    const local = this.limitOf(LOCAL_LIMIT, context);
+    if (local !== undefined) this.local.take({ ...local, subject: addressOf(context) }, this.clock.nowMs());
+    const limit = this.limitOf(LIMIT, context);
     return limit === undefined || this.take(limit, context);
   }
 
   private async take(limit: RateLimit, context: ExecutionContext): Promise<true> {
-    const http = context.switchToHttp();
-    const subject = clientAddress(http.getRequest<FastifyRequest>().ip);
-    const allowances = await this.limiter.take({ ...limit, subject });
-    void http.getResponse<FastifyReply>().headers(rateLimitHeaders(allowances));
+    const allowances = await this.limiter.take({ ...limit, subject: addressOf(context) });
+    void context.switchToHttp().getResponse<FastifyReply>().headers(rateLimitHeaders(allowances));
     return true;
   }
+
+  private limitOf(key: string, context: ExecutionContext): RateLimit | undefined {
+    return this.reflector.get<LimitOf | undefined>(key, context.getHandler())?.(this.config);
+  }
+}
+
+function addressOf(context: ExecutionContext): string {
+  return clientAddress(context.switchToHttp().getRequest<FastifyRequest>().ip);
 }
