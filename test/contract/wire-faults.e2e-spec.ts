@@ -7,7 +7,7 @@ import { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
 import { Clock } from '../../src/kernel/clock.js';
 import { Circuits } from '../../src/platform/circuits/circuits.js';
 import { type AppConfig, defaultConfig } from '../../src/app-config.js';
-import { systemResolver } from '../../src/platform/outbound/host-resolver.js';
+import { createHostResolver } from '../../src/platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
 import { chunk, delta, head, json, RawUpstream, type Script, sse, SSE_HEAD } from '../support/raw-upstream.js';
 import { collect, finishOf, textOf } from './provider-contract.js';
@@ -36,7 +36,7 @@ function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProvid
     config,
     config,
     config,
-    new OutboundGuard(config, systemResolver),
+    new OutboundGuard(config, createHostResolver([])),
     new Circuits(new SeldomAsked(), config),
   );
 }

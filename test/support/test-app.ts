@@ -38,6 +38,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}, database
     loginFailures: 100_000,
     loginFailuresPerAddress: 100_000,
     loginFailuresPerAccount: 100_000,
+    signInRequestsPerAddress: 100_000,
     registrationsPerAddress: 100_000,
     refreshesPerAddress: 100_000,
     mailRequestsPerAddress: 100_000,

@@ -1,6 +1,7 @@
 import type { AuthConfig } from './public/auth.config.js';
 import type { RateLimit } from '../../platform/rate-limit/rate-limiter.js';
 
+const MINUTE = 60;
 const QUARTER = 900;
 const HOUR = 3600;
 
@@ -18,6 +19,8 @@ export const AUTH_LIMITS = {
   failuresFromAddress: (config: AuthConfig) => limit('login-address', config.loginFailuresPerAddress, QUARTER),
   /** Wrong passwords for one account, from all addresses that it has never been signed in from. */
   failuresForAccount: (config: AuthConfig) => limit('login-account', config.loginFailuresPerAccount, HOUR),
+  /** Requests to sign in, whatever they contain: counted before they are read. */
+  signInRequests: (config: AuthConfig) => limit('sign-in', config.signInRequestsPerAddress, MINUTE),
   registrations: (config: AuthConfig) => limit('register', config.registrationsPerAddress, HOUR),
   refreshes: (config: AuthConfig) => limit('refresh', config.refreshesPerAddress, QUARTER),
   /** Requests that send a mail, or that try a token from one. */

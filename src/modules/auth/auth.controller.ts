@@ -15,7 +15,7 @@ import { ApiCreated } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
-import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
+import { LimitByAddress, LimitLocallyByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import { AcceptsForm } from '../../platform/http/request-limits.js';
 import { UserAgent } from '../../platform/http/user-agent.decorator.js';
 import { IdempotencyKeys } from '../../platform/idempotency/idempotency-keys.js';
@@ -72,6 +72,7 @@ export class AuthController {
 
   @Public()
   @Idempotent()
+  @LimitLocallyByAddress(AuthConfig, AUTH_LIMITS.signInRequests)
   @Post('auth/login')
   @HttpCode(200)
   @AcceptsForm()
@@ -97,6 +98,7 @@ export class AuthController {
 
   @Public()
   @Idempotent()
+  @LimitLocallyByAddress(AuthConfig, AUTH_LIMITS.signInRequests)
   @Post('auth/login/second-factor')
   @HttpCode(200)
   @ApiOperation({

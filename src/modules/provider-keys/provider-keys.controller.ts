@@ -30,7 +30,7 @@ export class ProviderKeysController {
       'Turns of the project use this key from now on, and the project pays for them at its provider. Replaces an earlier key. The key is stored encrypted and never shown again. An address that this server does not call is 422.',
   })
   @ApiOkResponse({ type: ProviderKeyResponse })
-  @ApiProblems('validation_failed')
+  @ApiProblems('validation_failed', 'rate_limited')
   set(
     @CurrentActor() actor: Actor,
     @IdParam('project_id') projectId: string,
@@ -41,7 +41,7 @@ export class ProviderKeysController {
     return this.writes.answer(
       { actor, request, reply },
       {
-        before: () => this.keys.requireAddress(body),
+        before: () => this.keys.requireAddress(actor, body),
         write: async () => present(await this.keys.set(actor, projectId, body)),
       },
     );

@@ -5,8 +5,8 @@ import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { Envelope } from '../../platform/crypto/envelope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { OutboundGuard } from '../../platform/outbound/outbound-guard.js';
 import { ProjectAccess } from '../projects/public/project-access.js';
+import { AddressCheck } from './address-check.js';
 import type { SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
 import { ProviderKeysRepository } from './provider-keys.repository.js';
@@ -26,19 +26,18 @@ export class ProviderKeysService {
     private readonly providers: ProjectProviders,
     private readonly models: ModelLists,
     private readonly envelope: Envelope,
-    private readonly guard: OutboundGuard,
+    private readonly addresses: AddressCheck,
     private readonly audit: AuditLog,
   ) {}
 
   /** Looks the name up, so never in a unit of work. */
-  async requireAddress({ provider, base_url: baseUrl = null }: SetProviderKeyRequest): Promise<void> {
+  async requireAddress(actor: Actor, { provider, base_url: baseUrl = null }: SetProviderKeyRequest): Promise<void> {
     if (provider !== 'custom') {
       if (baseUrl !== null) throw AppError.invalid('/base_url', 'can be given for custom only');
       return;
     }
     if (baseUrl === null) throw AppError.invalid('/base_url', 'is needed for custom');
-    const objection = await this.guard.objectionTo(baseUrl);
-    if (objection !== null) throw AppError.invalid('/base_url', objection);
+    await this.addresses.pass(actor, baseUrl);
   }
 
   /** In place of the one there is. Its address has been through `requireAddress`. */

@@ -1,7 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { AppError } from '../../kernel/errors/app-error.js';
+import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { INT32 } from './api-schema.js';
+
+/** An answer lists at most this many errors, and no pointer that is longer. */
+export const MAX_LISTED_ERRORS = 50;
+const MAX_POINTER_CHARS = 500;
 
 /** The address of the page that explains a code; relative, so that it holds on every host. */
 export const problemType = (code: ErrorCode): string => `/docs/errors#${code}`;
@@ -59,15 +63,28 @@ export class Problem {
 /** The problem document of an error. `at` is absent where there is no request, as in a stored answer. */
 export function toProblem(error: AppError, at?: { instance: string; requestId: string }): Problem {
   const { status, title } = error.definition;
+  const isCut = (error.errors?.length ?? 0) > MAX_LISTED_ERRORS;
+  const detail = error.detail ?? (isCut ? `Only the first ${MAX_LISTED_ERRORS} errors are listed.` : undefined);
   return {
     ...error.extensions,
     type: problemType(error.code),
     title,
     status,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    ...(detail === undefined ? {} : { detail }),
     ...(at === undefined ? {} : { instance: at.instance }),
     code: error.code,
     ...(at === undefined ? {} : { request_id: at.requestId }),
-    ...(error.errors === undefined ? {} : { errors: [...error.errors] }),
+    ...(error.errors === undefined ? {} : { errors: error.errors.slice(0, MAX_LISTED_ERRORS).map(short) }),
   };
+}
+
+/** A field of the body as a JSON pointer (RFC 6901). */
+export function pointerTo(field: string): string {
+  return `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+/** A name may be as long as a body: where it is, its object says well enough. */
+function short({ pointer, message }: FieldError): FieldError {
+  if (pointer.length <= MAX_POINTER_CHARS) return { pointer, message };
+  return { pointer: pointer.slice(0, Math.max(0, pointer.lastIndexOf('/', MAX_POINTER_CHARS))), message };
 }

@@ -2,7 +2,7 @@ import { NotFoundException } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../kernel/errors/app-error.js';
-import { pointerTo } from './validation.pipe.js';
+import { pointerTo } from './problem.js';
 
 const MAX_LEVELS = 32;
 const MAX_VALUES = 20_000;

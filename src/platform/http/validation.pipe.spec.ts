@@ -1,6 +1,6 @@
 import type { ArgumentMetadata } from '@nestjs/common';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
+import { IsInt, IsObject, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { Length } from './length.decorator.js';
 import { IsSmallJson } from './small-json.decorator.js';
@@ -22,6 +22,12 @@ class Body {
   @ValidateNested()
   @Type(() => Inner)
   inner?: Inner;
+
+  @IsOptional()
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => Inner)
+  inners?: Inner[];
 
   @IsOptional()
   @IsSmallJson()
@@ -102,6 +108,28 @@ describe('the validation pipe', () => {
     expect(new Set(pointers)).toEqual(new Set(['/name', '/inner/count', '/inner/more', '/a~1b~0c']));
   });
 
+  it('stops at the first unknown fields beyond what an answer lists, wherever they are', async () => {
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`n${i}`, 1]));
+    expect(await pointersOf({ ...many, name: 7 })).toHaveLength(51);
+    expect(await pointersOf({ name: 'abc', inner: many })).toHaveLength(51);
+    expect(
+      await pointersOf({ name: 'abc', inners: Array.from({ length: 50 }, () => ({ count: 1, x: 1, y: 1 })) }),
+    ).toHaveLength(51);
+  });
+
+  it('refuses a list that is longer than any request needs, by its place, without looking at its items', async () => {
+    expect(await pointersOf({ name: Array(201).fill('x') })).toEqual(['/name']);
+    expect(await pointersOf({ name: 'abc', inner: { count: Array(201).fill(1) } })).toEqual(['/inner/count']);
+    expect(await pointersOf({ name: 'abc', inners: Array(51).fill({ count: 1 }) })).toEqual(['/inners']);
+    expect(await body({ name: 'abc', inners: Array(50).fill({ count: 1 }), tags: Array(200).fill('x') })).toBeDefined();
+    const data = { list: Array(5000).fill(1) };
+    expect(await body({ name: 'abc', data })).toMatchObject({ data });
+  });
+
+  it('refuses a list in a list of objects, whatever is in it', async () => {
+    expect(new Set(await pointersOf({ name: 'abc', inners: [[{ count: 1 }]] }))).toEqual(new Set(['/inners']));
+  });
+
   it('says what is wrong without repeating the name', async () => {
     expect(await errorsOf(body({ name: 'abc', nope: 1 }))).toEqual([
       { pointer: '/nope', message: 'is not a field of this request' },
@@ -143,15 +171,17 @@ describe('the validation pipe', () => {
   });
 
   it('refuses a field named constructor, by which the rules of the class are found', async () => {
-    expect(await pointersOf({ name: 7, constructor: Object })).toEqual(['/constructor']);
+    expect(await pointersOf({ name: 'abc', constructor: Object })).toEqual(['/constructor']);
+    expect(await pointersOf({ name: 'abc', inner: { count: 1, constructor: 1 } })).toEqual(['/inner/constructor']);
   });
 
   it.each<[string, unknown]>([
     ['names that class-transformer fails on', { constructor: 'x' }],
     ['any depth', JSON.parse('['.repeat(50_000) + ']'.repeat(50_000))],
   ])('refuses objects of %s where there should be none', async (_what, value) => {
-    expect(await pointersOf({ name: value })).toEqual(['']);
-    expect(await pointersOf({ unknown: value, name: 'abc' })).toEqual(['']);
+    expect(new Set(await pointersOf({ name: value }))).toEqual(new Set(['/name']));
+    expect(await pointersOf({ unknown: value, name: 'abc' })).toEqual(['/unknown']);
+    expect(await pointersOf({ name: 'abc', inner: { count: 1, more: value } })).toEqual(['/inner/more']);
   });
 });
 

@@ -42,3 +42,12 @@ export function parseAllowedHosts(entries: readonly string[]): AllowedHosts | nu
   }
   return allowed;
 }
+
+/** Whether it is an IP address, or one with a port: `192.0.2.1:5353`, `[2001:db8::1]:5353`. */
+export function isNameServer(entry: string): boolean {
+  if (isIP(entry) !== 0) return true;
+  const [, ipv6, ipv4 = '', port] = /^(?:\[([^[\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(entry) ?? [];
+  return (
+    (ipv6 === undefined ? isIP(ipv4) === 4 : isIP(ipv6) === 6) && Number(port ?? 53) > 0 && Number(port ?? 53) < 65_536
+  );
+}

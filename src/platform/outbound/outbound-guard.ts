@@ -20,7 +20,6 @@ const PORTS = ['', '443', '8443'];
 // RFC 6761, 6762, 8375, 2606, 7686, and what company networks are fond of.
 const LOCAL_NAME =
   /(^|\.)(localhost|local|localdomain|internal|intranet|private|corp|home|lan|arpa|test|example|invalid|onion)$/;
-const RESOLVE_TIMEOUT_MS = 3000;
 
 /**
  * Lets the server call addresses that users give, and keeps it from calling its own neighbours for them. An address is
@@ -43,13 +42,9 @@ export class OutboundGuard {
   /** Why the server will not call the URL, as a clause for whoever gave it; null when it will. Looks the name up. */
   async objectionTo(url: string): Promise<string | null> {
     const objection = this.objectionToSpelling(url);
-    if (objection !== null) return objection;
-    const { hostname } = new URL(url);
-    if (hostname.startsWith('[') || isIP(hostname) !== 0) return null;
-    const timeout = AbortSignal.timeout(RESOLVE_TIMEOUT_MS);
-    const late = new Promise<never>((_, reject) => timeout.addEventListener('abort', () => reject(timeout.reason)));
+    if (objection !== null || !namesHost(url)) return objection;
     try {
-      await Promise.race([this.addressesOf(hostname), late]);
+      await this.addressesOf(new URL(url).hostname);
       return null;
     } catch (error) {
       return error instanceof AddressRefused ? 'must not lead to a private address' : 'names a host that is not found';
@@ -96,11 +91,12 @@ export class OutboundGuard {
   };
 
   private async addressesOf(hostname: string): ReturnType<HostResolver> {
-    const addresses = await this.resolve(hostname);
+    const isOperators = this.allowed.names.has(hostname);
+    const addresses = await this.resolve(hostname, isOperators);
     if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
     // One bad address among good ones is a trap, not a choice.
     const isOpen = ({ address }: { address: string }): boolean => this.isAllowed(address) || isPublicAddress(address);
-    if (!this.allowed.names.has(hostname) && !addresses.every(isOpen)) throw refused(hostname);
+    if (!isOperators && !addresses.every(isOpen)) throw refused(hostname);
     return addresses;
   }
 
@@ -110,6 +106,11 @@ export class OutboundGuard {
     if (family === 0) return this.allowed.names.has(host);
     return this.allowed.addresses.check(host, family === 4 ? 'ipv4' : 'ipv6');
   }
+}
+
+/** Whether the host of a well-spelled URL is a name, which has to be looked up before it can be called. */
+export function namesHost(url: string): boolean {
+  return isIP(bare(new URL(url).hostname)) === 0;
 }
 
 function parse(url: string): { hostname: string; pathname: string } {

@@ -1,7 +1,7 @@
 import { IsArray, IsString } from 'class-validator';
 import { IsMilliseconds, IsWhole } from '../config/checks.js';
 import { Variable } from '../config/variable.decorator.js';
-import { parseAllowedHosts } from './address-policy.js';
+import { isNameServer, parseAllowedHosts } from './address-policy.js';
 
 /** Calls of this server to others: what may be called, and when a failing one is not called. */
 export class OutboundConfig {
@@ -36,9 +36,23 @@ export class OutboundConfig {
   @IsString({ each: true })
   providerUrlAllow: string[] = [];
 
-  static problems({ providerUrlAllow }: OutboundConfig): string[] {
-    return parseAllowedHosts(providerUrlAllow) === null
-      ? ['PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8']
-      : [];
+  @Variable(
+    "Name servers that resolve the hosts of users' own providers, separated by commas: IP addresses, with :port if it is not 53. When empty, the name servers of the system. Hosts in PROVIDER_URL_ALLOW are always resolved by the system.",
+  )
+  @IsArray()
+  @IsString({ each: true })
+  providerDnsServers: string[] = [];
+
+  static problems({ providerUrlAllow, providerDnsServers }: OutboundConfig): string[] {
+    const problems: string[] = [];
+    if (parseAllowedHosts(providerUrlAllow) === null) {
+      problems.push('PROVIDER_URL_ALLOW: takes host names in lower case, IP addresses and networks such as 10.0.0.0/8');
+    }
+    if (!providerDnsServers.every(isNameServer)) {
+      problems.push(
+        'PROVIDER_DNS_SERVERS: takes IP addresses, with :port if it is not 53 (an IPv6 address then in brackets)',
+      );
+    }
+    return problems;
   }
 }

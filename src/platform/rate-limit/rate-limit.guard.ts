@@ -1,10 +1,13 @@
 import { type CanActivate, type ExecutionContext, Injectable, SetMetadata, type Type } from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Clock } from '../../kernel/clock.js';
 import { clientAddress } from './client-address.js';
+import { LocalBuckets } from './local-buckets.js';
 import { type RateLimit, RateLimiter, rateLimitHeaders } from './rate-limiter.js';
 
 const LIMIT = 'rateLimitByAddress';
+const LOCAL_LIMIT = 'localRateLimitByAddress';
 
 type LimitOf = (modules: ModuleRef) => RateLimit;
 
@@ -15,28 +18,43 @@ type LimitOf = (modules: ModuleRef) => RateLimit;
 export const LimitByAddress = <T>(settings: Type<T>, limit: (settings: T) => RateLimit): MethodDecorator =>
   SetMetadata(LIMIT, (modules: ModuleRef) => limit(modules.get(settings, { strict: false })));
 
+/** The same on each instance by itself and without the database; only a refusal tells of it. */
+export const LimitLocallyByAddress = <T>(settings: Type<T>, limit: (settings: T) => RateLimit): MethodDecorator =>
+  SetMetadata(LOCAL_LIMIT, (modules: ModuleRef) => limit(modules.get(settings, { strict: false })));
+
 /**
  * Refuses with `rate_limited` what comes too often from one address, before anything else is looked at, and tells in the
  * headers of every answer how much is left. Without the database it refuses with `database_unavailable`, as the route would.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
+  private readonly local = new LocalBuckets();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly limiter: RateLimiter,
     private readonly modules: ModuleRef,
+    private readonly clock: Clock,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const limit = this.reflector.get<LimitOf | undefined>(LIMIT, context.getHandler())?.(this.modules);
+    const local = this.limitOf(LOCAL_LIMIT, context);
+    if (local !== undefined) this.local.take({ ...local, subject: addressOf(context) }, this.clock.nowMs());
+    const limit = this.limitOf(LIMIT, context);
     return limit === undefined || this.take(limit, context);
   }
 
   private async take(limit: RateLimit, context: ExecutionContext): Promise<true> {
-    const http = context.switchToHttp();
-    const subject = clientAddress(http.getRequest<FastifyRequest>().ip);
-    const allowances = await this.limiter.take({ ...limit, subject });
-    void http.getResponse<FastifyReply>().headers(rateLimitHeaders(allowances));
+    const allowances = await this.limiter.take({ ...limit, subject: addressOf(context) });
+    void context.switchToHttp().getResponse<FastifyReply>().headers(rateLimitHeaders(allowances));
     return true;
   }
+
+  private limitOf(key: string, context: ExecutionContext): RateLimit | undefined {
+    return this.reflector.get<LimitOf | undefined>(key, context.getHandler())?.(this.modules);
+  }
+}
+
+function addressOf(context: ExecutionContext): string {
+  return clientAddress(context.switchToHttp().getRequest<FastifyRequest>().ip);
 }

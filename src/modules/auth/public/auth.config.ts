@@ -42,6 +42,12 @@ export class AuthConfig {
   @IsCount()
   loginFailuresPerAccount: number = 50;
 
+  @Variable(
+    'Maximum number of sign-in requests per minute from one client address, successful or not, counted by each instance before it reads the request.',
+  )
+  @IsCount()
+  signInRequestsPerAddress: number = 600;
+
   @Variable('Maximum number of registrations per hour from one client address.')
   @IsCount()
   registrationsPerAddress: number = 30;

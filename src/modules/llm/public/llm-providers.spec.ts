@@ -1,7 +1,7 @@
 import { Clock } from '../../../kernel/clock.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
 import { type AppConfig, defaultConfig } from '../../../app-config.js';
-import { systemResolver } from '../../../platform/outbound/host-resolver.js';
+import { createHostResolver } from '../../../platform/outbound/host-resolver.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError } from './llm-error.js';
 import { LlmProviders } from './llm-providers.js';
@@ -13,7 +13,7 @@ function providers(settings: Partial<AppConfig>): LlmProviders {
     config,
     config,
     config,
-    new OutboundGuard(config, systemResolver),
+    new OutboundGuard(config, createHostResolver([])),
     new Circuits(new Clock(), config),
   );
 }
