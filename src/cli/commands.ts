@@ -17,6 +17,8 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
     --keep            keep the demo's account instead of deleting it
   openapi           write the API's contract to openapi.json
     --out <file>      to this file instead
+  schema            write the schema of the database to docs/schema.sql
+    --out <file>      to this file instead
   config-example    write every setting with its default to .env.example
     --out <file>      to this file instead
   config-table      write every setting into the table of README.md
@@ -67,6 +69,10 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
   openapi: async (args) => {
     const { out = 'openapi.json' } = read(args, OUT);
     await (await import('./openapi.command.js')).openApiCommand(out);
+  },
+  schema: async (args) => {
+    const { out = 'docs/schema.sql' } = read(args, OUT);
+    await (await import('./schema.command.js')).schemaCommand(out);
   },
   'config-example': async (args) => {
     const { out = '.env.example' } = read(args, OUT);

@@ -3,6 +3,10 @@ import { IsNull, LessThan, Raw } from 'typeorm';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SignIn } from './sign-in.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_sign_ins_user_id: 'unauthenticated' });
 
 /** Rows removed in one statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { quoted, TENANT_TABLES, type TenantTable } from '../../platform/database/tenant-snapshot.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { TurnRemoval } from '../projects/public/turn-removal.js';
 import type { ErasureReceipt } from './erasure-receipt.js';
+import { quoted, TENANT_TABLES, type TenantTable } from './tenant-tables.js';
 
 /** Sessions deleted in one statement, so that none runs into its timeout however large the account is. */
 const BATCH = 100;

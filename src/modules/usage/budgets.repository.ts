@@ -2,6 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { BudgetState, Limits } from './budget-state.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+nameConstraints({
+  ck_budgets_kept: 'quota_exceeded',
+  ck_budgets_priced: 'price_unknown',
+  fk_budgets_project_id: 'not_found',
+});
 
 interface Row {
   readonly dayLimit: number | null;

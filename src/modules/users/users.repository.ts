@@ -3,6 +3,9 @@ import { IsNull } from 'typeorm';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User } from './user.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+nameConstraints({ uq_users_email: 'email_taken' });
 
 export interface Credentials {
   readonly userId: string;

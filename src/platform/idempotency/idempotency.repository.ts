@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Pipeline } from '../database/pipeline.js';
-import { ProductDatabase } from '../database/product-database.js';
 import { SystemScope } from '../database/system-scope.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { findKey, type IdempotencyKey, type KeptRequest, type KeptResponse } from './idempotency-key.js';
@@ -14,7 +13,6 @@ export class IdempotencyRepository {
     private readonly unitOfWork: UnitOfWork,
     private readonly pipeline: Pipeline,
     private readonly system: SystemScope,
-    private readonly product: ProductDatabase,
   ) {}
 
   /** Holds the key for this unit of work; false when another request holds it at this moment. */
@@ -36,7 +34,7 @@ export class IdempotencyRepository {
   async insert(userId: string, { route, key, requestHash }: IdempotencyKey, response: KeptResponse): Promise<void> {
     await this.unitOfWork.query(
       `insert into idempotency_keys (user_id, route, key, request_hash, response)
-       select id, $2, $3, $4, $5 from ${this.product.tenantTable} where id = $1`,
+       select id, $2, $3, $4, $5 from users where id = $1`,
       [userId, route, key, requestHash, JSON.stringify(response)],
     );
   }
