@@ -88,10 +88,8 @@ export async function describeSchema(url: string): Promise<string> {
   try {
     await client.connect();
     const ask: Ask = async <R extends object>(sql: string) => (await client.query<R>(sql)).rows;
-    return (
-      [...(await describeTables(ask)), ...(await describeFunctions(ask))].join('\n\n').replaceAll(/[ \t]+$/gm, '') +
-      '\n'
-    );
+    const lines = [...(await describeTables(ask)), ...(await describeFunctions(ask))].join('\n\n').split('\n');
+    return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -149,7 +147,7 @@ function functionText(definition: string): string {
 /** As people write it: PostgreSQL spells its words in capitals, and says of each text that it is one. */
 function spelled(sql: string): string {
   return sql
-    .replaceAll(/'(?:[^']|'')*'(::text\b)?|"[^"]*"|\b[A-Z]{2,}\b/g, (part, cast: string | undefined) => {
+    .replaceAll(/'[^']*'(::text\b)?|"[^"]*"|\b[A-Z]{2,}\b/g, (part, cast: string | undefined) => {
       if (part.startsWith(`'`)) return cast === undefined ? part : part.slice(0, -cast.length);
       return part.startsWith('"') ? part : part.toLowerCase();
     })
