@@ -7,5 +7,4 @@ export const PRODUCT_DATABASE = new ProductDatabase({
   migrations: fileURLToPath(new URL('../migrations', import.meta.url)),
   appRole: 'parley_app',
   systemRole: 'parley_system',
-  tenantTable: 'users',
 });

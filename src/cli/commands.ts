@@ -17,6 +17,8 @@ const USAGE = `Usage: node dist/src/cli.js <command> [options]     (or: npm run 
     --keep                keep the account of the demo instead of deleting it
   openapi                 write the contract of the API to openapi.json
     --out <file>          write to this file instead
+  schema                  write the schema of the database to docs/schema.sql
+    --out <file>          write to this file instead
   config-example          write every setting with its default to .env.example
     --out <file>          write to this file instead
   config-table            write every setting into the tables of docs/configuration.md
@@ -67,6 +69,10 @@ const COMMANDS: Readonly<Record<string, (args: string[], env: Environment) => Pr
   openapi: async (args) => {
     const { out = 'openapi.json' } = read(args, OUT);
     await (await import('./openapi.command.js')).openApiCommand(out);
+  },
+  schema: async (args) => {
+    const { out = 'docs/schema.sql' } = read(args, OUT);
+    await (await import('./schema.command.js')).schemaCommand(out);
   },
   'config-example': async (args) => {
     const { out = '.env.example' } = read(args, OUT);

@@ -27,11 +27,11 @@ function locksOf(file: string, text: string): Lock[] {
     if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name))
       constants.set(node.name.text, read(node.initializer));
     if (ts.isCallExpression(node)) {
-      const [sql, values] = node.arguments;
-      if (sql !== undefined && ts.isStringLiteralLike(sql) && LOCK.test(sql.text)) {
-        const isHashed = /lock(_shared)?\(hashtextextended\(\$1, 0\)\)/.test(sql.text);
-        const first = values !== undefined && ts.isArrayLiteralExpression(values) ? values.elements[0] : undefined;
-        locks.push({ file, number: isHashed ? null : read(first) });
+      const sql = node.arguments.find((argument) => ts.isStringLiteralLike(argument) && LOCK.test(argument.text));
+      if (sql !== undefined) {
+        const isHashed = /lock(_shared)?\(hashtextextended\(/.test(sql.getText(source));
+        const values = node.arguments.find((argument) => ts.isArrayLiteralExpression(argument));
+        locks.push({ file, number: isHashed ? null : read(values?.elements[0]) });
       }
     }
     ts.forEachChild(node, visit);

@@ -5,6 +5,10 @@ import { SystemScope } from '../../platform/database/system-scope.js';
 import { arrayOf, bytea, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ApiKey } from './api-key.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_api_keys_project_id: 'not_found', fk_api_keys_user_id: 'unauthenticated' });
 
 export type NewApiKey = Omit<ApiKey, 'createdAt' | 'lastUsedAt'>;
 

@@ -3,6 +3,10 @@ import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 import { bytea, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_sign_in_addresses_user_id: 'unauthenticated' });
 
 /** How long an address is known without being used. */
 const KEEP_DAYS = 90;

@@ -4,6 +4,10 @@ import { SystemScope } from '../../platform/database/system-scope.js';
 import { int, nullable, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SignIn } from './sign-in.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_sign_ins_user_id: 'unauthenticated' });
 
 /** Rows removed in one statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;

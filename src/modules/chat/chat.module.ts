@@ -24,6 +24,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { ModelCall } from './running/model-call.js';
 import { SideCalls } from './context/side-calls.js';
 import { TurnClaims } from './storage/turn-claims.js';
+import './storage/turn-constraints.js';
 import { TurnKeeperJob } from './running/turn-keeper.job.js';
 import { TurnMetrics } from './running/turn-metrics.js';
 import { TurnMirrors } from './following/turn-mirrors.js';

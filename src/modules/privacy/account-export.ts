@@ -5,15 +5,10 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { type ContentKey, ContentKeys, projectOf } from '../../platform/crypto/content-keys.js';
 import { type Statement, statement, text, uuid } from '../../platform/database/statement.js';
-import {
-  LIST_TENANT_TABLES,
-  quoted,
-  type TenantSnapshot,
-  TenantSnapshots,
-  type TenantTable,
-} from '../../platform/database/tenant-snapshot.js';
+import { type TenantSnapshot, TenantSnapshots } from '../../platform/database/tenant-snapshot.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { NOT_EXPORTED } from './not-exported.js';
+import { LIST_TENANT_TABLES, quoted, type TenantTable } from './tenant-tables.js';
 
 /** Of the form of the archive: a reader of version 1 can read every archive that says 1. */
 const VERSION = 1;

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { onlyRow } from '../../platform/database/only-row.js';
 import { bytea, int, json, nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
-import { LIST_TENANT_TABLES, quoted } from '../../platform/database/tenant-snapshot.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { TurnRemoval } from '../projects/public/turn-removal.js';
 import type { ErasureReceipt } from './erasure-receipt.js';
+import { LIST_TENANT_TABLES, quoted } from './tenant-tables.js';
 
 /** Sessions deleted in one statement, so that none runs into its timeout however large the account is. */
 const BATCH = 100;

@@ -3,6 +3,10 @@ import { LessThan } from 'typeorm';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
 import { TurnRemoval } from './public/turn-removal.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_projects_user_id: 'unauthenticated' });
 
 type Writable =
   | 'name'

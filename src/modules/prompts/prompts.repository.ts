@@ -3,6 +3,10 @@ import { MoreThan } from 'typeorm';
 import { arrayOf, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Prompt } from './prompt.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+// The parent vanished between the check and the write.
+nameConstraints({ fk_prompts_project_id: 'not_found' });
 
 export type NewPrompt = Pick<Prompt, 'userId' | 'id' | 'projectId' | 'name' | 'content' | 'contentTokens' | 'position'>;
 export type PromptChanges = Partial<Pick<Prompt, 'name' | 'content' | 'contentTokens'>>;

@@ -4,6 +4,13 @@ import { onlyRow } from '../../platform/database/only-row.js';
 import { int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { BudgetState, Limits } from './budget-state.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+nameConstraints({
+  ck_budgets_kept: 'quota_exceeded',
+  ck_budgets_priced: 'price_unknown',
+  fk_budgets_project_id: 'not_found',
+});
 
 interface BudgetRow {
   readonly dayLimit: number | null;

@@ -4,6 +4,9 @@ import { SystemScope } from '../../platform/database/system-scope.js';
 import { boolean, int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User } from './user.entity.js';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
+
+nameConstraints({ uq_users_email: 'email_taken' });
 
 export interface Credentials {
   readonly userId: string;

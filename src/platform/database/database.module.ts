@@ -35,7 +35,7 @@ export class DatabaseModule {
       module: DatabaseModule,
       imports: [TypeOrmModule.forRootAsync({ useFactory, inject: [DatabaseConfig] })],
       providers: [{ provide: ProductDatabase, useValue: product }, ...DOORS],
-      exports: [ProductDatabase, ...DOORS],
+      exports: DOORS,
     };
   }
 }

@@ -16,7 +16,7 @@ export const MIGRATIONS_TABLE = 'schema_migrations';
 
 const FILE = /^(\d{13})-([a-z0-9-]+)\.[jt]s$/;
 
-/** All migrations of a folder, oldest first. `1763900000000-turn-crashes.ts` has the name `TurnCrashes1763900000000`. */
+/** All migrations of a folder, oldest first. `1763950000000-turn-crashes.ts` has the name `TurnCrashes1763950000000`. */
 export function findMigrations(folder: string): MigrationFile[] {
   return readdirSync(folder)
     .sort()

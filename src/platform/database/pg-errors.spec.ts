@@ -1,15 +1,24 @@
 import { AppError } from '../../kernel/errors/app-error.js';
-import { fromPgError } from './pg-errors.js';
+import { fromPgError, nameConstraints } from './pg-errors.js';
 
 const failure = (fields: object, message = 'something'): Error => Object.assign(new Error(message), fields);
+
+nameConstraints({
+  uq_users_email: 'email_taken',
+  fk_prompts_project_id: 'not_found',
+  ck_budgets_kept: 'quota_exceeded',
+});
+
+describe('a constraint', () => {
+  it('has one meaning', () => {
+    expect(() => nameConstraints({ uq_users_email: 'not_found' })).toThrow('uq_users_email is named twice');
+  });
+});
 
 describe('fromPgError', () => {
   it.each([
     ['uq_users_email', 'email_taken'],
-    ['fk_sign_ins_user_id', 'unauthenticated'],
-    ['fk_projects_user_id', 'unauthenticated'],
     ['fk_prompts_project_id', 'not_found'],
-    ['fk_chat_sessions_project_id', 'not_found'],
   ])('makes %s into %s and keeps the cause', (constraint, code) => {
     const cause = failure({ code: '23505', constraint });
     expect(fromPgError(cause)).toMatchObject({ name: 'AppError', code, cause });

@@ -1,25 +1,19 @@
 import { AppError, type AppErrorOptions } from '../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 
-/** What a violated constraint means to a client. A constraint that is not here is a bug and becomes `internal_error`. */
-const CONSTRAINT_CODES: Readonly<Record<string, ErrorCode>> = {
-  uq_users_email: 'email_taken',
-  uq_turns_running: 'turn_in_progress',
-  ck_turns_admitted: 'turn_in_progress',
-  ck_turn_buckets_filled: 'rate_limited',
-  ck_budgets_kept: 'quota_exceeded',
-  ck_budgets_priced: 'price_unknown',
-  pk_idempotency_keys: 'idempotency_key_in_use',
-  // The parent vanished between the check and the write.
-  fk_sign_ins_user_id: 'unauthenticated',
-  fk_sign_in_addresses_user_id: 'unauthenticated',
-  fk_projects_user_id: 'unauthenticated',
-  fk_prompts_project_id: 'not_found',
-  fk_chat_sessions_project_id: 'not_found',
-  fk_budgets_project_id: 'not_found',
-  fk_api_keys_project_id: 'not_found',
-  fk_api_keys_user_id: 'unauthenticated',
-};
+const constraintCodes = new Map<string, ErrorCode>();
+
+/**
+ * Says what a violated constraint means to a client, by the name of the constraint. The file that owns the table calls this
+ * when it is loaded. A constraint that nobody has named is a bug and becomes `internal_error`. Throws when a constraint is
+ * named twice.
+ */
+export function nameConstraints(codes: Readonly<Record<string, ErrorCode>>): void {
+  for (const [constraint, code] of Object.entries(codes)) {
+    if (constraintCodes.has(constraint)) throw new Error(`the constraint ${constraint} is named twice`);
+    constraintCodes.set(constraint, code);
+  }
+}
 
 // The class of SQLSTATEs that our own functions raise.
 const OWN_CLASS = 'PY';
@@ -47,7 +41,7 @@ export function fromPgError(error: unknown): unknown {
   if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
   const facts: PgFacts = (error as PgFacts).driverError ?? (error as PgFacts);
   const code = typeof facts.code === 'string' ? facts.code : '';
-  const constraint = typeof facts.constraint === 'string' ? CONSTRAINT_CODES[facts.constraint] : undefined;
+  const constraint = typeof facts.constraint === 'string' ? constraintCodes.get(facts.constraint) : undefined;
   if (constraint !== undefined) return new AppError(constraint, { ...told(facts), cause: error });
   const message = typeof facts.message === 'string' ? facts.message : '';
   if (UNAVAILABLE.test(code) || NETWORK.test(code) || DRIVER.test(message)) {

@@ -9,8 +9,6 @@ export class ProductDatabase {
   readonly appRole: string;
   /** The role of the few jobs that look across tenants. */
   readonly systemRole: string;
-  /** The table of the tenants. Its column `id` is what other tables have as `user_id`. */
-  readonly tenantTable: string;
 
   constructor(given: ProductDatabase) {
     Object.assign(this, given);

@@ -4,6 +4,9 @@ import { Sweeps } from '../jobs/sweeps.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 import { IdempotentWrites } from './idempotent-writes.js';
+import { nameConstraints } from '../database/pg-errors.js';
+
+nameConstraints({ pk_idempotency_keys: 'idempotency_key_in_use' });
 
 const SWEEP_MS = 3_600_000;
 

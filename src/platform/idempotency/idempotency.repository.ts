@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Pipeline } from '../database/pipeline.js';
-import { ProductDatabase } from '../database/product-database.js';
 import { SystemScope } from '../database/system-scope.js';
 import { bytea, int, json, statement, text, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
@@ -23,13 +22,12 @@ select request_hash as "requestHash", message_id as "messageId", response from i
 where user_id = :userId and route = :route and key = :key`,
 );
 
-const insertBeside = (tenantTable: string) =>
-  statement<object>()(
-    'idempotency_insert',
-    { userId: uuid, route: text, key: text, requestHash: bytea, response: json },
-    `insert into idempotency_keys (user_id, route, key, request_hash, response)
-       select id, :route, :key, :requestHash, :response from ${tenantTable} where id = :userId`,
-  );
+const INSERT = statement<object>()(
+  'idempotency_insert',
+  { userId: uuid, route: text, key: text, requestHash: bytea, response: json },
+  `insert into idempotency_keys (user_id, route, key, request_hash, response)
+       select id, :route, :key, :requestHash, :response from users where id = :userId`,
+);
 
 const SWEEP = statement<object>()(
   'idempotency_sweep',
@@ -44,16 +42,11 @@ delete from idempotency_keys k using old o where k.user_id = o.user_id and k.rou
 
 @Injectable()
 export class IdempotencyRepository {
-  private readonly insertStatement: ReturnType<typeof insertBeside>;
-
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly pipeline: Pipeline,
     private readonly system: SystemScope,
-    { tenantTable }: ProductDatabase,
-  ) {
-    this.insertStatement = insertBeside(tenantTable);
-  }
+  ) {}
 
   /** Holds the key for this unit of work; false when another request holds it at this moment. */
   async lock(userId: string, { route, key }: IdempotencyKey): Promise<boolean> {
@@ -69,7 +62,7 @@ export class IdempotencyRepository {
 
   /** Keeps a response; an account that has just been deleted keeps nothing. */
   async insert(userId: string, key: IdempotencyKey, response: KeptResponse): Promise<void> {
-    await this.unitOfWork.query(this.insertStatement({ userId, ...key, response }));
+    await this.unitOfWork.query(INSERT({ userId, ...key, response }));
   }
 
   /** The same as `find`, in a transaction of its own: a turn asks after the one that would have opened it was refused. */

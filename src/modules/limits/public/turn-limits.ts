@@ -1,5 +1,8 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { type Allowance, rateLimitHeaders, toAllowance } from '../../../platform/rate-limit/rate-limiter.js';
+import { nameConstraints } from '../../../platform/database/pg-errors.js';
+
+nameConstraints({ ck_turn_buckets_filled: 'rate_limited' });
 
 const WINDOW_SECONDS = 60;
 
