@@ -350,7 +350,6 @@ const RECIPES: [
     BudgetsRepository,
     'budgets',
     (budgets: BudgetsRepository, userId) => ({
-      hasProject: [() => budgets.hasProject(userId, id)],
       get: [() => budgets.get(userId, id)],
       findRoom: [() => budgets.findRoom(userId, id, { provider: 'p', model: 'm', inputTokens: 1, outputTokens: 1 })],
       putLimits: [() => budgets.putLimits(userId, id, { day: 1, month: null })],

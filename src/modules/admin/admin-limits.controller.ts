@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import type { MinuteLimits, NamedPlan } from '../limits/public/plans.js';
 import {
   AccountLimitsResponse,
@@ -38,7 +38,6 @@ export class AdminLimitsController {
   }
 
   @Get('users/:user_id/limits')
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'getAccountLimits', summary: 'The plan and the limits of an account' })
   @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found')
@@ -47,7 +46,6 @@ export class AdminLimitsController {
   }
 
   @Put('users/:user_id/limits')
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'putAccountLimits', summary: 'Set the plan and the limits of an account' })
   @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found', 'validation_failed')

@@ -6,7 +6,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
 import { Budget, presentBudget, SetBudgetCapRequest, toCaps } from '../usage/public/budget.dto.js';
 import type { AccountRow } from '../users/public/user-administration.js';
@@ -49,7 +49,6 @@ export class AdminController {
   }
 
   @Get('users/:user_id')
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'getAccount', summary: 'One account' })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
@@ -59,7 +58,6 @@ export class AdminController {
 
   @Post('users/:user_id/disable')
   @HttpCode(200)
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'disableAccount', summary: 'Refuse an account, and end all its sign-ins' })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found', 'own_account')
@@ -69,7 +67,6 @@ export class AdminController {
 
   @Post('users/:user_id/enable')
   @HttpCode(200)
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'enableAccount', summary: 'Let an account in again' })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
@@ -78,7 +75,6 @@ export class AdminController {
   }
 
   @Get('users/:user_id/budget')
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'getAccountBudget', summary: 'What an account may spend, and has spent' })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found')
@@ -87,7 +83,6 @@ export class AdminController {
   }
 
   @Put('users/:user_id/budget')
-  @ApiIds('user_id')
   @ApiOperation({ operationId: 'capAccountBudget', summary: 'Cap what an account may spend, whatever its user says' })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found', 'validation_failed')

@@ -4,7 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
 import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, NewApiKeyResponse } from './api-key.dto.js';
@@ -43,7 +43,6 @@ export class ApiKeysController {
 
   @Delete(':api_key_id')
   @HttpCode(204)
-  @ApiIds('api_key_id')
   @ApiOperation({ operationId: 'deleteApiKey', summary: 'Revoke an API key' })
   @ApiNoContentResponse()
   @ApiProblems('not_found')

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AppConfig } from '../../platform/config/app-config.js';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
@@ -68,4 +69,9 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
     MessagesRepository,
   ],
 })
-export class ChatModule {}
+export class ChatModule {
+  constructor(owned: OwnedResources, sessions: SessionsService, messages: MessagesService) {
+    owned.register('session_id', (actor, id) => sessions.find(actor, id));
+    owned.register('message_id', (actor, id) => messages.find(actor, id));
+  }
+}

@@ -13,9 +13,9 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { CreateProjectRequest, ProjectResponse, ProjectPage, UpdateProjectRequest } from './project.dto.js';
 import type { Project } from './project.entity.js';
 import { ProjectsService } from './projects.service.js';
@@ -56,21 +56,15 @@ export class ProjectsController {
 
   @Scope('read')
   @Get(':project_id')
-  @ApiIds('project_id')
   @ApiOperation({ operationId: 'getProject', summary: 'One project' })
   @ApiOkResponse({ type: ProjectResponse })
   @ApiProblems('not_found')
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ProjectResponse> {
-    return present(await this.projects.get(actor, id), reply);
+  get(@Owned('project_id') project: Project, @Res({ passthrough: true }) reply: FastifyReply): ProjectResponse {
+    return present(project, reply);
   }
 
   @Scope('manage')
   @Patch(':project_id')
-  @ApiIds('project_id')
   @ApiHeader({
     name: 'If-Match',
     required: false,
@@ -81,7 +75,7 @@ export class ProjectsController {
   @ApiProblems('not_found', 'precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
+    @OwnedId('project_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateProjectRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -92,7 +86,6 @@ export class ProjectsController {
   @Scope('manage')
   @Delete(':project_id')
   @HttpCode(204)
-  @ApiIds('project_id')
   @ApiHeader({
     name: 'If-Match',
     required: false,
@@ -103,7 +96,7 @@ export class ProjectsController {
   @ApiProblems('not_found', 'precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
+    @OwnedId('project_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.projects.remove(actor, id, ifMatch);

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { ProjectsController } from './projects.controller.js';
 import { ProjectsRepository } from './projects.repository.js';
 import { ProjectsService } from './projects.service.js';
@@ -10,4 +11,8 @@ import { TurnRemoval } from './public/turn-removal.js';
   providers: [ProjectsService, ProjectsRepository, ProjectAccess, TurnRemoval],
   exports: [ProjectAccess, TurnRemoval],
 })
-export class ProjectsModule {}
+export class ProjectsModule {
+  constructor(owned: OwnedResources, projects: ProjectsService) {
+    owned.register('project_id', (actor, id) => projects.find(actor, id));
+  }
+}

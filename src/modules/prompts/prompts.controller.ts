@@ -13,9 +13,9 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../platform/ownership/owned.decorator.js';
 import {
   CreatePromptByIdRequest,
   CreatePromptRequest,
@@ -45,13 +45,12 @@ export class PromptsController {
 
   @Scope('read')
   @Get('projects/:project_id/prompts')
-  @ApiIds('project_id')
   @ApiOperation({ operationId: 'listProjectPrompts', summary: "A project's prompts, in order" })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   listOfProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Query() query: PageQuery,
   ): Promise<Page<PromptResponse>> {
     return this.page(actor, projectId, query);
@@ -68,13 +67,12 @@ export class PromptsController {
 
   @Scope('manage')
   @Post('projects/:project_id/prompts')
-  @ApiIds('project_id')
   @ApiOperation({ operationId: 'createProjectPrompt', summary: 'Add a prompt as the last one' })
   @ApiCreatedResponse({ type: PromptResponse })
   @ApiProblems('validation_failed')
   async createInProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: CreatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
@@ -96,13 +94,12 @@ export class PromptsController {
 
   @Scope('manage')
   @Put('projects/:project_id/prompts/order')
-  @ApiIds('project_id')
   @ApiOperation({ operationId: 'orderPrompts', summary: "Put all of a project's prompts in order" })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed')
   async reorder(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: OrderPromptsRequest,
   ): Promise<Page<PromptResponse>> {
     const rows = await this.prompts.reorder(actor, projectId, body.prompt_ids);
@@ -111,27 +108,21 @@ export class PromptsController {
 
   @Scope('read')
   @Get('prompts/:prompt_id')
-  @ApiIds('prompt_id')
   @ApiOperation({ operationId: 'getPrompt', summary: 'One prompt' })
   @ApiOkResponse({ type: PromptResponse })
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<PromptResponse> {
-    return present(await this.prompts.get(actor, id), reply);
+  get(@Owned('prompt_id') prompt: Prompt, @Res({ passthrough: true }) reply: FastifyReply): PromptResponse {
+    return present(prompt, reply);
   }
 
   @Scope('manage')
   @Patch('prompts/:prompt_id')
-  @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'updatePrompt', summary: 'Change a prompt' })
   @ApiOkResponse({ type: PromptResponse })
   @ApiProblems('precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
+    @OwnedId('prompt_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -142,14 +133,13 @@ export class PromptsController {
   @Scope('manage')
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
-  @ApiIds('prompt_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'deletePrompt', summary: 'Delete a prompt' })
   @ApiNoContentResponse()
   @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
+    @OwnedId('prompt_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.prompts.remove(actor, id, ifMatch);

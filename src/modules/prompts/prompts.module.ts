@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { PromptsController } from './prompts.controller.js';
 import { PromptsRepository } from './prompts.repository.js';
@@ -9,4 +10,8 @@ import { PromptsService } from './prompts.service.js';
   controllers: [PromptsController],
   providers: [PromptsService, PromptsRepository],
 })
-export class PromptsModule {}
+export class PromptsModule {
+  constructor(owned: OwnedResources, prompts: PromptsService) {
+    owned.register('prompt_id', (actor, id) => prompts.find(actor, id));
+  }
+}

@@ -4,16 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotentWrites } from '../../platform/idempotency/idempotent-writes.js';
+import { OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { ProviderKeyResponse, SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
 import { ProviderKeysService } from './provider-keys.service.js';
 
 @ApiTags('Projects')
 @Controller('projects/:project_id/provider-key')
-@ApiIds('project_id')
 @ApiProblems('unauthenticated', 'not_found')
 export class ProviderKeysController {
   constructor(
@@ -31,7 +30,7 @@ export class ProviderKeysController {
   @ApiProblems('validation_failed')
   set(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: SetProviderKeyRequest,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -48,7 +47,7 @@ export class ProviderKeysController {
   @Get()
   @ApiOperation({ operationId: 'getProviderKey', summary: 'Which key a project has; never the key itself' })
   @ApiOkResponse({ type: ProviderKeyResponse })
-  async get(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<ProviderKeyResponse> {
+  async get(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<ProviderKeyResponse> {
     return present(await this.keys.get(actor, projectId));
   }
 
@@ -56,7 +55,7 @@ export class ProviderKeysController {
   @HttpCode(204)
   @ApiOperation({ operationId: 'removeProviderKey', summary: "Go back to this server's provider" })
   @ApiNoContentResponse()
-  remove(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<void> {
+  remove(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<void> {
     return this.keys.remove(actor, projectId);
   }
 }

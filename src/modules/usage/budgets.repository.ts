@@ -57,15 +57,6 @@ where e.user_id = $1 and ($2::uuid is null or e.project_id = $2) and e.created_a
 export class BudgetsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Whether the project is the user's. */
-  async hasProject(userId: string, projectId: string): Promise<boolean> {
-    const rows = await this.unitOfWork.query('select from projects where user_id = $1 and id = $2', [
-      userId,
-      projectId,
-    ]);
-    return rows.length > 0;
-  }
-
   /** The budget of a project, or with null the account's. */
   async get(userId: string, projectId: string | null): Promise<BudgetState> {
     const [row] = await this.unitOfWork.query<Row>(

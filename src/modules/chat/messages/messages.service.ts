@@ -6,6 +6,7 @@ import { ProjectAccess } from '../../projects/public/project-access.js';
 import type { ListMessagesQuery, RateMessageRequest } from './message.dto.js';
 import type { Message } from './message.entity.js';
 import { MessagesRepository } from './messages.repository.js';
+import type { ChatSession } from '../sessions/chat-session.entity.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 
 export interface MessageInPlace {
@@ -23,12 +24,16 @@ export class MessagesService {
   ) {}
 
   /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
-  list(actor: Actor, sessionId: string, query: ListMessagesQuery, afterSeq: number | null): Promise<MessageInPlace[]> {
+  list(
+    actor: Actor,
+    session: ChatSession,
+    query: ListMessagesQuery,
+    afterSeq: number | null,
+  ): Promise<MessageInPlace[]> {
     const { userId } = actor;
+    const { id: sessionId } = session;
     const range = { order: query.order, afterSeq, limit: query.limit + 1 };
     return this.unitOfWork.run(actor, async () => {
-      const session = await this.sessions.find(userId, sessionId);
-      if (session === null) throw new AppError('not_found');
       if (query.leaf_id !== undefined) await this.requireIn(userId, sessionId, query.leaf_id);
       const leafId = query.leaf_id ?? session.lastMessageId;
       // Without branches all messages are the path to the newest one.
@@ -43,15 +48,18 @@ export class MessagesService {
     });
   }
 
-  get(actor: Actor, id: string): Promise<Message> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  find(actor: Actor, id: string): Promise<Message | null> {
+    return this.unitOfWork.run(actor, () => this.messages.find(actor.userId, id));
   }
 
   /** Feedback is about answers. */
-  rate(actor: Actor, id: string, { rating, comment }: RateMessageRequest): Promise<Message> {
+  async rate(
+    actor: Actor,
+    { id, role, sessionId }: Message,
+    { rating, comment }: RateMessageRequest,
+  ): Promise<Message> {
+    if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
     return this.unitOfWork.run(actor, async () => {
-      const { role, sessionId } = await this.require(actor, id);
-      if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
       const session = await this.sessions.find(actor.userId, sessionId);
       const key = session === null ? null : await this.projects.contentKey(actor, session.projectId);
       await this.messages.rate(actor.userId, id, rating, comment ?? null, key);
@@ -60,10 +68,7 @@ export class MessagesService {
   }
 
   async unrate(actor: Actor, id: string): Promise<void> {
-    await this.unitOfWork.run(actor, async () => {
-      await this.require(actor, id);
-      await this.messages.rate(actor.userId, id, null, null, null);
-    });
+    await this.unitOfWork.run(actor, () => this.messages.rate(actor.userId, id, null, null, null));
   }
 
   private async requireIn(userId: string, sessionId: string, id: string): Promise<void> {

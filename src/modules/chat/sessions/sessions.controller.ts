@@ -13,9 +13,9 @@ import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
 import type { ChatSession } from './chat-session.entity.js';
 import {
   ChatSessionResponse,
@@ -69,27 +69,21 @@ export class SessionsController {
 
   @Scope('read')
   @Get(':session_id')
-  @ApiIds('session_id')
   @ApiOperation({ operationId: 'getSession', summary: 'One session' })
   @ApiOkResponse({ type: ChatSessionResponse })
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ChatSessionResponse> {
-    return present(await this.sessions.get(actor, id), reply);
+  get(@Owned('session_id') session: ChatSession, @Res({ passthrough: true }) reply: FastifyReply): ChatSessionResponse {
+    return present(session, reply);
   }
 
   @Scope('manage')
   @Patch(':session_id')
-  @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'updateSession', summary: 'Rename, archive, pin' })
   @ApiOkResponse({ type: ChatSessionResponse })
   @ApiProblems('precondition_failed', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
+    @OwnedId('session_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -100,14 +94,13 @@ export class SessionsController {
   @Scope('manage')
   @Delete(':session_id')
   @HttpCode(204)
-  @ApiIds('session_id')
   @ApiHeader(ifMatchHeader)
   @ApiOperation({ operationId: 'deleteSession', summary: 'Delete a session with its messages' })
   @ApiNoContentResponse()
   @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
+    @OwnedId('session_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.sessions.remove(actor, id, ifMatch);

@@ -13,14 +13,15 @@ import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import { IdempotencyKeys } from '../../../platform/idempotency/idempotency-keys.js';
 import { NoIdempotency, OwnIdempotency } from '../../../platform/idempotency/idempotency.interceptor.js';
 import { markReplayed } from '../../../platform/idempotency/idempotent-writes.js';
 import { rateLimitHeaders } from '../../../platform/rate-limit/rate-limiter.js';
 import { SseStreams } from '../../../platform/http/sse.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
 import type { LiveTurn, Position } from '../following/live-turn.js';
+import type { Message } from '../messages/message.entity.js';
 import { presentMessage } from '../messages/message.presenter.js';
 import { MessageResponse } from '../public/message.dto.js';
 import { Turn, turnEventRef } from '../public/turn-event.dto.js';
@@ -83,7 +84,6 @@ export class TurnsController {
   @Post('messages/:message_id/regenerate')
   @OwnIdempotency()
   @HttpCode(200)
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'regenerateMessage',
     summary: 'Get another answer to the same question, beside the one there is',
@@ -93,7 +93,7 @@ export class TurnsController {
   @ApiProblems(...turnProblems())
   async regenerate(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
+    @OwnedId('message_id') messageId: string,
     @Body() body: AnswerOptions,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
@@ -109,7 +109,6 @@ export class TurnsController {
 
   @Scope('read', 'chat')
   @Get('messages/:message_id/events')
-  @ApiIds('message_id')
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
@@ -124,7 +123,7 @@ export class TurnsController {
   @ApiProblems('validation_failed')
   async follow(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
+    @OwnedId('message_id') messageId: string,
     @Query() { after }: FollowQuery,
     @Res() reply: FastifyReply,
     @Headers('Last-Event-ID') lastEventId?: string,
@@ -147,14 +146,13 @@ export class TurnsController {
   @Post('messages/:message_id/stop')
   @NoIdempotency()
   @HttpCode(200)
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'stopMessage',
     summary: 'Stop an answer and keep its text; one that is over stays as it is',
   })
   @ApiOkResponse({ type: MessageResponse })
-  async stop(@CurrentActor() actor: Actor, @IdParam('message_id') messageId: string): Promise<MessageResponse> {
-    return presentMessage(await this.turns.stop(actor, messageId));
+  async stop(@CurrentActor() actor: Actor, @Owned('message_id') message: Message): Promise<MessageResponse> {
+    return presentMessage(await this.turns.stop(actor, message));
   }
 
   private async answer(
