@@ -166,12 +166,14 @@ it('remembers for the next write what it has found, which finds out by itself th
 
 it('lets a repeated request have its answer though it has deleted what its path names', async () => {
   const { prompt_id } = await belongings(ada);
-  const remove = (): Test => ada.delete(`/prompts/${prompt_id}`).set('idempotency-key', 'once');
-  await remove().expect(204);
-  const repeated = await remove().expect(204);
+  const remove = (user: TestUser): Test => user.delete(`/prompts/${prompt_id}`).set('idempotency-key', 'once');
+  await remove(ada).expect(204);
+  // An instance that has not found it before.
+  const other = await t.another();
+  const repeated = await remove(ada.at(other.getHttpServer())).expect(204);
   expect(repeated.headers['idempotent-replayed']).toBe('true');
   expectProblem(await ada.delete(`/prompts/${prompt_id}`).set('idempotency-key', 'another'), 'not_found');
-  expectProblem(await eve.delete(`/prompts/${prompt_id}`).set('idempotency-key', 'once'), 'not_found');
+  expectProblem(await remove(eve), 'not_found');
 });
 
 it('asks nothing before POST /chat, which finds out by itself', async () => {
