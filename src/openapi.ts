@@ -1,103 +1,54 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import type { Scope } from './kernel/actor.js';
-import { ERROR_CATALOGUE } from './kernel/errors/error-catalogue.js';
-import type { AppConfig } from './platform/config/app-config.js';
-import { Problem } from './platform/http/problem.js';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { contentPartSchema } from './modules/chat/public/message.dto.js';
 import { TURN_EVENT_MODELS, turnEventSchema } from './modules/chat/public/turn-event.dto.js';
-import { PROBLEM_JSON } from './platform/http/api-problems.decorator.js';
-import { SCOPES_EXTENSION } from './platform/http/scope.decorator.js';
+import type { AppConfig } from './platform/config/app-config.js';
+import { addCommonParts } from './platform/http/openapi-parts.js';
+import { Problem } from './platform/http/problem.js';
 
 /** One tag a module, in the order in which a newcomer meets them. */
 const TAGS = {
-  Auth: 'Accounts and sign-ins.',
-  Users: 'The signed-in user.',
-  Projects: 'What conversations are about: prompts, model and settings.',
-  Prompts: 'System prompts of a project, in order.',
-  Chat: 'Turns, sessions and messages.',
-  Usage: 'What was used, what it cost, and how much may be spent.',
-  Admin: 'Accounts and usage of everybody, for admins.',
-  Llm: 'The model provider of this server.',
-  Health: 'For load balancers and people on call.',
+  Auth: 'Create an account, sign in, and manage sign-ins, API keys and the second factor.',
+  Users: 'The account that is signed in: profile, audit log, export and deletion.',
+  Projects: 'A project holds prompts, model settings and conversations.',
+  Prompts: 'The system prompts of a project, in the order in which the model reads them.',
+  Chat: 'Send messages, get or stream answers, and read conversations.',
+  Usage: 'What was used and what it cost, and budgets that limit it.',
+  Llm: 'The default model provider of this server.',
+  Health: 'For load balancers and process supervisors.',
+  Admin: 'Accounts, plans and usage of all users. For admins only.',
 };
+
+const DESCRIPTION = `A chat backend: users, projects with ordered system prompts, and durable conversations with a language model.
+
+Start with \`register\`, \`createProject\` and \`sendMessage\`. Every error is a \`Problem\` (RFC 9457): branch on its \`code\`. Fields, operations, enumeration values, parts of messages and events may be added without notice, so clients ignore what they do not know.`;
 
 /** The contract as a document (OpenAPI 3.1): what `/openapi.json` serves, what is checked in, and what clients are generated from. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Parley')
-    .setDescription(
-      'Chat backend: users, projects with ordered system prompts, and durable conversations with a language model.',
-    )
+    .setDescription(DESCRIPTION)
     .setVersion('0.1.0')
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/')
-    .addOAuth2(
+    .addBearerAuth(
       {
-        type: 'oauth2',
-        description: 'With a second factor, put its code into client_secret.',
-        flows: { password: { tokenUrl: '/auth/login', refreshUrl: '/auth/refresh', scopes: {} } },
+        type: 'http',
+        scheme: 'bearer',
+        description:
+          'The `access_token` of a sign-in, or an API key (`prk_…`). An API key works on operations that name one of its scopes: `chat` (hold conversations), `read` (read data), `manage` (create, change and delete data).',
       },
-      'password',
+      'bearer',
     )
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
-    .addSecurity('api_key', {
-      type: 'http',
-      scheme: 'bearer',
-      description:
-        'An API key (`prk_…`) where a token goes, on routes that name a scope: `chat` (hold conversations), `read`, `manage` (make, change, remove).',
-    })
-    .addSecurityRequirements('bearer')
-    .addSecurityRequirements('password');
+    .addSecurityRequirements('bearer');
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const document = SwaggerModule.createDocument(app, builder.build(), {
     extraModels: [Problem, ...TURN_EVENT_MODELS],
   });
-  Object.assign(document.components?.schemas ?? {}, { TurnEvent: turnEventSchema });
+  Object.assign(document.components?.schemas ?? {}, { TurnEvent: turnEventSchema, ContentPart: contentPartSchema });
   addCommonParts(document);
   return document;
-}
-
-const idempotencyKey = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  required: false,
-  description: 'Made anew for each intention: the same request with the same key is done once and answered alike.',
-  schema: { type: 'string', minLength: 1, maxLength: 255 },
-};
-
-/** What the platform does for any route: it asks for a token or a key with the right scope, keeps writes from happening twice, and reports errors. */
-function addCommonParts({ paths, components }: OpenAPIObject): void {
-  const content = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
-  for (const [method, operation] of Object.values(paths).flatMap((path) =>
-    Object.entries(path as Record<string, Operation>),
-  )) {
-    const { requestBody: body } = operation;
-    const { $ref = '' } = body?.content['application/json']?.schema ?? {};
-    const schema = components?.schemas?.[$ref.split('/').at(-1) as string];
-    // Where every field may be left out, so may the body.
-    if (body !== undefined && schema !== undefined && !('required' in schema)) body.required = false;
-    operation.responses.default = { description: 'Any other error; `code` says which.', content };
-    // An open route knows nobody, whose token or key it could be.
-    if (operation.security?.length === 0) continue;
-    const scopes = operation[SCOPES_EXTENSION];
-    if (scopes !== undefined) operation.security = [{ bearer: [] }, { password: [] }, { api_key: scopes }];
-    const refusal = scopes === undefined ? 'sign_in_required' : 'insufficient_scope';
-    operation.responses['403'] ??= { description: `\`${refusal}\`: ${ERROR_CATALOGUE[refusal].title}.`, content };
-    operation.responses['401'] ??= { description: '`unauthenticated`: A valid access token is needed.', content };
-    if (method !== 'get') operation.parameters.push(idempotencyKey);
-  }
-}
-
-interface Operation {
-  security?: unknown[];
-  readonly [SCOPES_EXTENSION]?: readonly Scope[];
-  readonly requestBody?: {
-    required?: boolean;
-    readonly content: Record<string, { readonly schema: { $ref?: string } }>;
-  };
-  readonly parameters: unknown[];
-  readonly responses: Record<string, unknown>;
 }
 
 /** Swagger UI at /docs, the document at /openapi.json and /openapi.yaml. */
@@ -120,6 +71,19 @@ export function serveDocs(app: NestFastifyApplication, config: AppConfig): void 
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'Parley API',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true, tagsSorter: 'alpha' },
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true, filter: true, responseInterceptor },
   });
+}
+
+interface UiResponse {
+  readonly url: string;
+  readonly body?: { readonly access_token?: string };
+}
+
+/** Runs in the page: a sign-in by "Try it out" also fills in what the Authorize button asks for. */
+function responseInterceptor(response: UiResponse): UiResponse {
+  const page: { ui?: { preauthorizeApiKey(scheme: string, token: string): void } } = Object(globalThis);
+  const token = response.body?.access_token;
+  if (token !== undefined) page.ui?.preauthorizeApiKey('bearer', token);
+  return response;
 }

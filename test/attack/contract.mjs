@@ -18,7 +18,7 @@ export class Contract {
       path,
       name: `${method} ${path}`,
       isPublic: security?.length === 0,
-      scopes: security?.flatMap(({ api_key: scopes }) => scopes ?? []) ?? [],
+      scopes: operation['x-scopes'] ?? [],
       isStream: JSON.stringify(operation.responses['200'] ?? {}).includes('text/event-stream'),
       query: names('query'),
       headers: names('header'),

@@ -41,12 +41,11 @@ export async function playMainJob(baseUrl: string): Promise<string[]> {
   const { data: turn } = await client.POST('/chat', {
     body: { project_id: project.id, message: 'What should I see?' },
   });
-  // An answer is whole or a stream of events; who asked for the whole one gets that.
-  if (turn === undefined || !('session_id' in turn)) throw new Error('no turn');
+  if (turn === undefined) throw new Error('no turn');
   const { session_id, assistant_message } = turn;
 
-  const stream = await client.POST('/chat', {
-    body: { session_id, message: [{ type: 'text', text: 'And then?' }], stream: true },
+  const stream = await client.POST('/chat/stream', {
+    body: { session_id, parts: [{ type: 'text', text: 'And then?' }] },
     parseAs: 'stream',
   });
   const told: string[] = [];
@@ -67,7 +66,7 @@ export async function playMainJob(baseUrl: string): Promise<string[]> {
   return [
     `model: ${model}`,
     `prompts: ${prompts?.data.map(({ content }: { content: string }) => content).join(' ')}`,
-    `answer: ${text(assistant_message.content)}`,
+    `answer: ${assistant_message.text}`,
     `tokens: ${typeof assistant_message.usage?.output_tokens}`,
     ...told,
     `history: ${history?.data.map(({ role }: { role: string }) => role).join(' ')}, next ${history?.next_cursor}`,
@@ -79,7 +78,7 @@ export async function playMainJob(baseUrl: string): Promise<string[]> {
 async function readEvents(stream: ReadableStream<Uint8Array>): Promise<TurnEvent[]> {
   const events: TurnEvent[] = [];
   const parser = createParser({
-    onEvent: ({ id, event, data }) => events.push({ id, event, data: JSON.parse(data) } as TurnEvent),
+    onEvent: ({ data }) => events.push(JSON.parse(data) as TurnEvent),
   });
   const decoder = new TextDecoder();
   for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
@@ -88,29 +87,28 @@ async function readEvents(stream: ReadableStream<Uint8Array>): Promise<TurnEvent
   return events;
 }
 
-/** The name of an event says what its data is, to the compiler as well. */
+/** The type of an event says what else it has, to the compiler as well. */
 function describe(event: TurnEvent): string {
-  switch (event.event) {
+  switch (event.type) {
     case 'turn.started':
-      return `started: ${event.data.assistant_message.status}`;
+      return `started: ${event.assistant_message.status}`;
     case 'message.delta':
-      return `delta: ${event.data.text}`;
+      return `delta: ${event.text}`;
     case 'turn.restarted':
-      return `attempt: ${event.data.attempt}`;
+      return `attempt: ${event.attempt}`;
     case 'turn.completed':
     case 'turn.stopped':
-      return `${event.data.assistant_message.status}: ${text(event.data.assistant_message.content)}`;
+      return `${event.assistant_message.status}: ${describeParts(event.assistant_message.parts)}`;
     case 'turn.failed':
-      return `failed: ${explain(event.data.problem)}`;
+      return `failed: ${explain(event.problem)}`;
   }
 }
 
-function text(content: components['schemas']['Message']['content']): string {
-  if (typeof content === 'string') return content;
-  return content.map((part) => (part.type === 'text' ? part.text : part.image_url.url)).join('');
+function describeParts(parts: components['schemas']['ContentPart'][]): string {
+  return parts.map((part) => (part.type === 'text' ? part.text : (part.url ?? 'an image'))).join('');
 }
 
-/** Branches on the code, of which the compiler knows all. */
+/** Branches on the code. A server may send one that this program does not know. */
 function explain({ code, title, errors = [] }: Problem): string {
   const known: components['schemas']['ErrorCode'] = code;
   return `${known}: ${title} ${errors.map(({ pointer }) => pointer).join(' ')}`;

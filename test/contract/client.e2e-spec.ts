@@ -31,14 +31,7 @@ describe('a client that is generated from the OpenAPI document', () => {
   it('compiles against it and plays the main job', async () => {
     const { text } = await request(t.server).get('/openapi.json').expect(200);
     writeFileSync(`${GENERATED}openapi.json`, text);
-    await tool(
-      'openapi-typescript/bin/cli.js',
-      `${GENERATED}openapi.json`,
-      '--output',
-      `${GENERATED}api.ts`,
-      '--default-non-nullable',
-      'false',
-    );
+    await tool('openapi-typescript/bin/cli.js', `${GENERATED}openapi.json`, '--output', `${GENERATED}api.ts`);
     const tsconfig = {
       extends: '../../tsconfig.json',
       compilerOptions: {

@@ -7,16 +7,20 @@ declare module 'generated-api' {
   /* eslint-disable @typescript-eslint/no-explicit-any */
   export type paths = any;
 
-  type Event<Name extends string> = { id: string; event: Name; data: any };
+  type ContentPart = { type: 'text'; text: string } | { type: 'image'; url?: string };
+  type Message = { status: string; text: string; parts: ContentPart[] };
+  type Problem = { code: string; title: string; errors?: { pointer: string }[] };
 
   export interface components {
     schemas: {
       ErrorCode: string;
-      Problem: { code: string; title: string; errors?: { pointer: string }[] };
-      Message: { content: string | ({ type: 'text'; text: string } | { type: 'image_url'; image_url: any })[] };
-      TurnEvent: Event<
-        'turn.started' | 'message.delta' | 'turn.restarted' | 'turn.completed' | 'turn.stopped' | 'turn.failed'
-      >;
+      Problem: Problem;
+      ContentPart: ContentPart;
+      TurnEvent:
+        | { type: 'turn.started' | 'turn.completed' | 'turn.stopped'; assistant_message: Message }
+        | { type: 'turn.failed'; problem: Problem }
+        | { type: 'turn.restarted'; attempt: number }
+        | { type: 'message.delta'; text: string };
     };
   }
 }

@@ -61,7 +61,7 @@ describe('the OpenAPI document', () => {
     for (const id of ids) expect(id).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
   });
 
-  it('gives every operation one tag that is described, and a summary', () => {
+  it('gives every operation one tag that is described, a summary and a description', () => {
     const tags = document.tags.map(({ name }) => name);
     for (const { route, operation } of operationsOf(document)) {
       expect({ route, tags: operation.tags?.length, known: tags.includes(operation.tags?.[0] as string) }).toEqual({
@@ -69,7 +69,16 @@ describe('the OpenAPI document', () => {
         tags: 1,
         known: true,
       });
-      expect({ route, summary: operation.summary }).toEqual({ route, summary: expect.stringMatching(/^[A-Z].{5,}/) });
+      expect({ route, summary: operation.summary }).toEqual({
+        route,
+        summary: expect.stringMatching(/^[A-Z].{5,}[a-z]$/),
+      });
+      const [first, access] = (operation.description ?? '').split('\n\n');
+      expect({ route, first, access }).toEqual({
+        route,
+        first: expect.stringMatching(/^[A-Z].{20,}\.$/),
+        access: expect.stringMatching(/^Access: /),
+      });
     }
     const used = new Set(operationsOf(document).map(({ operation }) => operation.tags?.[0]));
     expect(tags.filter((name) => !used.has(name))).toEqual([]);
@@ -365,6 +374,7 @@ describe('the answers of the server', () => {
       { type: 'image_url', image_url: { url: 'https://example.com/cat.png', detail: 'low' } },
     ];
     await checked(ada.post('/chat', { session_id, message: parts }), 200);
+    await checked(ada.post('/chat', { session_id, parts: [{ type: 'text', text: 'And this?' }] }), 200);
     await checked(ada.post('/chat', { session_id }), 422);
     await checked(ada.post('/chat', { project_id: newId(), message: 'Hi' }), 404);
     const gate = t.model.hold('So far');
@@ -382,7 +392,7 @@ describe('the answers of the server', () => {
 
   it('as streams', async () => {
     const stream = (fields: object): Promise<unknown> =>
-      checked(ada.post('/chat', { project_id: project.id, message: 'Hi', stream: true, ...fields }), 200);
+      checked(ada.post('/chat/stream', { project_id: project.id, message: 'Hi', ...fields }), 200);
     await stream({});
     t.model.next((_request, answer) => {
       answer.delta('Partial');
@@ -403,7 +413,7 @@ describe('the answers of the server', () => {
     await checked(ada.get(`/chat/messages/${answer.id}/events?after=1.2`), 200);
     await checked(ada.get(`/chat/messages/${answer.id}/events?after=1.end`), 204);
     await checked(ada.get(`/chat/messages/${answer.id}/events?after=x`), 422);
-    await checked(ada.post(`/chat/messages/${answer.id}/regenerate`, { stream: true }), 200);
+    await checked(ada.post(`/chat/messages/${answer.id}/regenerate/stream`), 200);
   });
 
   it('about sessions and messages', async () => {

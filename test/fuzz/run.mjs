@@ -100,9 +100,19 @@ function install(dir) {
  */
 function asOnTheWire(document) {
   const copy = structuredClone(document);
-  for (const { properties } of copy.components.schemas.TurnEvent.oneOf) {
-    properties.data = { type: 'string', contentMediaType: 'application/json', contentSchema: properties.data };
+  const { schemas } = copy.components;
+  const data = { type: 'string', contentMediaType: 'application/json', contentSchema: schemas.TurnEvent };
+  schemas.StreamFrame = {
+    type: 'object',
+    properties: { id: { type: 'string' }, event: { type: 'string' }, data },
+    required: ['id', 'event', 'data'],
+  };
+  for (const { responses } of Object.values(copy.paths).flatMap(Object.values)) {
+    const stream = responses['200']?.content?.['text/event-stream'];
+    if (stream !== undefined) stream.schema = { $ref: '#/components/schemas/StreamFrame' };
   }
+  // Older clients ask for a stream here too. The document describes the operations that do nothing else.
+  for (const name of ['SendMessageRequest', 'RegenerateMessageRequest']) delete schemas[name].properties.stream;
   for (const { requestBody } of Object.values(copy.paths).flatMap(Object.values)) {
     if (requestBody?.required !== false) continue;
     for (const media of Object.values(requestBody.content)) media.schema = { anyOf: [media.schema, { type: 'null' }] };

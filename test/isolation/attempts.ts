@@ -78,6 +78,13 @@ export const WITH_IDS: Record<string, Attempt[]> = {
     { body: ({ message_id }, own) => ({ session_id: own.session_id, parent_id: message_id, message: 'Hi' }) },
     { body: ({ session_id, message_id }) => ({ session_id, parent_id: message_id, message: 'Hi', stream: true }) },
   ],
+  'POST /chat/stream': [
+    { body: ({ project_id }) => ({ project_id, message: 'Hi' }) },
+    { body: ({ session_id }) => ({ session_id, message: 'Hi' }) },
+    { body: ({ session_id }, own) => ({ session_id, project_id: own.project_id, message: 'Hi' }) },
+    { body: ({ project_id }, own) => ({ session_id: own.session_id, project_id, message: 'Hi' }) },
+    { body: ({ message_id }, own) => ({ session_id: own.session_id, parent_id: message_id, message: 'Hi' }) },
+  ],
   'GET /chat/sessions': [byProject, { query: ({ project_id }) => ({ project_id, archived: true }) }],
   'POST /chat/sessions': [{ body: ({ project_id }) => ({ project_id }) }],
   'GET /chat/sessions/:session_id': plain,
@@ -104,6 +111,7 @@ export const WITH_IDS: Record<string, Attempt[]> = {
     { body: () => ({ stream: true }) },
     { body: () => ({ background: true }) },
   ],
+  'POST /chat/messages/:message_id/regenerate/stream': [{ body: () => ({}) }],
   'PUT /chat/messages/:message_id/feedback': [{ body: () => ({ rating: 'down' }) }],
   'DELETE /chat/messages/:message_id/feedback': plain,
 };

@@ -52,7 +52,10 @@ const BODIES: Record<string, Record<string, unknown>> = {
 };
 
 interface Document {
-  paths: Record<string, Record<string, { 'x-scopes'?: Scope[]; security?: object[]; responses: object }>>;
+  paths: Record<
+    string,
+    Record<string, { 'x-scopes'?: Scope[]; security?: object[]; description: string; responses: object }>
+  >;
 }
 
 let t: TestApp;
@@ -155,11 +158,15 @@ describe('every route', () => {
 
   it('says so in the OpenAPI document, with the refusal', () => {
     for (const [path, operations] of Object.entries(document.paths)) {
-      for (const [method, { security, responses, 'x-scopes': scopes }] of Object.entries(operations)) {
+      for (const [method, { security, responses, description, 'x-scopes': scopes }] of Object.entries(operations)) {
         const route = `${method} ${path}`;
         if (security?.length === 0) continue;
-        const byKey = (security ?? []).find((scheme) => 'api_key' in scheme);
-        expect({ route, byKey }).toEqual({ route, byKey: scopes === undefined ? undefined : { api_key: scopes } });
+        const access = description.split('\n').at(-1);
+        const key = scopes === undefined ? null : `with the scope ${scopes.map((name) => `\`${name}\``).join(' or ')}.`;
+        expect({ route, access }).toEqual({
+          route,
+          access: `Access: a sign-in${key === null ? '. API keys are refused.' : `, or an API key ${key}`}`,
+        });
         expect({ route, names: Object.keys(responses) }).toEqual({
           route,
           names: expect.arrayContaining(['403']) as string[],

@@ -15,10 +15,11 @@ export interface Schema {
 export interface Operation {
   readonly operationId: string;
   readonly summary?: string;
+  readonly description?: string;
   readonly tags?: string[];
   readonly security?: unknown[];
   readonly parameters?: { name: string; in: string; required?: boolean; schema: Schema }[];
-  readonly requestBody?: { content: Record<string, { schema: Schema }> };
+  readonly requestBody?: { content: Record<string, { schema: Schema; example?: unknown }> };
   readonly responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
 }
 
@@ -76,7 +77,10 @@ export class ResponseValidator {
     const schema = (media as { schema: Schema }).schema;
     if (type === 'text/event-stream') {
       const text = typeof response.body === 'string' ? response.body : response.text;
-      for (const event of parseEvents(text)) this.checkValue(at, schema, event);
+      for (const { event, data } of parseEvents(text)) {
+        expect({ at, type: data.type }).toEqual({ at, type: event });
+        this.checkValue(at, schema, data);
+      }
     } else if (type === 'application/x-ndjson') {
       for (const line of response.text.trimEnd().split('\n')) this.checkValue(at, schema, JSON.parse(line));
     } else this.checkValue(at, schema, JSON.parse(response.text));

@@ -49,4 +49,9 @@ export class AppError extends Error {
   static invalid(pointer: string, message: string): AppError {
     return new AppError('validation_failed', { errors: [{ pointer, message }] });
   }
+
+  /** A field of a body or a query that names something which does not exist for this user. */
+  static notFound(pointer: string): AppError {
+    return new AppError('not_found', { errors: [{ pointer, message: 'does not exist' }] });
+  }
 }

@@ -23,14 +23,23 @@ export class AdminLimitsController {
   constructor(private readonly admin: AdminService) {}
 
   @Get('plans')
-  @ApiOperation({ operationId: 'listPlans', summary: 'All plans: what users may use in a minute' })
+  @ApiOperation({
+    operationId: 'listPlans',
+    summary: 'List plans',
+    description: 'All plans with their limits per minute. The request is recorded in the audit log of the admin.',
+  })
   @ApiOkResponse({ type: PlanList })
   async listPlans(@CurrentActor() actor: Actor): Promise<PlanList> {
     return { data: (await this.admin.listPlans(actor)).map(presentPlan) };
   }
 
   @Put('plans')
-  @ApiOperation({ operationId: 'putPlan', summary: 'Make a plan, or change it for all who have it' })
+  @ApiOperation({
+    operationId: 'putPlan',
+    summary: 'Create or change a plan',
+    description:
+      'Replaces the limits of the plan, for all accounts that have it. They take effect within seconds. It is recorded in the audit log of the admin.',
+  })
   @ApiOkResponse({ type: PlanResponse })
   @ApiProblems('validation_failed')
   async putPlan(@CurrentActor() actor: Actor, @Body() body: PutPlanRequest): Promise<PlanResponse> {
@@ -38,7 +47,12 @@ export class AdminLimitsController {
   }
 
   @Get('users/:user_id/limits')
-  @ApiOperation({ operationId: 'getAccountLimits', summary: 'The plan and the limits of an account' })
+  @ApiOperation({
+    operationId: 'getAccountLimits',
+    summary: 'Get the limits of an account',
+    description:
+      'The plan of an account, the limits that replace those of the plan, and what applies in the end. The request is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found')
   async getLimits(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountLimitsResponse> {
@@ -46,7 +60,12 @@ export class AdminLimitsController {
   }
 
   @Put('users/:user_id/limits')
-  @ApiOperation({ operationId: 'putAccountLimits', summary: 'Set the plan and the limits of an account' })
+  @ApiOperation({
+    operationId: 'putAccountLimits',
+    summary: 'Set the limits of an account',
+    description:
+      'Replaces the plan and the limits of an account as a whole. A plan that does not exist is 422. It is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: AccountLimitsResponse })
   @ApiProblems('not_found', 'validation_failed')
   async putLimits(

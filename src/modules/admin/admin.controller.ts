@@ -36,7 +36,11 @@ export class AdminController {
   ) {}
 
   @Get('users')
-  @ApiOperation({ operationId: 'listAccounts', summary: 'All accounts, newest first' })
+  @ApiOperation({
+    operationId: 'listAccounts',
+    summary: 'List accounts',
+    description: 'All accounts, newest first. The request is recorded in the audit log of the admin.',
+  })
   @ApiOkResponse({ type: AccountPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async listUsers(@CurrentActor() actor: Actor, @Query() query: ListAccountsQuery): Promise<Page<AccountResponse>> {
@@ -49,7 +53,11 @@ export class AdminController {
   }
 
   @Get('users/:user_id')
-  @ApiOperation({ operationId: 'getAccount', summary: 'One account' })
+  @ApiOperation({
+    operationId: 'getAccount',
+    summary: 'Get an account',
+    description: 'One account. The request is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
   async getUser(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
@@ -58,7 +66,12 @@ export class AdminController {
 
   @Post('users/:user_id/disable')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'disableAccount', summary: 'Refuse an account, and end all its sign-ins' })
+  @ApiOperation({
+    operationId: 'disableAccount',
+    summary: 'Disable an account',
+    description:
+      'Refuses the account everywhere, with its API keys, and ends all its sign-ins on every instance within seconds. Its data stays. 409 `own_account`: you cannot disable your own account. It is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found', 'own_account')
   async disable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
@@ -67,7 +80,12 @@ export class AdminController {
 
   @Post('users/:user_id/enable')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'enableAccount', summary: 'Let an account in again' })
+  @ApiOperation({
+    operationId: 'enableAccount',
+    summary: 'Enable an account',
+    description:
+      'Lets a disabled account sign in again. It is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: AccountResponse })
   @ApiProblems('not_found')
   async enable(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<AccountResponse> {
@@ -75,7 +93,12 @@ export class AdminController {
   }
 
   @Get('users/:user_id/budget')
-  @ApiOperation({ operationId: 'getAccountBudget', summary: 'What an account may spend, and has spent' })
+  @ApiOperation({
+    operationId: 'getAccountBudget',
+    summary: 'Get the budget of an account',
+    description:
+      'The limits and caps of an account, and what it has spent. The request is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found')
   async getBudget(@CurrentActor() actor: Actor, @IdParam('user_id') userId: string): Promise<Budget> {
@@ -83,7 +106,12 @@ export class AdminController {
   }
 
   @Put('users/:user_id/budget')
-  @ApiOperation({ operationId: 'capAccountBudget', summary: 'Cap what an account may spend, whatever its user says' })
+  @ApiOperation({
+    operationId: 'capAccountBudget',
+    summary: 'Cap the budget of an account',
+    description:
+      'Sets the most that an account can spend, whatever limits its user sets. Takes effect with the next turn. It is recorded in the audit logs of the admin and of the user.',
+  })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found', 'validation_failed')
   async capBudget(
@@ -95,7 +123,12 @@ export class AdminController {
   }
 
   @Get('usage')
-  @ApiOperation({ operationId: 'listUsage', summary: 'What each user has used in a time, newest account first' })
+  @ApiOperation({
+    operationId: 'listUsage',
+    summary: 'List the usage of accounts',
+    description:
+      'What each account has used in a period, newest account first. The request is recorded in the audit log of the admin.',
+  })
   @ApiOkResponse({ type: AccountUsagePage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async usage(@CurrentActor() actor: Actor, @Query() query: UsageQuery): Promise<Page<AccountUsage>> {

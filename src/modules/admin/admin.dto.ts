@@ -1,31 +1,41 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
-import { PageQuery } from '../../platform/http/page.dto.js';
+import { INT64 } from '../../platform/http/api-schema.js';
+import { PageQuery, PageResponse } from '../../platform/http/page.dto.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
 const STATUSES = ['active', 'disabled'] as const;
 
 export class ListAccountsQuery extends PageQuery {
-  @ApiPropertyOptional({ maxLength: 254, description: 'The beginning of the e-mail address, in any case.' })
+  @ApiPropertyOptional({
+    maxLength: 254,
+    description: 'Lists accounts whose e-mail address begins with this text, in upper or lower case.',
+  })
   @IsOptional()
   @IsString()
   @MaxLength(254)
   @IsStorableText()
   email?: string;
 
-  @ApiPropertyOptional({ enum: STATUSES })
+  @ApiPropertyOptional({ enum: STATUSES, description: 'Lists accounts with this status only.' })
   @IsOptional()
   @IsIn(STATUSES)
   status?: (typeof STATUSES)[number];
 }
 
 export class UsageQuery extends PageQuery {
-  @ApiPropertyOptional({ format: 'date-time', description: 'Calls recorded at or after it. By default 30 days ago.' })
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'Counts calls that were recorded at or after this time. 30 days before `to` when absent.',
+  })
   @IsOptional()
   @IsISO8601({ strict: true, strictSeparator: true })
   from?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'Calls recorded before it. By default now.' })
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'Counts calls that were recorded before this time. Now when absent.',
+  })
   @IsOptional()
   @IsISO8601({ strict: true, strictSeparator: true })
   to?: string;
@@ -40,30 +50,27 @@ export class AccountResponse {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email: string;
 
-  @ApiProperty({ enum: ['user', 'admin'] })
+  @ApiProperty({ enum: ['user', 'admin'], enumName: 'AccountRole' })
   role: 'user' | 'admin';
 
-  @ApiProperty({ enum: STATUSES })
+  @ApiProperty({ enum: STATUSES, enumName: 'AccountStatus' })
   status: (typeof STATUSES)[number];
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'null: the account is active.' })
   disabled_at: string | null;
 
   @ApiProperty({ format: 'date-time' })
   created_at: string;
 }
 
-export class AccountPage {
+export class AccountPage extends PageResponse {
   @ApiProperty({ type: [AccountResponse] })
   data: AccountResponse[];
-
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor: string | null;
 }
 
-const sum = { type: 'integer', nullable: true } as const;
+const sum = { ...INT64, nullable: true } as const;
 
-/** What a user has used in a time. */
+/** The usage of one account in a period. */
 export class AccountUsage {
   @ApiProperty({ format: 'uuid' })
   user_id: string;
@@ -71,29 +78,27 @@ export class AccountUsage {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email: string;
 
-  @ApiProperty({ type: 'integer', description: 'Answers for which a model was asked, however they ended.' })
+  @ApiProperty({ ...INT64, description: 'Answers that a model was asked for, however they ended.' })
   turns: number;
 
-  @ApiProperty({ ...sum, description: 'null: of no answer is it known.' })
+  @ApiProperty({ ...sum, description: 'null: it is known of no answer.' })
   input_tokens: number | null;
 
-  @ApiProperty({ ...sum, description: 'null: of no answer is it known.' })
+  @ApiProperty({ ...sum, description: 'null: it is known of no answer.' })
   output_tokens: number | null;
 
   @ApiProperty({
     ...sum,
-    description: 'As far as it is known, names of sessions and summaries included; null: of nothing.',
+    description:
+      'Millionths of a US dollar, with titles and summaries of sessions. Calls without a known cost are left out. null: no cost is known.',
   })
   cost_micro_usd: number | null;
 
-  @ApiProperty({ type: 'integer', description: 'Answers of which a call has no known cost.' })
+  @ApiProperty({ ...INT64, description: 'Answers with at least one call whose cost is not known.' })
   turns_without_cost: number;
 }
 
-export class AccountUsagePage {
+export class AccountUsagePage extends PageResponse {
   @ApiProperty({ type: [AccountUsage] })
   data: AccountUsage[];
-
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor: string | null;
 }

@@ -1,6 +1,8 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsOptional, IsRFC3339, IsString, IsUUID } from 'class-validator';
 import { type Scope, SCOPES } from '../../kernel/actor.js';
+import { INT64 } from '../../platform/http/api-schema.js';
+import { PageResponse } from '../../platform/http/page.dto.js';
 import { Length } from '../../platform/http/length.decorator.js';
 import { RequestsPerMinute, TokensPerMinute } from '../../platform/rate-limit/per-minute.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
@@ -9,13 +11,20 @@ const scopes = {
   enum: SCOPES,
   isArray: true,
   example: ['chat', 'read'],
-  description: '`chat`: hold conversations. `read`: look at things. `manage`: make, change and remove them.',
+  description:
+    'What the key can do. `chat`: hold conversations. `read`: read data. `manage`: create, change and delete data.',
 };
 
-const project = 'With it the key sees this project alone; everything else is to it as if it were not there.';
+const project =
+  'The key works in this project only; for everything else it gets 404. null: the key works in all projects.';
 
 export class CreateApiKeyRequest {
-  @ApiProperty({ minLength: 1, maxLength: 200, example: 'Nightly report' })
+  @ApiProperty({
+    minLength: 1,
+    maxLength: 200,
+    example: 'Nightly report',
+    description: 'A name to recognise the key by.',
+  })
   @IsString()
   @Length(1, 200)
   @IsStorableText()
@@ -33,7 +42,12 @@ export class CreateApiKeyRequest {
   @IsUUID()
   project_id?: string | null;
 
-  @ApiPropertyOptional({ type: String, format: 'date-time', nullable: true, description: 'null never expires.' })
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When the key expires. null: never.',
+  })
   @IsOptional()
   @IsRFC3339()
   expires_at?: string | null;
@@ -53,19 +67,19 @@ export class ApiKeyResponse {
   @ApiProperty()
   name: string;
 
-  @ApiProperty({ example: 'prk_yK3xQm9a', description: 'How the key begins, to recognise it by.' })
+  @ApiProperty({ example: 'prk_yK3xQm9a', description: 'The beginning of the key, to recognise it by.' })
   prefix: string;
 
-  @ApiProperty(scopes)
+  @ApiProperty({ ...scopes, enumName: 'ApiKeyScope' })
   scopes: Scope[];
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: project })
   project_id: string | null;
 
-  @ApiProperty({ type: 'integer', nullable: true })
+  @ApiProperty({ ...INT64, nullable: true, description: 'Turns per minute. null: no limit of its own.' })
   requests_per_minute: number | null;
 
-  @ApiProperty({ type: 'integer', nullable: true })
+  @ApiProperty({ ...INT64, nullable: true, description: 'Tokens per minute. null: no limit of its own.' })
   tokens_per_minute: number | null;
 
   @ApiProperty({ format: 'date-time' })
@@ -75,29 +89,26 @@ export class ApiKeyResponse {
     type: String,
     format: 'date-time',
     nullable: true,
-    description: 'Written every half minute; null: never used.',
+    description: 'When the key was last used, to within half a minute. null: never.',
   })
   last_used_at: string | null;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'null: the key does not expire.' })
   expires_at: string | null;
 }
 
-@ApiSchema({ name: 'NewApiKey' })
-export class NewApiKeyResponse extends ApiKeyResponse {
+@ApiSchema({ name: 'ApiKeyWithSecret' })
+export class ApiKeyWithSecretResponse extends ApiKeyResponse {
   @ApiProperty({
     type: String,
     nullable: true,
     description:
-      'The key. It is shown this once and kept nowhere: a repeat of the request by its Idempotency-Key gets null here.',
+      'The key itself. It is shown only in this response and not stored: a repeat with the same Idempotency-Key gets null.',
   })
   key: string | null;
 }
 
-export class ApiKeyPage {
+export class ApiKeyPage extends PageResponse {
   @ApiProperty({ type: [ApiKeyResponse] })
   data: ApiKeyResponse[];
-
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor: string | null;
 }

@@ -1,13 +1,15 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { ApiCreated } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IdParam } from '../../platform/http/id-param.decorator.js';
+import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { ShownOnce } from '../../platform/idempotency/idempotency.interceptor.js';
-import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, NewApiKeyResponse } from './api-key.dto.js';
+import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, ApiKeyWithSecretResponse } from './api-key.dto.js';
 import type { ApiKey } from './api-key.entity.js';
 import { ApiKeysService } from './api-keys.service.js';
 
@@ -22,16 +24,25 @@ export class ApiKeysController {
 
   @Post()
   @ShownOnce('key')
-  @ApiOperation({ operationId: 'createApiKey', summary: 'Make an API key; it is shown this once' })
-  @ApiCreatedResponse({ type: NewApiKeyResponse })
+  @ApiOperation({
+    operationId: 'createApiKey',
+    summary: 'Create an API key',
+    description:
+      'Creates a key with the scopes `chat`, `read` and `manage` as needed, for all projects or for one. The key is shown only in this response. 404 with the pointer `/project_id`: there is no such project.',
+  })
+  @ApiCreated(ApiKeyWithSecretResponse, { at: '/auth/api-keys/{id}' })
   @ApiProblems('not_found', 'validation_failed')
-  async create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyRequest): Promise<NewApiKeyResponse> {
-    const { row, key } = await this.keys.create(actor, body);
+  async create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyRequest): Promise<ApiKeyWithSecretResponse> {
+    const { row, key } = await namedIn('/project_id', this.keys.create(actor, body));
     return { ...presentApiKey(row), key };
   }
 
   @Get()
-  @ApiOperation({ operationId: 'listApiKeys', summary: 'API keys, newest first' })
+  @ApiOperation({
+    operationId: 'listApiKeys',
+    summary: 'List API keys',
+    description: 'The API keys of the account, newest first, without the keys themselves.',
+  })
   @ApiOkResponse({ type: ApiKeyPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ApiKeyResponse>> {
@@ -43,7 +54,11 @@ export class ApiKeysController {
 
   @Delete(':api_key_id')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteApiKey', summary: 'Revoke an API key' })
+  @ApiOperation({
+    operationId: 'deleteApiKey',
+    summary: 'Revoke an API key',
+    description: 'The key stops working on every instance within seconds.',
+  })
   @ApiNoContentResponse()
   @ApiProblems('not_found')
   remove(@CurrentActor() actor: Actor, @IdParam('api_key_id') id: string): Promise<void> {

@@ -25,9 +25,15 @@ export class AuthMailController {
   @LimitByAddress(AUTH_LIMITS.mailRequests)
   @Post('password/forgot')
   @HttpCode(202)
-  @ApiOperation({ operationId: 'forgotPassword', summary: 'Ask for a mail to reset the password', security: [] })
+  @ApiOperation({
+    operationId: 'forgotPassword',
+    summary: 'Ask for a mail to reset the password',
+    description:
+      'Sends a mail with a token when the address has an account. The response is the same when it has none. 501 `mail_not_configured`: this server sends no mail. Limited by client address.',
+    security: [],
+  })
   @ApiAcceptedResponse({
-    description: 'When there is such an account, a mail is on its way. The answer does not tell.',
+    description: 'If there is such an account, a mail is on its way.',
   })
   @ApiProblems('validation_failed', 'rate_limited', 'mail_not_configured', 'overloaded')
   forgot(@Body() { email }: ForgotPasswordRequest): void {
@@ -40,7 +46,9 @@ export class AuthMailController {
   @HttpCode(204)
   @ApiOperation({
     operationId: 'resetPassword',
-    summary: 'Set a new password by the token from the mail, and end all sign-ins',
+    summary: 'Reset the password',
+    description:
+      'Sets a new password with the token from the mail, and ends all sign-ins and API keys of the account. The token works once; otherwise the response is 422 `invalid_mail_token`. Limited by client address.',
     security: [],
   })
   @ApiNoContentResponse()
@@ -55,10 +63,12 @@ export class AuthMailController {
   @HttpCode(204)
   @ApiOperation({
     operationId: 'verifyEmail',
-    summary: 'Verify the e-mail address by the token from the mail',
+    summary: 'Confirm the e-mail address',
+    description:
+      'Confirms the address with the token from the mail. Access tokens say so after the next refresh. A token that is wrong, old or used is 422 `invalid_mail_token`.',
     security: [],
   })
-  @ApiNoContentResponse({ description: 'Access tokens say so from the next refresh on.' })
+  @ApiNoContentResponse()
   @ApiProblems('validation_failed', 'invalid_mail_token', 'rate_limited')
   verify(@Body() { token }: VerifyEmailRequest): Promise<void> {
     return this.verification.verify(token);
@@ -67,8 +77,12 @@ export class AuthMailController {
   @LimitByAddress(AUTH_LIMITS.mailRequests)
   @Post('email/verification')
   @HttpCode(202)
-  @ApiOperation({ operationId: 'requestEmailVerification', summary: 'Send the mail to verify the address again' })
-  @ApiAcceptedResponse({ description: 'A mail is on its way, unless the address is verified already.' })
+  @ApiOperation({
+    operationId: 'requestEmailVerification',
+    summary: 'Send the confirmation mail again',
+    description: 'Sends another mail to confirm the address. Nothing is sent when the address is confirmed already.',
+  })
+  @ApiAcceptedResponse({ description: 'A mail is on its way, unless the address is confirmed already.' })
   @ApiProblems('unauthenticated', 'rate_limited', 'mail_not_configured', 'overloaded')
   request(@CurrentActor() actor: Actor): void {
     this.verification.request(actor);

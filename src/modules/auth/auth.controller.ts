@@ -2,7 +2,6 @@ import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiConsumes,
-  ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
@@ -12,6 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { ApiCreated } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
@@ -26,12 +26,13 @@ import {
   LoginRequest,
   RefreshRequest,
   RegisterRequest,
+  RegistrationPending,
   secondFactorCodeOf,
   SignedIn,
 } from './auth.dto.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 import { AuthService } from './auth.service.js';
-import { SecondFactorLoginRequest } from './second-factor.dto.js';
+import { LoginWithSecondFactorRequest } from './second-factor.dto.js';
 
 @ApiTags('Auth')
 @Controller()
@@ -45,11 +46,17 @@ export class AuthController {
   @Public()
   @LimitByAddress(AUTH_LIMITS.registrations)
   @Post('auth/register')
-  @ApiOperation({ operationId: 'register', summary: 'Make an account and sign in', security: [] })
-  @ApiCreatedResponse({ type: SignedIn })
-  @ApiAcceptedResponse({
+  @ApiOperation({
+    operationId: 'register',
+    summary: 'Create an account',
     description:
-      'On a server that asks for verified addresses: a mail says how to go on, and sign-in works after that. The answer does not tell whether there was an account already.',
+      'Creates an account and signs it in. A server that wants addresses to be confirmed first responds with 202 instead, sends a mail, and does not tell whether the address already had an account. Otherwise a taken address is 409 `email_taken`. Limited by client address.',
+    security: [],
+  })
+  @ApiCreated(SignedIn, { at: '/users/me' })
+  @ApiAcceptedResponse({
+    type: RegistrationPending,
+    description: 'The server wants the address to be confirmed first: a mail says how to go on.',
   })
   @ApiProblems('email_taken', 'validation_failed', 'rate_limited', 'overloaded')
   async register(
@@ -57,8 +64,8 @@ export class AuthController {
     @UserAgent() userAgent: string | null,
     @ClientAddress() address: string,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<SignedIn | undefined> {
-    return signedInOrAccepted(await this.auth.register(body, { userAgent, address }), reply);
+  ): Promise<SignedIn | RegistrationPending> {
+    return signedInOrPending(await this.auth.register(body, { userAgent, address }), reply);
   }
 
   @Public()
@@ -66,7 +73,13 @@ export class AuthController {
   @HttpCode(200)
   @AcceptsForm()
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded')
-  @ApiOperation({ operationId: 'login', summary: 'Sign in by e-mail and password', security: [] })
+  @ApiOperation({
+    operationId: 'login',
+    summary: 'Sign in',
+    description:
+      'Signs in with e-mail and password, as JSON or as the password form of OAuth2. Each call creates a sign-in with tokens of its own. When the account has a second factor and no code is sent, the response is 401 `second_factor_required` with a `challenge` for `loginWithSecondFactor`. Too many wrong passwords are 429 `rate_limited`.',
+    security: [],
+  })
   @ApiOkResponse({ type: SignedIn })
   @ApiProblems('invalid_credentials', 'second_factor_required', 'invalid_second_factor')
   @ApiProblems('validation_failed', 'rate_limited', 'overloaded')
@@ -82,11 +95,17 @@ export class AuthController {
   @Public()
   @Post('auth/login/second-factor')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'loginWithSecondFactor', summary: 'Finish a sign-in by a code', security: [] })
+  @ApiOperation({
+    operationId: 'loginWithSecondFactor',
+    summary: 'Finish a sign-in with a code',
+    description:
+      'Completes a sign-in that was answered with `second_factor_required`. Each code and each challenge works once. Wrong codes count as failed sign-ins.',
+    security: [],
+  })
   @ApiOkResponse({ type: SignedIn })
   @ApiProblems('invalid_second_factor', 'invalid_challenge', 'invalid_credentials', 'validation_failed', 'rate_limited')
   loginWithSecondFactor(
-    @Body() { challenge, code }: SecondFactorLoginRequest,
+    @Body() { challenge, code }: LoginWithSecondFactorRequest,
     @UserAgent() userAgent: string | null,
     @ClientAddress() address: string,
   ): Promise<SignedIn> {
@@ -97,7 +116,13 @@ export class AuthController {
   @LimitByAddress(AUTH_LIMITS.refreshes)
   @Post('auth/refresh')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'refresh', summary: 'Exchange a refresh token for new tokens', security: [] })
+  @ApiOperation({
+    operationId: 'refresh',
+    summary: 'Get new tokens',
+    description:
+      'Exchanges a refresh token for a new access token and a new refresh token. A refresh token works once: when a used one comes back later, the sign-in ends, because one of two clients must have stolen it. Limited by client address.',
+    security: [],
+  })
   @ApiOkResponse({ type: SignedIn })
   @ApiProblems('invalid_refresh_token', 'validation_failed', 'rate_limited')
   refresh(@Body() body: RefreshRequest): Promise<SignedIn> {
@@ -106,7 +131,11 @@ export class AuthController {
 
   @Post('auth/logout')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'logout', summary: 'End this sign-in' })
+  @ApiOperation({
+    operationId: 'logout',
+    summary: 'Sign out',
+    description: 'Ends the sign-in of this access token. Its tokens stop working on every instance within seconds.',
+  })
   @ApiNoContentResponse()
   @ApiProblems('unauthenticated')
   logout(@CurrentActor() actor: Actor): Promise<void> {
@@ -118,7 +147,12 @@ export class AuthController {
   @Post('users/me/password')
   @OwnIdempotency()
   @HttpCode(204)
-  @ApiOperation({ operationId: 'changePassword', summary: 'Change the password and end all other sign-ins' })
+  @ApiOperation({
+    operationId: 'changePassword',
+    summary: 'Change the password',
+    description:
+      'Needs the current password. All other sign-ins end; this one stays. A wrong current password is 422 with the pointer `/current_password`. Limited by client address.',
+  })
   @ApiNoContentResponse()
   @ApiProblems('unauthenticated', 'validation_failed', 'rate_limited', 'overloaded')
   async changePassword(
@@ -131,7 +165,8 @@ export class AuthController {
   }
 }
 
-function signedInOrAccepted(signedIn: SignedIn | null, reply: FastifyReply): SignedIn | undefined {
-  if (signedIn === null) void reply.status(202);
-  return signedIn ?? undefined;
+function signedInOrPending(signedIn: SignedIn | null, reply: FastifyReply): SignedIn | RegistrationPending {
+  if (signedIn !== null) return signedIn;
+  void reply.status(202);
+  return { pending: 'email_verification' };
 }

@@ -1,12 +1,13 @@
 import { ApiHideProperty, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { INT32 } from '../../platform/http/api-schema.js';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { UserResponse } from '../users/public/user.dto.js';
 import { IsEmailAddress } from './email.decorator.js';
 
-/** Addresses are compared in lower case; what surrounds them is a slip of the hand. */
+/** Addresses are compared in lower case, without the spaces around them. */
 const EmailCase = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim().toLowerCase() : value));
 
@@ -14,9 +15,8 @@ const password = {
   minLength: 8,
   maxLength: 256,
   format: 'password',
-  example: 'correct horse battery',
   description:
-    'Any characters, nothing has to be mixed; 12 or more are advised. The most common passwords, and parts of the e-mail address, are refused.',
+    'Any characters, without rules about their mix; 12 or more are advised. The most common passwords and parts of the e-mail address are refused.',
 };
 
 export class RegisterRequest {
@@ -26,12 +26,19 @@ export class RegisterRequest {
   @MaxLength(254)
   email: string;
 
-  @ApiProperty(password)
+  @ApiProperty({ ...password, example: 'correct horse battery' })
   @IsString()
   @Length(8, 256)
   password: string;
 
-  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200, example: 'Ada' })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    minLength: 1,
+    maxLength: 200,
+    example: 'Ada',
+    description: 'The name to show to people.',
+  })
   @IsOptional()
   @IsString()
   @Length(1, 200)
@@ -46,7 +53,8 @@ export class LoginRequest {
     nullable: true,
     format: 'email',
     example: 'ada@example.com',
-    description: 'Or `username`.',
+    maxLength: 254,
+    description: 'Needed unless `username` is sent.',
   })
   @EmailCase()
   @ValidateIf(({ username, email }: LoginRequest) => username == null || email != null)
@@ -58,7 +66,7 @@ export class LoginRequest {
   @ApiPropertyOptional({
     type: String,
     nullable: true,
-    description: 'The e-mail address, as the OAuth2 password form names it.',
+    description: 'The e-mail address, under the name that the OAuth2 password form has for it.',
   })
   @EmailCase()
   @IsOptional()
@@ -67,7 +75,7 @@ export class LoginRequest {
   @IsStorableText()
   username?: string;
 
-  @ApiProperty({ format: 'password', example: 'correct horse battery' })
+  @ApiProperty({ format: 'password', maxLength: 256, example: 'correct horse battery' })
   @IsString()
   @MaxLength(256)
   password: string;
@@ -76,16 +84,15 @@ export class LoginRequest {
     type: String,
     nullable: true,
     maxLength: 40,
-    example: '123456',
     description:
-      'A code of the second factor, for clients that ask for it together with the password. In the OAuth2 form, whose dialogs have no field for it, `client_secret` is taken for it.',
+      'A code of the second factor, when the client asks for it together with the password. In the OAuth2 form, `client_secret` has the same meaning.',
   })
   @IsOptional()
   @IsString()
   @MaxLength(40)
   otp?: string;
 
-  @ApiPropertyOptional({ type: String, nullable: true, description: 'OAuth2 form only: `password`.' })
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'Only in the OAuth2 form: `password`.' })
   @IsOptional()
   @IsString()
   grant_type?: string;
@@ -106,25 +113,29 @@ export class LoginRequest {
   client_secret?: string;
 }
 
-/** What was given for a second factor; nobody here has a client secret, so that field of the form is free for it. */
+/** The code of the second factor. No client has a secret here, so the form can carry the code in that field. */
 export function secondFactorCodeOf({ otp, client_secret: secret }: LoginRequest): string | undefined {
   return otp ?? (secret === '' ? undefined : secret);
 }
 
 export class RefreshRequest {
-  @ApiProperty({ description: 'The newest refresh token of this sign-in; it can be used once.' })
+  @ApiProperty({
+    maxLength: 500,
+    example: 'prt_the-newest-refresh-token',
+    description: 'The newest refresh token of this sign-in. It can be used once.',
+  })
   @IsString()
   @MaxLength(500)
   refresh_token: string;
 }
 
 export class ChangePasswordRequest {
-  @ApiProperty({ format: 'password' })
+  @ApiProperty({ format: 'password', maxLength: 256, example: 'correct horse battery' })
   @IsString()
   @MaxLength(256)
   current_password: string;
 
-  @ApiProperty(password)
+  @ApiProperty({ ...password, example: 'another horse battery' })
   @IsString()
   @Length(8, 256)
   new_password: string;
@@ -139,38 +150,52 @@ export class ForgotPasswordRequest {
 }
 
 export class ResetPasswordRequest {
-  @ApiProperty({ description: 'From the mail; it can be used once.' })
+  @ApiProperty({
+    maxLength: 500,
+    example: 'ppr_the-token-from-the-mail',
+    description: 'The token from the mail. It can be used once.',
+  })
   @IsString()
   @MaxLength(500)
   token: string;
 
-  @ApiProperty(password)
+  @ApiProperty({ ...password, example: 'another horse battery' })
   @IsString()
   @Length(8, 256)
   new_password: string;
 }
 
 export class VerifyEmailRequest {
-  @ApiProperty({ description: 'From the mail.' })
+  @ApiProperty({ maxLength: 500, example: 'pev_the-token-from-the-mail', description: 'The token from the mail.' })
   @IsString()
   @MaxLength(500)
   token: string;
 }
 
-/** The answer to signing in, in the form of OAuth2 (RFC 6749, 5.1). */
+/** The response of a server that wants e-mail addresses to be confirmed before the first sign-in. */
+export class RegistrationPending {
+  @ApiProperty({
+    enum: ['email_verification'],
+    enumName: 'RegistrationStep',
+    description: 'What is missing before a sign-in works: the confirmation of the e-mail address.',
+  })
+  pending: 'email_verification';
+}
+
+/** The response to a sign-in, in the form of OAuth2 (RFC 6749, 5.1). */
 export class SignedIn {
   @ApiProperty()
   user: UserResponse;
 
-  @ApiProperty({ description: 'Goes into `Authorization: Bearer …`.' })
+  @ApiProperty({ description: 'Send it as `Authorization: Bearer …`.' })
   access_token: string;
 
-  @ApiProperty({ description: 'Opaque. Exchanged for new tokens at /auth/refresh, once.' })
+  @ApiProperty({ description: 'Opaque. `POST /auth/refresh` exchanges it for new tokens, once.' })
   refresh_token: string;
 
   @ApiProperty({ enum: ['bearer'] })
   token_type: 'bearer';
 
-  @ApiProperty({ type: 'integer', example: 900, description: 'Seconds until the access token expires.' })
+  @ApiProperty({ ...INT32, example: 900, description: 'Seconds until the access token expires.' })
   expires_in: number;
 }

@@ -12,7 +12,13 @@ export class KeySetController {
   @Public()
   @Get('.well-known/jwks.json')
   @Header('Cache-Control', 'public, max-age=300')
-  @ApiOperation({ operationId: 'getKeySet', summary: 'The public keys of access tokens (RFC 7517)', security: [] })
+  @ApiOperation({
+    operationId: 'getKeySet',
+    summary: 'Get the public signing keys',
+    description:
+      'The JSON Web Key Set (RFC 7517) for programs that verify access tokens themselves. It can be cached for five minutes.',
+    security: [],
+  })
   @ApiOkResponse({ type: JsonWebKeySet })
   getKeySet(): JsonWebKeySet {
     return { keys: this.keys.publicKeys() };

@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { ApiCreated } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
@@ -23,7 +24,11 @@ export class SecondFactorController {
   constructor(private readonly secondFactor: SecondFactorService) {}
 
   @Get()
-  @ApiOperation({ operationId: 'getSecondFactor', summary: 'Whether sign-in asks for a code beside the password' })
+  @ApiOperation({
+    operationId: 'getSecondFactor',
+    summary: 'Get the state of the second factor',
+    description: 'Says whether a sign-in needs a code besides the password, and how many recovery codes are left.',
+  })
   @ApiOkResponse({ type: SecondFactorResponse })
   async get(@CurrentActor() actor: Actor): Promise<SecondFactorResponse> {
     return present(await this.secondFactor.find(actor));
@@ -31,8 +36,16 @@ export class SecondFactorController {
 
   @Post()
   @NoIdempotency()
-  @ApiOperation({ operationId: 'startSecondFactor', summary: 'Get a secret for an authenticator app' })
-  @ApiCreatedResponse({ type: SecondFactorOffer, description: 'Not in force before a code of it is confirmed.' })
+  @ApiOperation({
+    operationId: 'startSecondFactor',
+    summary: 'Start to set up the second factor',
+    description:
+      'Needs the password, and returns a secret for an authenticator app. Nothing changes for sign-ins until `confirmSecondFactor`. 409 `second_factor_on`: the second factor is on already.',
+  })
+  @ApiCreated(SecondFactorOffer, {
+    at: '/auth/second-factor',
+    description: 'The second factor stays off until a code is confirmed.',
+  })
   @ApiProblems('second_factor_on', 'validation_failed', 'rate_limited', 'overloaded')
   async start(
     @CurrentActor() actor: Actor,
@@ -45,7 +58,12 @@ export class SecondFactorController {
   @Post('confirm')
   @HttpCode(200)
   @NoIdempotency()
-  @ApiOperation({ operationId: 'confirmSecondFactor', summary: 'Switch the second factor on by its first code' })
+  @ApiOperation({
+    operationId: 'confirmSecondFactor',
+    summary: 'Switch the second factor on',
+    description:
+      'Needs the first code of the authenticator app. From now on a sign-in needs a code. Returns the recovery codes, which are shown only in this response.',
+  })
   @ApiOkResponse({ type: RecoveryCodes })
   @ApiProblems('second_factor_on', 'second_factor_off', 'validation_failed', 'rate_limited')
   async confirm(@CurrentActor() actor: Actor, @Body() { code }: ConfirmSecondFactorRequest): Promise<RecoveryCodes> {
@@ -55,7 +73,12 @@ export class SecondFactorController {
   @Post('recovery-codes')
   @HttpCode(200)
   @NoIdempotency()
-  @ApiOperation({ operationId: 'renewRecoveryCodes', summary: 'Get new recovery codes in place of the old ones' })
+  @ApiOperation({
+    operationId: 'renewRecoveryCodes',
+    summary: 'Replace the recovery codes',
+    description:
+      'Needs the password and a code. The old recovery codes stop working, and the new ones are shown only in this response.',
+  })
   @ApiOkResponse({ type: RecoveryCodes })
   @ApiProblems('second_factor_off', 'validation_failed', 'rate_limited', 'overloaded')
   async renew(@CurrentActor() actor: Actor, @Body() body: SecondFactorProof): Promise<RecoveryCodes> {
@@ -65,7 +88,11 @@ export class SecondFactorController {
   @Delete()
   @HttpCode(204)
   @NoIdempotency()
-  @ApiOperation({ operationId: 'removeSecondFactor', summary: 'Switch the second factor off' })
+  @ApiOperation({
+    operationId: 'removeSecondFactor',
+    summary: 'Switch the second factor off',
+    description: 'Needs the password and a code. From now on a sign-in needs the password only.',
+  })
   @ApiNoContentResponse()
   @ApiProblems('second_factor_off', 'validation_failed', 'rate_limited', 'overloaded')
   remove(@CurrentActor() actor: Actor, @Body() { password, code }: SecondFactorProof): Promise<void> {

@@ -1,11 +1,12 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
+import { INT32 } from '../../platform/http/api-schema.js';
 import { IsString, MaxLength } from 'class-validator';
 
-const password = { format: 'password', example: 'correct horse battery' };
+const password = { format: 'password', maxLength: 256, example: 'correct horse battery' };
 const code = {
   maxLength: 40,
   example: '123456',
-  description: 'Six digits from the authenticator app, or a recovery code. Each is good once.',
+  description: 'Six digits from the authenticator app, or a recovery code. Each code works once.',
 };
 
 export class StartSecondFactorRequest {
@@ -34,8 +35,12 @@ export class SecondFactorProof {
   code: string;
 }
 
-export class SecondFactorLoginRequest {
-  @ApiProperty({ description: 'From the problem `second_factor_required`; good for five minutes.' })
+export class LoginWithSecondFactorRequest {
+  @ApiProperty({
+    maxLength: 2000,
+    example: 'the-challenge-from-the-problem',
+    description: 'From the problem `second_factor_required`. Valid for five minutes.',
+  })
   @IsString()
   @MaxLength(2000)
   challenge: string;
@@ -51,20 +56,23 @@ export class SecondFactorResponse {
   @ApiProperty({ description: 'Whether sign-in asks for a code.' })
   enabled: boolean;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'null: it is off.' })
   enabled_at: string | null;
 
-  @ApiProperty({ type: 'integer', example: 10 })
+  @ApiProperty({ ...INT32, example: 10, description: 'Recovery codes that have not been used.' })
   recovery_codes_left: number;
 }
 
 export class SecondFactorOffer {
-  @ApiProperty({ example: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', description: 'To type into an authenticator app.' })
+  @ApiProperty({
+    example: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
+    description: 'The secret to type into an authenticator app.',
+  })
   secret: string;
 
   @ApiProperty({
     example: 'otpauth://totp/parley:ada%40example.com?issuer=parley&secret=…',
-    description: 'The same as an address, to be shown as a QR code.',
+    description: 'The same secret as a URI, to show as a QR code.',
   })
   otpauth_uri: string;
 }
@@ -73,7 +81,7 @@ export class RecoveryCodes {
   @ApiProperty({
     type: [String],
     example: ['abcd-efgh-ijkl-mnop-qrst-uvwx'],
-    description: 'Shown this once. Each replaces the app for one sign-in.',
+    description: 'Shown only in this response. Each code replaces the app for one sign-in.',
   })
   recovery_codes: string[];
 }

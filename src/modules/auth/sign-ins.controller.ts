@@ -21,7 +21,11 @@ export class SignInsController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'listSignIns', summary: 'Signed-in devices, newest first' })
+  @ApiOperation({
+    operationId: 'listSignIns',
+    summary: 'List sign-ins',
+    description: 'The devices that are signed in, newest first.',
+  })
   @ApiOkResponse({ type: SignInPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<SignInResponse>> {
@@ -39,7 +43,11 @@ export class SignInsController {
 
   @Delete(':sign_in_id')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteSignIn', summary: 'Sign a device out' })
+  @ApiOperation({
+    operationId: 'deleteSignIn',
+    summary: 'End a sign-in',
+    description: 'Signs a device out. Its tokens stop working on every instance within seconds.',
+  })
   @ApiNoContentResponse()
   @ApiProblems('not_found')
   remove(@CurrentActor() actor: Actor, @IdParam('sign_in_id') id: string): Promise<void> {

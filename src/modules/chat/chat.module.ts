@@ -29,6 +29,9 @@ import { TurnMetrics } from './running/turn-metrics.js';
 import { TurnMirrors } from './following/turn-mirrors.js';
 import { TurnRunner } from './running/turn-runner.js';
 import { TurnStore } from './storage/turn-store.js';
+import { MissingIds } from './turns/missing-ids.js';
+import { TurnReplies } from './turns/turn-replies.js';
+import { TurnStreamsController } from './turns/turn-streams.controller.js';
 import { TurnsController } from './turns/turns.controller.js';
 import { TurnsService } from './turns/turns.service.js';
 import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
@@ -42,9 +45,11 @@ async function createFanout({ redisUrl }: AppConfig, { owner }: TurnClaims): Pro
 
 @Module({
   imports: [LimitsModule, LlmModule, ProjectsModule, ProviderKeysModule, UsageModule],
-  controllers: [TurnsController, SessionsController, MessagesController],
+  controllers: [TurnsController, TurnStreamsController, SessionsController, MessagesController],
   providers: [
     TurnsService,
+    TurnReplies,
+    MissingIds,
     TurnStore,
     KnownPrompts,
     SealedContent,

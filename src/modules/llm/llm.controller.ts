@@ -13,7 +13,11 @@ export class LlmController {
 
   @Scope('read', 'chat')
   @Get('models')
-  @ApiOperation({ operationId: 'listModels', summary: 'The models that the default provider offers' })
+  @ApiOperation({
+    operationId: 'listModels',
+    summary: 'List the models of the server',
+    description: 'The models that the default provider offers. The server asks the provider.',
+  })
   @ApiOkResponse({ type: LlmModelPage })
   @ApiProblems(
     'provider_unreachable',
@@ -33,7 +37,12 @@ export class LlmController {
 
   @Scope('read', 'chat')
   @Get('health')
-  @ApiOperation({ operationId: 'checkLlmHealth', summary: 'Whether the default provider can be reached' })
+  @ApiOperation({
+    operationId: 'checkLlmHealth',
+    summary: 'Check the default provider',
+    description:
+      'Calls the default provider, and says whether it can be reached and accepts the key of this server. A failed check is 200 with `ok: false`.',
+  })
   @ApiOkResponse({ type: LlmHealth })
   checkHealth(): Promise<LlmHealth> {
     return this.service.checkHealth();

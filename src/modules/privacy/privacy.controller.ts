@@ -14,7 +14,7 @@ import type { AppConfig } from '../../platform/config/app-config.js';
 import { AccountExport } from './account-export.js';
 import type { ErasureReceipt } from './erasure-receipt.js';
 import { ErasureService } from './erasure.service.js';
-import { DeleteMeRequest, ErasureReceiptView } from './privacy.dto.js';
+import { DeleteMeRequest, ErasureReceiptResponse } from './privacy.dto.js';
 
 const JSON_LINES = 'application/x-ndjson';
 
@@ -36,9 +36,9 @@ export class PrivacyController {
   @Get('users/me/export')
   @ApiOperation({
     operationId: 'exportMe',
-    summary: 'Everything of the account, as JSON lines',
+    summary: 'Export the account',
     description:
-      'The first line is `{parley_export, user_id, exported_at, tables}`, then one `{table, row}` for each row, and the last line is `{end, counts}`: an archive without it was cut.',
+      'Everything that the account has, as JSON lines. The first line is `{parley_export, user_id, exported_at, tables}`, each following line is `{table, row}`, and the last line is `{end, counts}`: an export without it is incomplete. One export runs at a time; a second one is 409 `export_in_progress`.',
   })
   @ApiOkResponse({ content: { [JSON_LINES]: { schema: { type: 'object' } } } })
   @ApiProblems('unauthenticated', 'export_in_progress', 'overloaded')
@@ -55,11 +55,12 @@ export class PrivacyController {
   @HttpCode(204)
   @ApiOperation({
     operationId: 'deleteMe',
-    summary: 'Delete the account with everything that belongs to it',
-    description: 'All or nothing. All its tokens and keys end. The audit log stays: ids and times, no content.',
+    summary: 'Delete the account',
+    description:
+      'Deletes the account with everything that belongs to it, completely or not at all. All tokens and keys stop working. The audit log stays; it has ids and times, but no content. `Erasure-Receipt` is the path of the receipt. It cannot be undone.',
   })
   @ApiNoContentResponse({
-    headers: { 'Erasure-Receipt': { description: 'The path of the receipt.', schema: { type: 'string' } } },
+    headers: { 'Erasure-Receipt': { description: 'The path of the erasure receipt.', schema: { type: 'string' } } },
   })
   @ApiProblems('unauthenticated', 'validation_failed', 'rate_limited', 'overloaded')
   async deleteMe(
@@ -74,17 +75,18 @@ export class PrivacyController {
   @Get('erasure-receipts/:receipt_id')
   @ApiOperation({
     operationId: 'getErasureReceipt',
-    summary: 'What was erased with an account, for whoever knows the id',
+    summary: 'Get an erasure receipt',
+    description: 'What was erased with an account. The id is the only key to it, so the route needs no token.',
     security: [],
   })
-  @ApiOkResponse({ type: ErasureReceiptView })
+  @ApiOkResponse({ type: ErasureReceiptResponse })
   @ApiProblems('not_found')
-  async getReceipt(@IdParam('receipt_id') id: string): Promise<ErasureReceiptView> {
+  async getReceipt(@IdParam('receipt_id') id: string): Promise<ErasureReceiptResponse> {
     return present(await this.erasures.getReceipt(id));
   }
 }
 
-function present({ receipt, isAuthentic }: { receipt: ErasureReceipt; isAuthentic: boolean }): ErasureReceiptView {
+function present({ receipt, isAuthentic }: { receipt: ErasureReceipt; isAuthentic: boolean }): ErasureReceiptResponse {
   return {
     id: receipt.id,
     erased_at: receipt.erasedAt.toISOString(),

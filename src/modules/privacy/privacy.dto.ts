@@ -1,17 +1,24 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsString, MaxLength, ValidateIf } from 'class-validator';
+import { INT64 } from '../../platform/http/api-schema.js';
 import { Length } from '../../platform/http/length.decorator.js';
 
 export class DeleteMeRequest {
-  @ApiProperty({ format: 'password', description: 'A token is not enough to delete an account.' })
+  @ApiProperty({
+    format: 'password',
+    minLength: 1,
+    maxLength: 1024,
+    example: 'correct horse battery',
+    description: 'The password of the account: an access token alone cannot delete an account.',
+  })
   @IsString()
   @Length(1, 1024)
   password: string;
 
   @ApiPropertyOptional({
     maxLength: 40,
-    example: '123456',
-    description: 'Needed where the account has a second factor: six digits from the app, or a recovery code.',
+    description:
+      'Needed when the account has a second factor: six digits from the authenticator app, or a recovery code.',
   })
   @ValidateIf((_, value: unknown) => value !== undefined)
   @IsString()
@@ -19,33 +26,34 @@ export class DeleteMeRequest {
   code?: string;
 }
 
-export class ErasureReceiptView {
+@ApiSchema({ name: 'ErasureReceipt' })
+export class ErasureReceiptResponse {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
   @ApiProperty({ format: 'date-time' })
   erased_at: string;
 
-  @ApiProperty({ description: "A keyed hash of the user's id." })
+  @ApiProperty({ description: 'A keyed hash of the id of the user.' })
   subject: string;
 
   @ApiProperty({
     type: 'object',
-    additionalProperties: { type: 'integer' },
-    description: 'How many rows of each table the account had.',
+    additionalProperties: INT64,
+    description: 'How many rows of each table were erased.',
     example: { users: 1, messages: 12 },
   })
   counts: Readonly<Record<string, number>>;
 
-  @ApiProperty({ type: 'integer', description: "How many events the account's audit log ends with." })
+  @ApiProperty({ ...INT64, description: 'The number of the last event in the audit log of the account.' })
   audit_seq: number;
 
-  @ApiProperty({ description: 'The hash of the last of them.' })
+  @ApiProperty({ description: 'The hash of that event.' })
   audit_hash: string;
 
-  @ApiProperty({ description: 'HMAC-SHA-256 by a key of this server.' })
+  @ApiProperty({ description: 'HMAC-SHA-256 over the receipt, by a key of this server.' })
   signature: string;
 
-  @ApiProperty({ description: 'Whether this server has written the receipt as it is now.' })
+  @ApiProperty({ description: 'Whether this server wrote the receipt and nobody has changed it since.' })
   is_authentic: boolean;
 }

@@ -1,15 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
@@ -31,7 +25,11 @@ export class ProjectsController {
 
   @Scope('read')
   @Get()
-  @ApiOperation({ operationId: 'listProjects', summary: 'Projects, newest first' })
+  @ApiOperation({
+    operationId: 'listProjects',
+    summary: 'List projects',
+    description: 'The projects of the account, newest first. An API key of one project sees that project only.',
+  })
   @ApiOkResponse({ type: ProjectPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ProjectResponse>> {
@@ -43,8 +41,13 @@ export class ProjectsController {
 
   @Scope('manage')
   @Post()
-  @ApiOperation({ operationId: 'createProject', summary: 'Make a project' })
-  @ApiCreatedResponse({ type: ProjectResponse })
+  @ApiOperation({
+    operationId: 'createProject',
+    summary: 'Create a project',
+    description:
+      'A project holds prompts, settings and conversations. Settings that are absent get the values that their descriptions name.',
+  })
+  @ApiCreated(ProjectResponse, { at: '/projects/{id}', isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
@@ -56,8 +59,12 @@ export class ProjectsController {
 
   @Scope('read')
   @Get(':project_id')
-  @ApiOperation({ operationId: 'getProject', summary: 'One project' })
-  @ApiOkResponse({ type: ProjectResponse })
+  @ApiOperation({
+    operationId: 'getProject',
+    summary: 'Get a project',
+    description: 'One project with its settings and its `ETag`.',
+  })
+  @ApiVersioned(ProjectResponse)
   @ApiProblems('not_found')
   get(@Owned('project_id') project: Project, @Res({ passthrough: true }) reply: FastifyReply): ProjectResponse {
     return present(project, reply);
@@ -65,14 +72,14 @@ export class ProjectsController {
 
   @Scope('manage')
   @Patch(':project_id')
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The ETag that was read; 412 when it has changed since.',
+  @ApiOperation({
+    operationId: 'updateProject',
+    summary: 'Change a project',
+    description:
+      'Changes the fields that are sent and no others. `params` and `fallbacks` are replaced as a whole. Turns that run keep the settings they began with. With `If-Match`, a project that has changed since is 412 `precondition_failed`. `encrypt_content` cannot be changed.',
   })
-  @ApiOperation({ operationId: 'updateProject', summary: 'Change a project' })
-  @ApiOkResponse({ type: ProjectResponse })
-  @ApiProblems('not_found', 'precondition_failed', 'validation_failed')
+  @ApiVersioned(ProjectResponse)
+  @ApiProblems('not_found', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
     @OwnedId('project_id') id: string,
@@ -86,14 +93,14 @@ export class ProjectsController {
   @Scope('manage')
   @Delete(':project_id')
   @HttpCode(204)
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The ETag that was read; 412 when it has changed since.',
+  @ApiOperation({
+    operationId: 'deleteProject',
+    summary: 'Delete a project',
+    description:
+      'Deletes the project with its prompts, sessions, messages and keys. Running answers are stopped. With `If-Match`, a project that has changed since is 412 `precondition_failed`. It cannot be undone.',
   })
-  @ApiOperation({ operationId: 'deleteProject', summary: 'Delete a project with its prompts, sessions and messages' })
   @ApiNoContentResponse()
-  @ApiProblems('not_found', 'precondition_failed')
+  @ApiProblems('not_found')
   remove(
     @CurrentActor() actor: Actor,
     @OwnedId('project_id') id: string,

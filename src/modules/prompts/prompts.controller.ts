@@ -1,24 +1,19 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
+import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
+import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import { Owned, OwnedId } from '../../platform/ownership/owned.decorator.js';
 import {
-  CreatePromptByIdRequest,
   CreatePromptRequest,
+  CreateProjectPromptRequest,
   ListPromptsQuery,
   OrderPromptsRequest,
   PromptResponse,
@@ -27,12 +22,6 @@ import {
 } from './prompt.dto.js';
 import type { Prompt } from './prompt.entity.js';
 import { PromptsService } from './prompts.service.js';
-
-const ifMatchHeader = {
-  name: 'If-Match',
-  required: false,
-  description: 'The ETag that was read; 412 when it has changed since.',
-};
 
 @ApiTags('Prompts')
 @Controller()
@@ -45,7 +34,11 @@ export class PromptsController {
 
   @Scope('read')
   @Get('projects/:project_id/prompts')
-  @ApiOperation({ operationId: 'listProjectPrompts', summary: "A project's prompts, in order" })
+  @ApiOperation({
+    operationId: 'listProjectPrompts',
+    summary: 'List the prompts of a project',
+    description: 'The system prompts of the project, in the order in which the model reads them.',
+  })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   listOfProject(
@@ -58,22 +51,32 @@ export class PromptsController {
 
   @Scope('read')
   @Get('prompts')
-  @ApiOperation({ operationId: 'listPrompts', summary: "A project's prompts, in order" })
+  @ApiOperation({
+    operationId: 'listPrompts',
+    summary: 'List prompts',
+    description:
+      'The system prompts of a project, in the order in which the model reads them. 404 with the pointer `?project_id`: there is no such project.',
+  })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   list(@CurrentActor() actor: Actor, @Query() query: ListPromptsQuery): Promise<Page<PromptResponse>> {
-    return this.page(actor, query.project_id, query);
+    return namedIn('?project_id', this.page(actor, query.project_id, query));
   }
 
   @Scope('manage')
   @Post('projects/:project_id/prompts')
-  @ApiOperation({ operationId: 'createProjectPrompt', summary: 'Add a prompt as the last one' })
-  @ApiCreatedResponse({ type: PromptResponse })
+  @ApiOperation({
+    operationId: 'createProjectPrompt',
+    summary: 'Create a prompt in a project',
+    description:
+      'Adds a system prompt behind the others. The model reads it from the next turn on. A project can have 100 prompts.',
+  })
+  @ApiCreated(PromptResponse, { at: '/prompts/{id}', isVersioned: true })
   @ApiProblems('validation_failed')
   async createInProject(
     @CurrentActor() actor: Actor,
     @OwnedId('project_id') projectId: string,
-    @Body() body: CreatePromptRequest,
+    @Body() body: CreateProjectPromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
     return present(await this.prompts.create(actor, projectId, body), reply);
@@ -81,20 +84,30 @@ export class PromptsController {
 
   @Scope('manage')
   @Post('prompts')
-  @ApiOperation({ operationId: 'createPrompt', summary: 'Add a prompt to a project as the last one' })
-  @ApiCreatedResponse({ type: PromptResponse })
+  @ApiOperation({
+    operationId: 'createPrompt',
+    summary: 'Create a prompt',
+    description:
+      'Adds a system prompt behind the others of the project in `project_id`. The model reads it from the next turn on. A project can have 100 prompts. 404 with the pointer `/project_id`: there is no such project.',
+  })
+  @ApiCreated(PromptResponse, { at: '/prompts/{id}', isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
-    @Body() body: CreatePromptByIdRequest,
+    @Body() body: CreatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
-    return present(await this.prompts.create(actor, body.project_id, body), reply);
+    return present(await namedIn('/project_id', this.prompts.create(actor, body.project_id, body)), reply);
   }
 
   @Scope('manage')
   @Put('projects/:project_id/prompts/order')
-  @ApiOperation({ operationId: 'orderPrompts', summary: "Put all of a project's prompts in order" })
+  @ApiOperation({
+    operationId: 'orderPrompts',
+    summary: 'Order the prompts of a project',
+    description:
+      'Puts all prompts of the project in a new order. A list that is not exactly the prompts of the project is 422.',
+  })
   @ApiOkResponse({ type: PromptPage })
   @ApiProblems('validation_failed')
   async reorder(
@@ -108,18 +121,22 @@ export class PromptsController {
 
   @Scope('read')
   @Get('prompts/:prompt_id')
-  @ApiOperation({ operationId: 'getPrompt', summary: 'One prompt' })
-  @ApiOkResponse({ type: PromptResponse })
+  @ApiOperation({ operationId: 'getPrompt', summary: 'Get a prompt', description: 'One prompt with its `ETag`.' })
+  @ApiVersioned(PromptResponse)
   get(@Owned('prompt_id') prompt: Prompt, @Res({ passthrough: true }) reply: FastifyReply): PromptResponse {
     return present(prompt, reply);
   }
 
   @Scope('manage')
   @Patch('prompts/:prompt_id')
-  @ApiHeader(ifMatchHeader)
-  @ApiOperation({ operationId: 'updatePrompt', summary: 'Change a prompt' })
-  @ApiOkResponse({ type: PromptResponse })
-  @ApiProblems('precondition_failed', 'validation_failed')
+  @ApiOperation({
+    operationId: 'updatePrompt',
+    summary: 'Change a prompt',
+    description:
+      'Changes the fields that are sent and no others, from the next turn on. With `If-Match`, a prompt that has changed since is 412 `precondition_failed`.',
+  })
+  @ApiVersioned(PromptResponse)
+  @ApiProblems('validation_failed')
   async update(
     @CurrentActor() actor: Actor,
     @OwnedId('prompt_id') id: string,
@@ -133,10 +150,13 @@ export class PromptsController {
   @Scope('manage')
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
-  @ApiHeader(ifMatchHeader)
-  @ApiOperation({ operationId: 'deletePrompt', summary: 'Delete a prompt' })
+  @ApiOperation({
+    operationId: 'deletePrompt',
+    summary: 'Delete a prompt',
+    description:
+      'Deletes the prompt. The others keep their order. With `If-Match`, a prompt that has changed since is 412 `precondition_failed`. It cannot be undone.',
+  })
   @ApiNoContentResponse()
-  @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
     @OwnedId('prompt_id') id: string,

@@ -7,7 +7,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { requireVersion } from '../../platform/http/etag.js';
 import { TokenCounter } from '../../platform/tokens/token-counter.js';
 import { ProjectAccess } from '../projects/public/project-access.js';
-import { type CreatePromptRequest, MAX_PROMPTS, type UpdatePromptRequest } from './prompt.dto.js';
+import { type CreateProjectPromptRequest, MAX_PROMPTS, type UpdatePromptRequest } from './prompt.dto.js';
 import type { Prompt } from './prompt.entity.js';
 import { PromptsRepository } from './prompts.repository.js';
 
@@ -32,7 +32,7 @@ export class PromptsService {
   }
 
   /** The new prompt comes last. */
-  async create(actor: Actor, projectId: string, { name, content }: CreatePromptRequest): Promise<Prompt> {
+  async create(actor: Actor, projectId: string, { name, content }: CreateProjectPromptRequest): Promise<Prompt> {
     const contentTokens = await this.count(content);
     const { userId } = actor;
     return this.unitOfWork.run(actor, async () => {

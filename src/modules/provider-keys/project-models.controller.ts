@@ -16,7 +16,12 @@ export class ProjectModelsController {
 
   @Scope('read', 'chat')
   @Get()
-  @ApiOperation({ operationId: 'listProjectModels', summary: 'The models that the provider of a project offers' })
+  @ApiOperation({
+    operationId: 'listProjectModels',
+    summary: 'List the models of a project',
+    description:
+      'The models that the provider of the project offers. The server asks the provider, with the key of the project when it has one.',
+  })
   @ApiOkResponse({ type: LlmModelPage })
   @ApiProblems(
     'unauthenticated',

@@ -3,10 +3,11 @@ import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { KEY_PROVIDERS, type KeyProvider } from './public/project-providers.js';
 
-const PROVIDER = 'custom: any server that speaks the OpenAI wire, by its base_url. Its answers say `custom`.';
+const PROVIDER =
+  '`custom` is any server that speaks the protocol of OpenAI, at `base_url`. Its answers have the provider `custom`.';
 
 export class SetProviderKeyRequest {
-  @ApiProperty({ enum: KEY_PROVIDERS, description: PROVIDER })
+  @ApiProperty({ enum: KEY_PROVIDERS, example: 'openai', description: PROVIDER })
   @IsIn(KEY_PROVIDERS)
   provider: KeyProvider;
 
@@ -14,7 +15,9 @@ export class SetProviderKeyRequest {
     minLength: 1,
     maxLength: 500,
     writeOnly: true,
-    description: 'Stored encrypted and never shown again. Visible ASCII; any word for servers that need none.',
+    example: 'sk-the-key-of-your-project',
+    description:
+      'Stored encrypted and never shown again. Visible ASCII characters. For a server that needs no key, send any word.',
   })
   @IsString()
   @Length(1, 500)
@@ -25,9 +28,8 @@ export class SetProviderKeyRequest {
     type: String,
     nullable: true,
     maxLength: 500,
-    example: 'https://models.acme.dev/v1',
     description:
-      'For custom, and only there: https, port 443 or 8443, a public host. The path ends before `/chat/completions`.',
+      'Needed for `custom`, refused for the other providers: an https address such as `https://models.acme.dev/v1`, with a public host and port 443 or 8443. Its path ends before `/chat/completions`.',
   })
   @IsOptional()
   @IsString()
@@ -37,17 +39,17 @@ export class SetProviderKeyRequest {
 
 @ApiSchema({ name: 'ProviderKey' })
 export class ProviderKeyResponse {
-  @ApiProperty({ enum: KEY_PROVIDERS, description: PROVIDER })
+  @ApiProperty({ enum: KEY_PROVIDERS, enumName: 'KeyProvider', description: PROVIDER })
   provider: KeyProvider;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, nullable: true, description: 'The address of a `custom` server, otherwise null.' })
   base_url: string | null;
 
   @ApiProperty({
     type: String,
     nullable: true,
     example: '…x7Qa',
-    description: 'The last four characters of the key; null when it is too short to show any.',
+    description: 'The last four characters of the key. null: the key is too short to show any.',
   })
   hint: string | null;
 

@@ -24,7 +24,9 @@ export class ProviderKeysController {
   @OwnIdempotency()
   @ApiOperation({
     operationId: 'setProviderKey',
-    summary: "Let a project's answers come from a provider of your own, by your key",
+    summary: 'Set the provider key of a project',
+    description:
+      'Turns of the project use this key from now on, and the project pays for them at its provider. Replaces an earlier key. The key is stored encrypted and never shown again. An address that this server does not call is 422.',
   })
   @ApiOkResponse({ type: ProviderKeyResponse })
   @ApiProblems('validation_failed')
@@ -45,7 +47,11 @@ export class ProviderKeysController {
   }
 
   @Get()
-  @ApiOperation({ operationId: 'getProviderKey', summary: 'Which key a project has; never the key itself' })
+  @ApiOperation({
+    operationId: 'getProviderKey',
+    summary: 'Get the provider key of a project',
+    description: 'Which provider the key is for, and its last four characters. 404: the project has no key of its own.',
+  })
   @ApiOkResponse({ type: ProviderKeyResponse })
   async get(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<ProviderKeyResponse> {
     return present(await this.keys.get(actor, projectId));
@@ -53,7 +59,11 @@ export class ProviderKeysController {
 
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ operationId: 'removeProviderKey', summary: "Go back to this server's provider" })
+  @ApiOperation({
+    operationId: 'removeProviderKey',
+    summary: 'Remove the provider key of a project',
+    description: 'Turns of the project use the provider of this server again.',
+  })
   @ApiNoContentResponse()
   remove(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<void> {
     return this.keys.remove(actor, projectId);

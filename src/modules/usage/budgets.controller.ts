@@ -16,7 +16,11 @@ export class BudgetsController {
 
   @Scope('read')
   @Get('users/me/budget')
-  @ApiOperation({ operationId: 'getMyBudget', summary: 'What all projects together may spend, and have spent' })
+  @ApiOperation({
+    operationId: 'getMyBudget',
+    summary: 'Get the budget of the account',
+    description: 'The limits of all projects together, and what has been spent.',
+  })
   @ApiOkResponse({ type: Budget })
   async getMine(@CurrentActor() actor: Actor): Promise<Budget> {
     return presentBudget(await this.budgets.get(actor, null));
@@ -24,7 +28,12 @@ export class BudgetsController {
 
   @Scope('manage')
   @Put('users/me/budget')
-  @ApiOperation({ operationId: 'setMyBudget', summary: 'Limit what all projects together may spend' })
+  @ApiOperation({
+    operationId: 'setMyBudget',
+    summary: 'Set the budget of the account',
+    description:
+      'Limits what all projects together can spend. Takes effect with the next turn: a turn that could exceed a limit is 402 `quota_exceeded`, and a model without a known price is 422 `price_unknown`.',
+  })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('validation_failed')
   async putMine(@CurrentActor() actor: Actor, @Body() body: SetBudgetRequest): Promise<Budget> {
@@ -33,7 +42,11 @@ export class BudgetsController {
 
   @Scope('read')
   @Get('projects/:project_id/budget')
-  @ApiOperation({ operationId: 'getProjectBudget', summary: 'What a project may spend, and has spent' })
+  @ApiOperation({
+    operationId: 'getProjectBudget',
+    summary: 'Get the budget of a project',
+    description: 'The limits of one project, and what has been spent.',
+  })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found')
   async getOfProject(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<Budget> {
@@ -42,7 +55,12 @@ export class BudgetsController {
 
   @Scope('manage')
   @Put('projects/:project_id/budget')
-  @ApiOperation({ operationId: 'setProjectBudget', summary: 'Limit what a project may spend' })
+  @ApiOperation({
+    operationId: 'setProjectBudget',
+    summary: 'Set the budget of a project',
+    description:
+      'Limits what one project can spend. Takes effect with the next turn: a turn that could exceed a limit is 402 `quota_exceeded`, and a model without a known price is 422 `price_unknown`.',
+  })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found', 'validation_failed')
   async putOfProject(

@@ -16,7 +16,11 @@ export class UsageController {
 
   @Scope('read')
   @Get('users/me/usage')
-  @ApiOperation({ operationId: 'getMyUsage', summary: 'What was used, by day, model or project' })
+  @ApiOperation({
+    operationId: 'getMyUsage',
+    summary: 'Get the usage of the account',
+    description: 'Calls, tokens and costs of all projects, by day, model or project.',
+  })
   @ApiOkResponse({ type: UsageReportResponse })
   async mine(@CurrentActor() actor: Actor, @Query() query: UsageReportQuery): Promise<UsageReportResponse> {
     return present(await this.usage.report(actor, null, query, query.group_by));
@@ -24,7 +28,11 @@ export class UsageController {
 
   @Scope('read')
   @Get('projects/:project_id/usage')
-  @ApiOperation({ operationId: 'getProjectUsage', summary: 'What was used in a project, by day or model' })
+  @ApiOperation({
+    operationId: 'getProjectUsage',
+    summary: 'Get the usage of a project',
+    description: 'Calls, tokens and costs of one project, by day or model.',
+  })
   @ApiOkResponse({ type: UsageReportResponse })
   @ApiProblems('not_found')
   async ofProject(

@@ -3,8 +3,15 @@ import { IsString, ValidateIf } from 'class-validator';
 import { Length } from '../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 
-export class UpdateUserRequest {
-  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200, description: 'null removes it.' })
+export class UpdateMeRequest {
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    minLength: 1,
+    maxLength: 200,
+    example: 'Ada',
+    description: 'The name to show to people. null removes it.',
+  })
   @ValidateIf((_, value: unknown) => value !== null && value !== undefined)
   @IsString()
   @Length(1, 200)

@@ -4,7 +4,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { User } from './user.entity.js';
-import type { UpdateUserRequest } from './user.dto.js';
+import type { UpdateMeRequest } from './user.dto.js';
 import { UsersRepository } from './users.repository.js';
 
 @Injectable()
@@ -19,7 +19,7 @@ export class UsersService {
     return this.unitOfWork.run(actor, () => this.get(actor));
   }
 
-  updateMe(actor: Actor, { display_name }: UpdateUserRequest): Promise<User> {
+  updateMe(actor: Actor, { display_name }: UpdateMeRequest): Promise<User> {
     return this.unitOfWork.run(actor, async () => {
       if (display_name === undefined) return this.get(actor);
       await this.users.update(actor.userId, { displayName: display_name });

@@ -18,7 +18,11 @@ export class AuditEventsController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'listAuditEvents', summary: 'What has happened to the account, newest first' })
+  @ApiOperation({
+    operationId: 'listAuditEvents',
+    summary: 'List audit events',
+    description: 'What has happened to the account, newest first. Each event carries a hash over all events before it.',
+  })
   @ApiOkResponse({ type: AuditEventPage })
   @ApiProblems('unauthenticated', 'validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<AuditEventResponse>> {

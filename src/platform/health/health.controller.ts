@@ -6,7 +6,7 @@ import { Public } from '../http/public.decorator.js';
 import { Readiness } from './readiness.js';
 
 export class Health {
-  @ApiProperty({ enum: ['ok'] })
+  @ApiProperty({ enum: ['ok'], enumName: 'HealthStatus' })
   status: 'ok';
 }
 
@@ -18,7 +18,12 @@ export class HealthController {
 
   @Get('live')
   @RouteConfig({ isQuiet: true })
-  @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs', security: [] })
+  @ApiOperation({
+    operationId: 'getLiveness',
+    summary: 'Check that the process runs',
+    description: 'For process supervisors. It checks nothing else.',
+    security: [],
+  })
   @ApiOkResponse({ type: Health })
   live(): Health {
     return { status: 'ok' };
@@ -26,7 +31,13 @@ export class HealthController {
 
   @Get('ready')
   @RouteConfig({ isQuiet: true })
-  @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the instance may get work', security: [] })
+  @ApiOperation({
+    operationId: 'getReadiness',
+    summary: 'Check that the instance can take work',
+    description:
+      'For load balancers. 200: the database can be reached, its schema is current, and the instance is not shutting down.',
+    security: [],
+  })
   @ApiOkResponse({ type: Health })
   @ApiProblems('database_unavailable', 'shutting_down')
   async ready(): Promise<Health> {

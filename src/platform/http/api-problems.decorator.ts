@@ -3,9 +3,12 @@ import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { Problem } from './problem.js';
 
-export const PROBLEM_JSON = 'application/problem+json';
+const PROBLEM_JSON = 'application/problem+json';
 
-/** Names the errors a route can answer with, by code; they are grouped by status in the OpenAPI document. */
+/** The body of an error in the OpenAPI document. */
+export const PROBLEM_CONTENT = { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } };
+
+/** Names the errors that a route can answer with. The OpenAPI document groups them by status. */
 export function ApiProblems(...codes: ErrorCode[]): ClassDecorator & MethodDecorator {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) {
@@ -16,7 +19,7 @@ export function ApiProblems(...codes: ErrorCode[]): ClassDecorator & MethodDecor
     ApiResponse({
       status,
       description: named.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
-      content: { [PROBLEM_JSON]: { schema: { $ref: getSchemaPath(Problem) } } },
+      content: PROBLEM_CONTENT,
     }),
   );
   return applyDecorators(...responses);

@@ -1,10 +1,11 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { INT32 } from './api-schema.js';
 
-/** How a list is asked for. */
+/** How a client asks for a list. */
 export class PageQuery {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 20, description: 'Rows a page.' })
+  @ApiPropertyOptional({ ...INT32, minimum: 1, maximum: 100, description: 'Rows in a page. 20 when absent.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -12,7 +13,10 @@ export class PageQuery {
   @Max(100)
   limit: number = 20;
 
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before. Opaque.' })
+  @ApiPropertyOptional({
+    maxLength: 1000,
+    description: '`next_cursor` of the previous page. Opaque, and valid for the same list and filters only.',
+  })
   @IsOptional()
   @IsString()
   @MaxLength(1000)
@@ -23,4 +27,14 @@ export class PageQuery {
 export interface Page<T> {
   readonly data: readonly T[];
   readonly next_cursor: string | null;
+}
+
+/** What the pages of all lists have in common. */
+export class PageResponse {
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Send it as `cursor` to get the next page. null: this is the last page.',
+  })
+  next_cursor: string | null;
 }

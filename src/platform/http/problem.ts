@@ -1,52 +1,62 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
+import { INT32 } from './api-schema.js';
 
-/** Where the meaning of a code is written down; relative, so that it holds on every host. */
+/** The address of the page that explains a code; relative, so that it holds on every host. */
 export const problemType = (code: ErrorCode): string => `/docs/errors#${code}`;
 
 export class ProblemFieldError {
   @ApiProperty({
     example: '/email',
-    description: 'JSON pointer into the body, `?name` for a query parameter, or a header name.',
+    description: 'A JSON pointer into the body, `?name` for a query parameter, or the name of a header.',
   })
   pointer: string;
 
-  @ApiProperty({ example: 'must be an e-mail address' })
+  @ApiProperty({ example: 'must be an e-mail address', description: 'What is wrong with it, in English.' })
   message: string;
 }
 
 /** An error as clients see it: RFC 9457 `application/problem+json`. */
 export class Problem {
-  @ApiProperty({ example: '/docs/errors#not_found' })
+  @ApiProperty({ example: '/docs/errors#not_found', description: 'The page that explains this code.' })
   type: string;
 
-  @ApiProperty({ example: 'Not found' })
+  @ApiProperty({ example: 'Not found', description: 'The same for every problem with this code.' })
   title: string;
 
-  @ApiProperty({ type: 'integer', example: 404 })
+  @ApiProperty({ ...INT32, example: 404, description: 'The HTTP status.' })
   status: number;
 
   @ApiPropertyOptional({ description: 'One sentence about this occurrence.' })
   detail?: string;
 
-  @ApiPropertyOptional({ example: '/projects/0199…', description: 'The path that was asked for.' })
+  @ApiPropertyOptional({ example: '/projects/0199…', description: 'The path that was requested.' })
   instance?: string;
 
-  @ApiProperty({ enum: Object.keys(ERROR_CATALOGUE), enumName: 'ErrorCode', description: 'Stable; branch on this.' })
+  @ApiProperty({
+    enum: Object.keys(ERROR_CATALOGUE),
+    enumName: 'ErrorCode',
+    description: 'A code never changes its meaning: branch on it. More codes may be added.',
+  })
   code: string;
 
-  @ApiPropertyOptional({ description: 'The same id as in X-Request-Id and in our log.' })
+  @ApiPropertyOptional({ description: 'The id of the request: `X-Request-Id`, and the id in the log of the server.' })
   request_id?: string;
 
-  @ApiPropertyOptional({ description: 'Of `second_factor_required`: goes to `POST /auth/login/second-factor`.' })
+  @ApiPropertyOptional({
+    description: 'Only with `second_factor_required`: send it to `POST /auth/login/second-factor`.',
+  })
   challenge?: string;
 
-  @ApiPropertyOptional({ type: [ProblemFieldError] })
+  @ApiPropertyOptional({
+    type: [ProblemFieldError],
+    description: 'Every place of the request that is wrong, or that names something which does not exist.',
+  })
   errors?: ProblemFieldError[];
 }
 
-/** The body for an error. `at` is left out where no request is at hand, as in a stored answer. */
+/** The problem document of an error. `at` is absent where there is no request, as in a stored answer. */
 export function toProblem(error: AppError, at?: { instance: string; requestId: string }): Problem {
   const { status, title } = error.definition;
   return {

@@ -1,16 +1,22 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { INT64 } from '../http/api-schema.js';
 
-/** How much of something is allowed in a minute; absent and null are no limit of one's own. */
-export function PerMinute(what: string, most: number): PropertyDecorator {
+interface PerMinuteOptions {
+  readonly example?: number;
+}
+
+/** A limit per minute on a field of a request; absent and null both mean that there is no limit of its own. */
+function PerMinute(what: string, most: number, { example }: PerMinuteOptions): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({
-      type: 'integer',
+      ...INT64,
       nullable: true,
       minimum: 1,
       maximum: most,
-      description: `${what} in a minute. null is no limit of its own.`,
+      ...(example === undefined ? {} : { example }),
+      description: `${what} per minute. null: no limit of its own.`,
     }),
     IsOptional(),
     IsInt(),
@@ -19,9 +25,10 @@ export function PerMinute(what: string, most: number): PropertyDecorator {
   );
 }
 
-/** Turns in a minute, on a field of a request or of an answer. */
-export const RequestsPerMinute = (): PropertyDecorator => PerMinute('Turns', 1_000_000);
+/** Turns per minute. */
+export const RequestsPerMinute = (options: PerMinuteOptions = {}): PropertyDecorator =>
+  PerMinute('Turns', 1_000_000, options);
 
-/** Tokens of models in a minute, what is asked and what is answered. */
-export const TokensPerMinute = (): PropertyDecorator =>
-  PerMinute('Tokens of models, asked and answered,', 1_000_000_000);
+/** Tokens per minute that models read and write. */
+export const TokensPerMinute = (options: PerMinuteOptions = {}): PropertyDecorator =>
+  PerMinute('Tokens that models read and write', 1_000_000_000, options);

@@ -1,9 +1,10 @@
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { toProblem } from '../../../platform/http/problem.js';
+import { toMessageParts } from './message-content.decorator.js';
 import type { Message } from './message.entity.js';
 import type { MessageResponse } from '../public/message.dto.js';
 
-/** What the API shows of a message; a new column stays private until somebody names it here. */
+/** What the API shows of a message. A new column stays private until it is named here. */
 export function presentMessage(row: Message): MessageResponse {
   const error = errorOf(row);
   return {
@@ -11,6 +12,8 @@ export function presentMessage(row: Message): MessageResponse {
     session_id: row.sessionId,
     parent_id: row.parentId,
     role: row.role,
+    text: row.content,
+    parts: toMessageParts(row.content, row.parts),
     content: row.parts ?? row.content,
     status: row.status,
     finish_reason: row.finishReason,
@@ -26,7 +29,7 @@ export function presentMessage(row: Message): MessageResponse {
   };
 }
 
-/** Why an answer failed or was interrupted, and when to come back, if that is known; null when it was not. */
+/** Why an answer failed or was interrupted, and when to retry if that is known. Null: it did neither. */
 export function errorOf({ errorCode, errorDetail }: Message, retryAfterSeconds?: number): AppError | null {
   return errorCode === null ? null : new AppError(errorCode, { detail: errorDetail ?? undefined, retryAfterSeconds });
 }

@@ -8,8 +8,8 @@ import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import { AnswersAnew } from '../../../platform/idempotency/idempotency.interceptor.js';
 import { Owned } from '../../../platform/ownership/owned.decorator.js';
-import type { ChatSession } from '../sessions/chat-session.entity.js';
 import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
+import type { ChatSession } from '../sessions/chat-session.entity.js';
 import type { Message } from './message.entity.js';
 import { presentMessage } from './message.presenter.js';
 import { type MessageInPlace, MessagesService } from './messages.service.js';
@@ -28,7 +28,9 @@ export class MessagesController {
   @Get('sessions/:session_id/messages')
   @ApiOperation({
     operationId: 'listMessages',
-    summary: 'The messages of a session: the path to the newest one, or all branches',
+    summary: 'List messages',
+    description:
+      'The messages of a session: the path to the newest message, or all branches. 404 with the pointer `?leaf_id`: the session has no such message.',
   })
   @ApiOkResponse({ type: MessagePage })
   @ApiProblems('validation_failed', 'invalid_cursor')
@@ -45,7 +47,11 @@ export class MessagesController {
 
   @Scope('read', 'chat')
   @Get('messages/:message_id')
-  @ApiOperation({ operationId: 'getMessage', summary: 'One message' })
+  @ApiOperation({
+    operationId: 'getMessage',
+    summary: 'Get a message',
+    description: 'One message. While an answer is being written, its text comes by `followMessage`.',
+  })
   @ApiOkResponse({ type: MessageResponse })
   get(@Owned('message_id') message: Message): MessageResponse {
     return presentMessage(message);
@@ -54,7 +60,12 @@ export class MessagesController {
   @Scope('chat')
   @Put('messages/:message_id/feedback')
   @AnswersAnew()
-  @ApiOperation({ operationId: 'rateMessage', summary: 'Say whether an answer was good' })
+  @ApiOperation({
+    operationId: 'rateMessage',
+    summary: 'Rate an answer',
+    description:
+      'Stores whether the answer was good, with an optional comment. Replaces an earlier rating. Only answers can be rated.',
+  })
   @ApiOkResponse({ type: MessageResponse })
   @ApiProblems('validation_failed')
   async rate(
@@ -68,7 +79,11 @@ export class MessagesController {
   @Scope('chat')
   @Delete('messages/:message_id/feedback')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'unrateMessage', summary: 'Take the feedback back' })
+  @ApiOperation({
+    operationId: 'unrateMessage',
+    summary: 'Remove a rating',
+    description: 'Removes the rating and its comment. Nothing happens when there is none.',
+  })
   @ApiNoContentResponse()
   unrate(@CurrentActor() actor: Actor, @Owned('message_id') { id }: Message): Promise<void> {
     return this.messages.unrate(actor, id);

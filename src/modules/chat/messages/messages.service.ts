@@ -72,7 +72,7 @@ export class MessagesService {
   }
 
   private async requireIn(userId: string, sessionId: string, id: string): Promise<void> {
-    if ((await this.messages.find(userId, id))?.sessionId !== sessionId) throw new AppError('not_found');
+    if ((await this.messages.find(userId, id))?.sessionId !== sessionId) throw AppError.notFound('?leaf_id');
   }
 
   private async require(actor: Actor, id: string): Promise<Message> {

@@ -1,82 +1,92 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, ApiSchema, getSchemaPath } from '@nestjs/swagger';
 import { ANSWERER_NAMES, type AnswererName } from '../../../kernel/provider-name.js';
+import { INT32, INT64 } from '../../../platform/http/api-schema.js';
 import { Problem } from '../../../platform/http/problem.js';
 import type { ContentPart } from '../../llm/public/llm-provider.js';
 import { MESSAGE_STATUSES, type MessageStatus } from '../messages/message.entity.js';
+
+export const IMAGE_DETAILS = ['auto', 'low', 'high'] as const;
 
 export class TextPart {
   @ApiProperty({ enum: ['text'] })
   type: 'text';
 
-  @ApiProperty()
+  @ApiProperty({ minLength: 1 })
   text: string;
 }
 
-export class ImageUrl {
-  @ApiProperty({ description: 'https:// address or data: URL of an image.' })
-  url: string;
-
-  @ApiPropertyOptional({ enum: ['auto', 'low', 'high'] })
-  detail?: 'auto' | 'low' | 'high';
-}
-
 export class ImagePart {
-  @ApiProperty({ enum: ['image_url'] })
-  type: 'image_url';
+  @ApiProperty({ enum: ['image'] })
+  type: 'image';
 
-  @ApiProperty({ type: ImageUrl })
-  image_url: ImageUrl;
+  @ApiPropertyOptional({
+    description: 'An http(s) address, or a `data:` URL of a png, jpeg, gif or webp image. Requests need it.',
+  })
+  url?: string;
+
+  @ApiPropertyOptional({
+    enum: IMAGE_DETAILS,
+    enumName: 'ImageDetail',
+    description: 'How closely the model looks at the image. The provider decides when it is absent.',
+  })
+  detail?: (typeof IMAGE_DETAILS)[number];
 }
 
-/** Text, or parts as OpenAI's API has them. */
-export const messageContentSchema = {
-  oneOf: [
-    { type: 'string' },
-    { type: 'array', items: { oneOf: [{ $ref: getSchemaPath(TextPart) }, { $ref: getSchemaPath(ImagePart) }] } },
-  ],
+/** One part of a message. In the OpenAPI document it is the union `ContentPart`. */
+export type MessagePart = TextPart | ImagePart;
+
+export const contentPartSchema = {
+  description: 'One part of a message. Its `type` says which. More types may be added to what messages contain.',
+  oneOf: [{ $ref: getSchemaPath(TextPart) }, { $ref: getSchemaPath(ImagePart) }],
+  discriminator: {
+    propertyName: 'type',
+    mapping: { text: getSchemaPath(TextPart), image: getSchemaPath(ImagePart) },
+  },
 };
+export const contentPartRef = { $ref: getSchemaPath('ContentPart') };
 
 export class Usage {
-  @ApiProperty({ type: 'integer', nullable: true })
+  @ApiProperty({ ...INT64, nullable: true })
   input_tokens: number | null;
 
-  @ApiProperty({ type: 'integer', nullable: true })
+  @ApiProperty({ ...INT64, nullable: true })
   output_tokens: number | null;
 
   @ApiProperty({
-    type: 'integer',
+    ...INT64,
     nullable: true,
-    description: 'The part of input_tokens that came from the cache of the provider.',
+    description: 'The part of the input tokens that came from a cache of the provider.',
   })
   cached_input_tokens: number | null;
 
-  @ApiProperty({ description: 'Counted here, because the provider gave no counts.' })
+  @ApiProperty({ description: 'true: this server counted the tokens, because the provider did not report them.' })
   estimated: boolean;
 }
 
 export class MessageContext {
   @ApiProperty({
-    type: 'integer',
+    ...INT32,
     description:
-      'Messages that the model got word for word, the question included; prompts are not counted. With the next two it adds up to the whole conversation.',
+      'Messages that the model got word for word, with the question and without prompts. With `summarised` and `dropped` it adds up to the whole conversation.',
   })
   messages_sent: number;
 
-  @ApiProperty({ type: 'integer', description: 'The oldest messages, for which a summary stood.' })
+  @ApiProperty({ ...INT32, description: 'The oldest messages, which a summary replaced.' })
   summarised: number;
 
-  @ApiProperty({ type: 'integer', description: 'Messages that there was no room for.' })
+  @ApiProperty({ ...INT32, description: 'Messages that were left out for lack of room.' })
   dropped: number;
 
   @ApiProperty({
-    type: 'integer',
-    description: "Tokens of all that was sent, prompts included, by this server's count; `usage` has the provider's.",
+    ...INT64,
+    description:
+      'Tokens of everything that was sent, with prompts, as this server counts them. `usage` has the count of the provider.',
   })
   input_tokens: number;
 }
 
 export class Feedback {
-  @ApiProperty({ enum: ['up', 'down'] })
+  @ApiProperty({ enum: ['up', 'down'], enumName: 'Rating' })
   rating: 'up' | 'down';
 
   @ApiProperty({ type: String, nullable: true })
@@ -96,51 +106,71 @@ export class MessageResponse {
     type: String,
     format: 'uuid',
     nullable: true,
-    description: 'What it answers or continues; null at the beginning.',
+    description: 'The message that this one answers or continues. null: it begins the conversation.',
   })
   parent_id: string | null;
 
-  @ApiProperty({ enum: ['user', 'assistant'] })
+  @ApiProperty({ enum: ['user', 'assistant'], enumName: 'MessageRole' })
   role: 'user' | 'assistant';
 
-  @ApiProperty(messageContentSchema)
+  @ApiProperty({ description: 'All text of the message. Empty while there is none.' })
+  text: string;
+
+  @ApiProperty({
+    type: 'array',
+    items: contentPartRef,
+    description: 'The content of the message in order. Empty while there is none.',
+  })
+  parts: MessagePart[];
+
+  @ApiProperty({
+    anyOf: [{}],
+    deprecated: true,
+    description:
+      'The form before `text` and `parts`, for older clients: a text, or a list of parts as in the API of OpenAI when there are images.',
+  })
   content: string | ContentPart[];
 
-  @ApiProperty({ enum: MESSAGE_STATUSES })
+  @ApiProperty({
+    enum: MESSAGE_STATUSES,
+    enumName: 'MessageStatus',
+    description: '`pending` and `streaming` messages are still being written; all others have ended.',
+  })
   status: MessageStatus;
 
-  @ApiProperty({ type: String, nullable: true, enum: ['stop', 'length', 'content_filter', 'tool_calls', 'other'] })
+  @ApiProperty({
+    nullable: true,
+    enum: ['stop', 'length', 'content_filter', 'tool_calls', 'other'],
+    enumName: 'FinishReason',
+    description: 'Why the model ended its answer. null: it has not, or nobody knows.',
+  })
   finish_reason: string | null;
 
   @ApiProperty({
-    type: String,
     nullable: true,
     enum: ANSWERER_NAMES,
+    enumName: 'AnswererName',
     description:
-      "What answered; `offline` means that no model did, `custom` that it was the server of the project's own address.",
+      'The provider that answered. `offline`: no model did. `custom`: the server at the address that the project has set.',
   })
   provider: AnswererName | null;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, nullable: true, description: 'The model that answered, as the provider names it.' })
   model: string | null;
 
   @ApiProperty({ type: Usage, nullable: true })
   usage: Usage | null;
 
-  @ApiProperty({
-    type: 'integer',
-    nullable: true,
-    description: 'Millionths of a US dollar; null when it is not known.',
-  })
+  @ApiProperty({ ...INT64, nullable: true, description: 'Millionths of a US dollar. null: the cost is not known.' })
   cost_micro_usd: number | null;
 
-  @ApiProperty({ type: Problem, nullable: true, description: 'Why it failed or was interrupted.' })
+  @ApiProperty({ type: Problem, nullable: true, description: 'Why the answer failed or was interrupted.' })
   error: Problem | null;
 
   @ApiProperty({
     type: MessageContext,
     nullable: true,
-    description: 'What the model was given to read; null for what users write and when no model was asked.',
+    description: 'What the model was given to read. null: the message is from a user, or no model was asked.',
   })
   context: MessageContext | null;
 
@@ -150,6 +180,11 @@ export class MessageResponse {
   @ApiProperty({ format: 'date-time' })
   created_at: string;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When the message ended, however it ended. null: it is still being written.',
+  })
   completed_at: string | null;
 }

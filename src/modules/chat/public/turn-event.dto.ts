@@ -1,8 +1,9 @@
 import { ApiProperty, getSchemaPath } from '@nestjs/swagger';
+import { INT32 } from '../../../platform/http/api-schema.js';
 import { Problem } from '../../../platform/http/problem.js';
 import { MessageResponse } from './message.dto.js';
 
-/** The answer to a turn that is not streamed. */
+/** A question and its answer. */
 export class Turn {
   @ApiProperty({ format: 'uuid' })
   session_id: string;
@@ -14,44 +15,68 @@ export class Turn {
   assistant_message: MessageResponse;
 }
 
-/** `turn.started`: both messages exist and are saved; the model is being asked. */
-export class TurnStartedEvent extends Turn {}
+/** Both messages are stored, and the model is being asked. */
+export class TurnStartedEvent extends Turn {
+  @ApiProperty({ enum: ['turn.started'] })
+  type: 'turn.started';
+}
 
-/** `message.delta`: the next piece of the answer. */
+/** The next piece of the answer. */
 export class MessageDeltaEvent {
+  @ApiProperty({ enum: ['message.delta'] })
+  type: 'message.delta';
+
   @ApiProperty({ format: 'uuid' })
   message_id: string;
 
-  @ApiProperty()
+  @ApiProperty({ description: 'The text to append to what came before.' })
   text: string;
 }
 
-/** `turn.restarted`: another instance took over and begins the answer anew; drop the text so far. */
+/** Another instance has taken over and begins the answer from the start: drop the text so far. */
 export class TurnRestartedEvent {
+  @ApiProperty({ enum: ['turn.restarted'] })
+  type: 'turn.restarted';
+
   @ApiProperty({ format: 'uuid' })
   message_id: string;
 
-  @ApiProperty({ type: 'integer' })
+  @ApiProperty({ ...INT32, description: 'The number of the attempt, from 1.' })
   attempt: number;
 }
 
-/** `turn.completed`: the whole answer. */
+/** The answer is complete. */
 export class TurnCompletedEvent {
+  @ApiProperty({ enum: ['turn.completed'] })
+  type: 'turn.completed';
+
   @ApiProperty({ type: MessageResponse })
   assistant_message: MessageResponse;
 }
 
-/** `turn.stopped`: somebody stopped it; the text so far is kept. */
-export class TurnStoppedEvent extends TurnCompletedEvent {}
+/** A client stopped the answer. The text so far is kept. */
+export class TurnStoppedEvent {
+  @ApiProperty({ enum: ['turn.stopped'] })
+  type: 'turn.stopped';
 
-/** `turn.failed`: it ended without an answer; the problem is the one of the plain route. */
-export class TurnFailedEvent extends TurnCompletedEvent {
+  @ApiProperty({ type: MessageResponse })
+  assistant_message: MessageResponse;
+}
+
+/** The turn ended without a complete answer. `problem` is what the plain route would have answered. */
+export class TurnFailedEvent {
+  @ApiProperty({ enum: ['turn.failed'] })
+  type: 'turn.failed';
+
+  @ApiProperty({ type: MessageResponse })
+  assistant_message: MessageResponse;
+
   @ApiProperty({ type: Problem })
   problem: Problem;
 }
 
-/** What a stream can carry, by the name of its event. */
-export const TURN_EVENTS = {
+/** The events of a stream, by name. */
+const TURN_EVENTS = {
   'turn.started': TurnStartedEvent,
   'message.delta': MessageDeltaEvent,
   'turn.restarted': TurnRestartedEvent,
@@ -62,17 +87,16 @@ export const TURN_EVENTS = {
 
 export const TURN_EVENT_MODELS = [Turn, ...Object.values(TURN_EVENTS)];
 
-/** One event of a stream as a schema: its name decides what its data is, so that a generator makes a union of types. */
+/** The data of one event. In the OpenAPI document it is the union `TurnEvent`, which generators tell apart by `type`. */
+export type TurnEvent = InstanceType<(typeof TURN_EVENTS)[keyof typeof TURN_EVENTS]>;
+
 export const turnEventSchema = {
-  description: 'One server-sent event: `event` is its name, `data` its data as JSON, `id` where to resume after it.',
-  oneOf: Object.entries(TURN_EVENTS).map(([event, model]) => ({
-    type: 'object',
-    properties: {
-      id: { type: 'string', example: '1.42' },
-      event: { type: 'string', enum: [event] },
-      data: { $ref: getSchemaPath(model) },
-    },
-    required: ['id', 'event', 'data'],
-  })),
+  description:
+    'The `data` of one server-sent event, as JSON. `type` equals the name of the event. The `id` of the event is where a client resumes. More types may be added: ignore those that you do not know.',
+  oneOf: Object.values(TURN_EVENTS).map((model) => ({ $ref: getSchemaPath(model) })),
+  discriminator: {
+    propertyName: 'type',
+    mapping: Object.fromEntries(Object.entries(TURN_EVENTS).map(([type, model]) => [type, getSchemaPath(model)])),
+  },
 };
 export const turnEventRef = { $ref: getSchemaPath('TurnEvent') };

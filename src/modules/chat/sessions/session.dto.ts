@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsObject, IsOptional, IsString, IsUUID, ValidateIf } from 'class-validator';
-import { PageQuery } from '../../../platform/http/page.dto.js';
+import { EXAMPLE_IDS } from '../../../platform/http/api-schema.js';
+import { PageQuery, PageResponse } from '../../../platform/http/page.dto.js';
 import { Length } from '../../../platform/http/length.decorator.js';
 import { IsSmallJson } from '../../../platform/http/small-json.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
@@ -9,15 +10,25 @@ import { IsStorableText } from '../../../platform/http/storable-text.decorator.j
 const metadata = {
   type: 'object',
   additionalProperties: true,
-  description: 'Anything small the client wants to remember; up to 16 KiB of JSON.',
+  example: { source: 'web' },
+  description: 'Any small JSON object that the client wants to keep with the session: at most 16 KiB and 8 levels.',
+} as const;
+
+const title = {
+  type: String,
+  nullable: true,
+  minLength: 1,
+  maxLength: 200,
+  example: 'A weekend in Lisbon',
+  description: 'Without a title, the session gets one from its first message, unless its project encrypts its content.',
 } as const;
 
 export class CreateSessionRequest {
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({ format: 'uuid', example: EXAMPLE_IDS.project, description: 'The project of the session.' })
   @IsUUID()
   project_id: string;
 
-  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200 })
+  @ApiPropertyOptional(title)
   @IsOptional()
   @IsString()
   @Length(1, 200)
@@ -32,19 +43,19 @@ export class CreateSessionRequest {
 }
 
 export class UpdateSessionRequest {
-  @ApiPropertyOptional({ type: String, nullable: true, minLength: 1, maxLength: 200 })
+  @ApiPropertyOptional(title)
   @IsOptional()
   @IsString()
   @Length(1, 200)
   @IsStorableText()
   title?: string | null;
 
-  @ApiPropertyOptional()
+  @ApiPropertyOptional({ example: false, description: 'Lists can leave archived sessions out. Nothing else changes.' })
   @ValidateIf((_, value: unknown) => value !== undefined)
   @IsBoolean()
   archived?: boolean;
 
-  @ApiPropertyOptional()
+  @ApiPropertyOptional({ example: true, description: 'A mark for clients. It does not change the order of lists.' })
   @ValidateIf((_, value: unknown) => value !== undefined)
   @IsBoolean()
   pinned?: boolean;
@@ -57,11 +68,13 @@ export class UpdateSessionRequest {
 }
 
 export class ListSessionsQuery extends PageQuery {
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({ format: 'uuid', description: 'The project whose sessions are listed.' })
   @IsUUID()
   project_id: string;
 
-  @ApiPropertyOptional({ description: 'true lists the archived ones only, false the others only.' })
+  @ApiPropertyOptional({
+    description: 'true lists archived sessions only, false lists the others only. All sessions when absent.',
+  })
   @IsOptional()
   @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
   @IsBoolean()
@@ -71,7 +84,7 @@ export class ListSessionsQuery extends PageQuery {
     minLength: 1,
     maxLength: 200,
     example: 'lisbon',
-    description: 'Lists those alone whose title has these words in it, in upper or lower case.',
+    description: 'Lists sessions whose title contains this text, in upper or lower case.',
   })
   @IsOptional()
   @IsString()
@@ -88,7 +101,7 @@ export class ChatSessionResponse {
   @ApiProperty({ format: 'uuid' })
   project_id: string;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: String, nullable: true, description: 'null: it has no title yet.' })
   title: string | null;
 
   @ApiProperty()
@@ -103,14 +116,11 @@ export class ChatSessionResponse {
   @ApiProperty({ format: 'date-time' })
   created_at: string;
 
-  @ApiProperty({ format: 'date-time', description: 'When the newest message came.' })
+  @ApiProperty({ format: 'date-time', description: 'When the newest message was stored.' })
   last_active_at: string;
 }
 
-export class ChatSessionPage {
+export class ChatSessionPage extends PageResponse {
   @ApiProperty({ type: [ChatSessionResponse] })
   data: ChatSessionResponse[];
-
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor: string | null;
 }

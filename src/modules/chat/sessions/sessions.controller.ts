@@ -1,18 +1,13 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../../kernel/actor.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
+import { ApiCreated, ApiVersioned } from '../../../platform/http/api-responses.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../../platform/http/etag.js';
+import { namedIn } from '../../../platform/http/named-in.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
@@ -26,12 +21,6 @@ import {
 } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
 
-const ifMatchHeader = {
-  name: 'If-Match',
-  required: false,
-  description: 'The ETag that was read; 412 when it has changed since.',
-};
-
 @ApiTags('Chat')
 @Controller('chat/sessions')
 @ApiProblems('unauthenticated', 'not_found')
@@ -43,44 +32,62 @@ export class SessionsController {
 
   @Scope('read')
   @Get()
-  @ApiOperation({ operationId: 'listSessions', summary: 'Sessions of a project, newest activity first' })
+  @ApiOperation({
+    operationId: 'listSessions',
+    summary: 'List sessions',
+    description:
+      'The conversations of a project, newest activity first. 404 with the pointer `?project_id`: there is no such project.',
+  })
   @ApiOkResponse({ type: ChatSessionPage })
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: ListSessionsQuery): Promise<Page<ChatSessionResponse>> {
     const scope = `sessions ${actor.userId} ${query.project_id} ${query.archived ?? ''} ${query.q ?? ''}`;
     const [lastActiveAt, id] = (this.cursors.position(scope, query) ?? []) as string[];
     const after = lastActiveAt === undefined || id === undefined ? null : { lastActiveAt, id };
-    const rows = await this.sessions.list(actor, query, after);
+    const rows = await namedIn('?project_id', this.sessions.list(actor, query, after));
     return this.cursors.page(scope, query, rows, (row) => [row.lastActiveAt.toISOString(), row.id], presentSession);
   }
 
   @Scope('chat', 'manage')
   @Post()
-  @ApiOperation({ operationId: 'createSession', summary: 'Make an empty session' })
-  @ApiCreatedResponse({ type: ChatSessionResponse })
+  @ApiOperation({
+    operationId: 'createSession',
+    summary: 'Create a session',
+    description:
+      'Creates an empty conversation. `sendMessage` without `session_id` does the same on its way. 404 with the pointer `/project_id`: there is no such project.',
+  })
+  @ApiCreated(ChatSessionResponse, { at: '/chat/sessions/{id}', isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ChatSessionResponse> {
-    return present(await this.sessions.create(actor, body), reply);
+    return present(await namedIn('/project_id', this.sessions.create(actor, body)), reply);
   }
 
   @Scope('read')
   @Get(':session_id')
-  @ApiOperation({ operationId: 'getSession', summary: 'One session' })
-  @ApiOkResponse({ type: ChatSessionResponse })
+  @ApiOperation({
+    operationId: 'getSession',
+    summary: 'Get a session',
+    description: 'One conversation with its `ETag`, without its messages.',
+  })
+  @ApiVersioned(ChatSessionResponse)
   get(@Owned('session_id') session: ChatSession, @Res({ passthrough: true }) reply: FastifyReply): ChatSessionResponse {
     return present(session, reply);
   }
 
   @Scope('manage')
   @Patch(':session_id')
-  @ApiHeader(ifMatchHeader)
-  @ApiOperation({ operationId: 'updateSession', summary: 'Rename, archive, pin' })
-  @ApiOkResponse({ type: ChatSessionResponse })
-  @ApiProblems('precondition_failed', 'validation_failed')
+  @ApiOperation({
+    operationId: 'updateSession',
+    summary: 'Change a session',
+    description:
+      'Renames, archives or pins a conversation, or replaces its metadata. Changes the fields that are sent and no others. With `If-Match`, a session that has changed since is 412 `precondition_failed`.',
+  })
+  @ApiVersioned(ChatSessionResponse)
+  @ApiProblems('validation_failed')
   async update(
     @CurrentActor() actor: Actor,
     @OwnedId('session_id') id: string,
@@ -94,10 +101,13 @@ export class SessionsController {
   @Scope('manage')
   @Delete(':session_id')
   @HttpCode(204)
-  @ApiHeader(ifMatchHeader)
-  @ApiOperation({ operationId: 'deleteSession', summary: 'Delete a session with its messages' })
+  @ApiOperation({
+    operationId: 'deleteSession',
+    summary: 'Delete a session',
+    description:
+      'Deletes the conversation with its messages. A running answer is stopped. With `If-Match`, a session that has changed since is 412 `precondition_failed`. It cannot be undone.',
+  })
   @ApiNoContentResponse()
-  @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
     @OwnedId('session_id') id: string,

@@ -3,6 +3,7 @@ import type { SseStream } from '../../../platform/http/sse.js';
 import type { LiveTurn, Position } from '../following/live-turn.js';
 import type { Message } from '../messages/message.entity.js';
 import { errorOf, presentMessage } from '../messages/message.presenter.js';
+import type { Turn, TurnEvent } from '../public/turn-event.dto.js';
 
 const END = 'end';
 /** The most text of one delta, in UTF-16 units: what waits for a client that reads slowly is one of these, not an answer. */
@@ -26,8 +27,8 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   // An attempt that the client has not seen begins with `turn.restarted`.
   let { attempt, offset } = seen ?? { attempt: turn.attempt, offset: 0 };
   let isBehind = false;
-  const send = (place: number | typeof END, event: string, data: unknown): void => {
-    isBehind = !sse.write({ id: `${attempt}.${place}`, event, data }) || isBehind;
+  const send = (place: number | typeof END, data: TurnEvent): void => {
+    isBehind = !sse.write({ id: `${attempt}.${place}`, event: data.type, data }) || isBehind;
   };
   const pump = (): void => {
     if (isBehind) return;
@@ -36,17 +37,17 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
     if (attempt !== turn.attempt && turn.settled !== null) {
       ({ attempt } = turn);
       offset = 0;
-      send(0, 'turn.restarted', { message_id: messageId, attempt });
+      send(0, { type: 'turn.restarted', message_id: messageId, attempt });
     }
     let text: string;
     while (!isBehind && attempt === turn.attempt && (text = turn.textFrom(offset, PIECE_LENGTH)) !== '') {
       offset += text.length;
-      send(offset, 'message.delta', { message_id: messageId, text });
+      send(offset, { type: 'message.delta', message_id: messageId, text });
     }
     if (isBehind) return void sse.onDrain(resume);
     if (turn.settled === undefined) return;
     // Without a settled answer the turn goes on elsewhere: the client comes back with its last id.
-    if (turn.settled !== null) send(END, ...terminalEvent(turn.settled));
+    if (turn.settled !== null) send(END, terminalEvent(turn.settled));
     sse.end();
   };
   const resume = (): void => {
@@ -56,17 +57,13 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   if (seen === null) {
     const { question, answer } = turn.started;
     // The text comes as deltas, also when all of it is there.
-    send(0, 'turn.started', presentTurn({ question, answer: { ...answer, content: '' } }));
+    send(0, { type: 'turn.started', ...presentTurn({ question, answer: { ...answer, content: '' } }) });
   }
   if (isBehind) sse.onDrain(resume);
   return turn.follow(pump);
 }
 
-export function presentTurn({ question, answer }: LiveTurn['started']): {
-  session_id: string;
-  user_message: ReturnType<typeof presentMessage>;
-  assistant_message: ReturnType<typeof presentMessage>;
-} {
+export function presentTurn({ question, answer }: LiveTurn['started']): Turn {
   return {
     session_id: answer.sessionId,
     user_message: presentMessage(question),
@@ -74,10 +71,10 @@ export function presentTurn({ question, answer }: LiveTurn['started']): {
   };
 }
 
-function terminalEvent(answer: Message): [event: string, data: unknown] {
+function terminalEvent(answer: Message): TurnEvent {
   const assistant_message = presentMessage(answer);
-  if (answer.status === 'stopped') return ['turn.stopped', { assistant_message }];
+  if (answer.status === 'stopped') return { type: 'turn.stopped', assistant_message };
   const error = errorOf(answer);
-  if (error === null) return ['turn.completed', { assistant_message }];
-  return ['turn.failed', { assistant_message, problem: toProblem(error) }];
+  if (error === null) return { type: 'turn.completed', assistant_message };
+  return { type: 'turn.failed', assistant_message, problem: toProblem(error) };
 }

@@ -1,63 +1,41 @@
-import { Body, Controller, Get, Headers, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import {
-  ApiAcceptedResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../../kernel/actor.js';
-import { AppError } from '../../../kernel/errors/app-error.js';
+import { prefersEvents } from '../../../platform/http/accept.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
+import { LOCATION_HEADER } from '../../../platform/http/api-responses.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
-import { IdempotencyKeys } from '../../../platform/idempotency/idempotency-keys.js';
-import { NoIdempotency, OwnIdempotency } from '../../../platform/idempotency/idempotency.interceptor.js';
-import { markReplayed } from '../../../platform/idempotency/idempotent-writes.js';
-import { rateLimitHeaders } from '../../../platform/rate-limit/rate-limiter.js';
-import { SseStreams } from '../../../platform/http/sse.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
+import { NoIdempotency, OwnIdempotency } from '../../../platform/idempotency/idempotency.interceptor.js';
+import { IdempotencyKeys } from '../../../platform/idempotency/idempotency-keys.js';
 import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
-import type { LiveTurn, Position } from '../following/live-turn.js';
 import type { Message } from '../messages/message.entity.js';
 import { presentMessage } from '../messages/message.presenter.js';
 import { MessageResponse } from '../public/message.dto.js';
-import { Turn, turnEventRef } from '../public/turn-event.dto.js';
-import { parseEventId, presentTurn, streamTurn } from './turn-stream.js';
-import { AnswerOptions, FollowQuery, SendMessageRequest } from './turn.dto.js';
+import { Turn } from '../public/turn-event.dto.js';
+import { ApiTurnProblems } from './turn-problems.decorator.js';
+import { TURN_HEADERS, TurnReplies } from './turn-replies.js';
+import { presentTurn } from './turn-stream.js';
+import { RegenerateMessageRequest, SendMessageRequest } from './turn.dto.js';
 import { type BegunTurn, TurnsService } from './turns.service.js';
 
-const EVENT_STREAM = 'text/event-stream';
-
-const BUDGET_WARNING = 'parley-budget-warning';
-const headers = {
-  'Parley-Budget-Warning': {
-    description:
-      'From 80 % of a budget on, with the worst case of this turn and of those that run; amounts in micro-dollars.',
-    schema: { type: 'string' },
-    example: 'account;period=day;used=4100000;limit=5000000',
-  },
-} as const;
-
-const eventStream = { [EVENT_STREAM]: { schema: turnEventRef } };
-
-const turnResponse = {
-  description:
-    'The turn is over. As `text/event-stream`: one `turn.started`, any number of `message.delta`, one of `turn.completed`, `turn.stopped` and `turn.failed`.',
-  headers,
-  content: { 'application/json': { schema: { $ref: getSchemaPath(Turn) } }, ...eventStream },
+const ended = { type: Turn, headers: TURN_HEADERS, description: 'The turn has ended.' };
+const running = {
+  type: Turn,
+  headers: { ...TURN_HEADERS, ...LOCATION_HEADER },
+  description: 'With `background: true`: the turn goes on. `Location` is the path of the answer.',
 };
+const WAYS =
+  'The response comes when the answer is complete. `background: true` responds at once with 202. `stream: true` responds with server-sent events; the operation for that is';
 
 @ApiTags('Chat')
 @Controller('chat')
-@ApiProblems('unauthenticated', 'not_found')
 export class TurnsController {
   constructor(
     private readonly turns: TurnsService,
     private readonly keys: IdempotencyKeys,
-    private readonly streams: SseStreams,
+    private readonly replies: TurnReplies,
   ) {}
 
   @Scope('chat')
@@ -66,80 +44,44 @@ export class TurnsController {
   @HttpCode(200)
   @ApiOperation({
     operationId: 'sendMessage',
-    summary: 'Send a message and get the answer: whole, streamed, or in the background',
+    summary: 'Send a message and get the answer',
+    description: `Stores the message, in a new session when none is named, and asks the model. ${WAYS} \`streamMessage\`. The turn goes on when the client leaves; only \`stopMessage\` stops it. The turn counts against limits and budgets. When the provider fails, the message is kept and the answer has the status \`failed\`, so \`regenerateMessage\` can try again. A repeat with the same Idempotency-Key joins the same turn.`,
   })
-  @ApiOkResponse(turnResponse)
-  @ApiAcceptedResponse({ type: Turn, headers, description: '`background: true`: the turn runs.' })
-  @ApiProblems(...turnProblems())
+  @ApiOkResponse(ended)
+  @ApiAcceptedResponse(running)
+  @ApiTurnProblems()
   async send(
     @CurrentActor() actor: Actor,
     @Body() body: SendMessageRequest,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(actor, await this.turns.send(actor, body, this.keys.of(request)), body, request, reply);
+    const begun = await this.turns.send(actor, body, this.keys.of(request));
+    await this.answer(actor, begun, body, request, reply);
   }
 
   @Scope('chat')
   @Post('messages/:message_id/regenerate')
   @OwnIdempotency()
   @HttpCode(200)
+  @ApiBody({ type: RegenerateMessageRequest, required: false })
   @ApiOperation({
     operationId: 'regenerateMessage',
-    summary: 'Get another answer to the same question, beside the one there is',
+    summary: 'Get another answer to the same question',
+    description: `Asks the model again and stores the new answer beside the old one, which stays. \`message_id\` is the old answer or its question. ${WAYS} \`streamRegeneration\`. Errors and side effects are those of \`sendMessage\`.`,
   })
-  @ApiOkResponse(turnResponse)
-  @ApiAcceptedResponse({ type: Turn, headers, description: '`background: true`: the turn runs.' })
-  @ApiProblems(...turnProblems())
+  @ApiOkResponse(ended)
+  @ApiAcceptedResponse(running)
+  @ApiTurnProblems()
   async regenerate(
     @CurrentActor() actor: Actor,
     @OwnedId('message_id') messageId: string,
-    @Body() body: AnswerOptions,
+    @Body() body: RegenerateMessageRequest,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(
-      actor,
-      await this.turns.regenerate(actor, messageId, body, this.keys.of(request)),
-      body,
-      request,
-      reply,
-    );
-  }
-
-  @Scope('read', 'chat')
-  @Get('messages/:message_id/events')
-  @ApiHeader({
-    name: 'Last-Event-ID',
-    required: false,
-    description: 'The id of the event seen last; the stream goes on after it.',
-  })
-  @ApiOperation({
-    operationId: 'followMessage',
-    summary: 'The events of a turn, running or over, from the beginning or from where a client was',
-  })
-  @ApiOkResponse({ description: 'The events after the one seen last.', content: eventStream })
-  @ApiNoContentResponse({ description: 'The event seen last was the end: nothing follows.' })
-  @ApiProblems('validation_failed')
-  async follow(
-    @CurrentActor() actor: Actor,
-    @OwnedId('message_id') messageId: string,
-    @Query() { after }: FollowQuery,
-    @Res() reply: FastifyReply,
-    @Headers('Last-Event-ID') lastEventId?: string,
-  ): Promise<void> {
-    // EventSource keeps its address when it comes back, and adds the header: the header is newer.
-    const last = lastEventId ?? after;
-    const seen = last === undefined ? undefined : parseEventId(last);
-    if (seen === null)
-      throw AppError.invalid(
-        lastEventId === undefined ? '?after' : 'Last-Event-ID',
-        'must be the id of an event of this turn',
-      );
-    const turn = await this.turns.follow(actor, messageId);
-    // EventSource takes 204 as "do not come back".
-    if (seen === 'end') return void reply.status(204).send();
-    this.stream(turn, reply, seen ?? null);
+    const begun = await this.turns.regenerate(actor, messageId, body, this.keys.of(request));
+    await this.answer(actor, begun, body, request, reply);
   }
 
   @Scope('chat')
@@ -148,76 +90,32 @@ export class TurnsController {
   @HttpCode(200)
   @ApiOperation({
     operationId: 'stopMessage',
-    summary: 'Stop an answer and keep its text; one that is over stays as it is',
+    summary: 'Stop an answer',
+    description:
+      'Stops the answer on whichever instance it is being written, and keeps the text so far. An answer that has ended stays as it is, so the request can be repeated.',
   })
-  @ApiOkResponse({ type: MessageResponse })
+  @ApiOkResponse({ type: MessageResponse, description: 'The answer as it is now.' })
+  @ApiProblems('unauthenticated', 'not_found')
   async stop(@CurrentActor() actor: Actor, @Owned('message_id') message: Message): Promise<MessageResponse> {
     return presentMessage(await this.turns.stop(actor, message));
   }
 
   private async answer(
     actor: Actor,
-    { turn, isReplay, allowances, budgetWarnings }: BegunTurn,
-    options: AnswerOptions,
-    request: FastifyRequest,
+    begun: BegunTurn,
+    { background, stream }: RegenerateMessageRequest,
+    { headers }: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    if (isReplay) markReplayed(reply);
-    void reply.headers(rateLimitHeaders(allowances));
-    if (budgetWarnings.length > 0) void reply.header(BUDGET_WARNING, budgetWarnings.map(presentWarning).join(', '));
-    if (options.background === true) return void reply.status(202).send(presentTurn(turn.started));
-    if (options.stream ?? acceptsEvents(request)) return this.stream(turn, reply, null);
+    const { turn } = begun;
+    this.replies.setHeaders(begun, reply);
+    if (background === true) {
+      const { answer } = turn.started;
+      return void reply.status(202).header('location', `/chat/messages/${answer.id}`).send(presentTurn(turn.started));
+    }
+    if (stream ?? prefersEvents(headers.accept)) return this.replies.stream(turn, reply, null);
     const { question } = turn.started;
     const answer = await this.turns.finish(actor, turn);
     void reply.send(presentTurn({ question, answer }));
   }
-
-  /** A client that goes away stops reading; the turn goes on. */
-  private stream(turn: LiveTurn, reply: FastifyReply, seen: Position | null): void {
-    let unfollow = (): void => undefined;
-    const sse = this.streams.open(reply, () => unfollow());
-    unfollow = streamTurn(turn, sse, seen);
-  }
-}
-
-function acceptsEvents({ headers }: FastifyRequest): boolean {
-  return headers.accept?.includes(EVENT_STREAM) === true;
-}
-
-function presentWarning({ budget, period, used, limit }: BegunTurn['budgetWarnings'][number]): string {
-  return `${budget};period=${period};used=${used};limit=${limit}`;
-}
-
-function turnProblems(): Parameters<typeof ApiProblems> {
-  return [
-    'quota_exceeded',
-    'price_unknown',
-    'turn_in_progress',
-    'idempotency_key_in_use',
-    'idempotency_key_reused',
-    'validation_failed',
-    'context_too_large',
-    'rate_limited',
-    'provider_not_configured',
-    'provider_address_refused',
-    'model_not_found',
-    'provider_unreachable',
-    'provider_key_refused',
-    'project_key_refused',
-    'provider_rejected',
-    'provider_bad_response',
-    'provider_disconnected',
-    'provider_error',
-    'provider_credit_exhausted',
-    'project_credit_exhausted',
-    'provider_rate_limited',
-    'provider_overloaded',
-    'provider_timeout',
-    'provider_circuit_open',
-    'provider_busy',
-    'overloaded',
-    'turn_interrupted',
-    'database_unavailable',
-    'shutting_down',
-  ];
 }

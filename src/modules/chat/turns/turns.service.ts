@@ -10,7 +10,7 @@ import { TokenCounter } from '../../../platform/tokens/token-counter.js';
 import type { BudgetWarning } from '../../usage/public/budgets.js';
 import { IMAGE_TOKENS } from '../context/context-builder.js';
 import { LiveTurn, TurnAbort } from '../following/live-turn.js';
-import { splitContent } from '../messages/message-content.decorator.js';
+import { splitContent, toContentParts } from '../messages/message-content.decorator.js';
 import type { Message } from '../messages/message.entity.js';
 import { errorOf } from '../messages/message.presenter.js';
 import { TurnClaims } from '../storage/turn-claims.js';
@@ -18,7 +18,8 @@ import { TurnMirrors } from '../following/turn-mirrors.js';
 import { TurnRunner } from '../running/turn-runner.js';
 import type { MessageContent, OpenOptions, OpenTurn, TurnRequest } from '../storage/open-turn.js';
 import { TurnStore } from '../storage/turn-store.js';
-import type { AnswerOptions, SendMessageRequest } from './turn.dto.js';
+import { MissingIds } from './missing-ids.js';
+import type { AnswerOptions, StreamMessageRequest } from './turn.dto.js';
 
 /** How long a stop waits for its end; then it answers with the message as it is. */
 const STOP_WAIT_MS = 15_000;
@@ -43,13 +44,14 @@ export class TurnsService {
     private readonly claims: TurnClaims,
     private readonly mirrors: TurnMirrors,
     private readonly keys: IdempotencyRepository,
+    private readonly missing: MissingIds,
     private readonly tokens: TokenCounter,
     private readonly config: AppConfig,
   ) {}
 
   /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
-  async send(actor: Actor, request: SendMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
-    const content = await this.measure(request.message);
+  async send(actor: Actor, request: StreamMessageRequest, key: IdempotencyKey | null): Promise<BegunTurn> {
+    const content = await this.measure(request);
     const { parent_id: parentId } = request;
     const [sessionId, projectId] = [request.session_id ?? undefined, request.project_id ?? undefined];
     if (sessionId === undefined && parentId != null) throw AppError.invalid('/parent_id', 'needs session_id');
@@ -58,7 +60,12 @@ export class TurnsService {
         ? { projectId: projectId as string }
         : { sessionId, projectId: projectId ?? null, parentId };
     const options = { policy: request.on_conflict ?? null, key };
-    return this.begin(actor, options, () => this.store.open(actor, place, content, toTurnRequest(request), options));
+    try {
+      const open = (): Promise<OpenTurn> => this.store.open(actor, place, content, toTurnRequest(request), options);
+      return await this.begin(actor, options, open);
+    } catch (error) {
+      throw await this.missing.explain(error, actor, request);
+    }
   }
 
   /** Sets another answer to the same question going, beside the one there is. */
@@ -162,10 +169,13 @@ export class TurnsService {
     return this.runner.find(turn.answer.id) ?? live;
   }
 
-  private async measure(message: SendMessageRequest['message']): Promise<MessageContent> {
-    const { text, parts, images } = splitContent(message);
+  private async measure({ message, parts: given }: StreamMessageRequest): Promise<MessageContent> {
+    if (message !== undefined && given !== undefined) throw AppError.invalid('/parts', 'cannot be sent with message');
+    const { text, parts, images } = splitContent(message ?? toContentParts(given ?? []));
     const max = this.config.messageMaxChars;
-    if (text.length > max) throw AppError.invalid('/message', `must be at most ${max} characters`);
+    if (text.length > max) {
+      throw AppError.invalid(message === undefined ? '/parts' : '/message', `must be at most ${max} characters`);
+    }
     return {
       content: text,
       parts,

@@ -1,23 +1,22 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { INT64 } from '../../../platform/http/api-schema.js';
+import { PageResponse } from '../../../platform/http/page.dto.js';
 
 export class LlmModelEntry {
-  @ApiProperty({ type: String, description: 'What to name as model.', example: 'gpt-4o-mini' })
+  @ApiProperty({ type: String, description: 'The name to send as `model`.', example: 'gpt-4o-mini' })
   id: string;
 
   @ApiProperty({
-    type: 'integer',
+    ...INT64,
     nullable: true,
     minimum: 0,
-    description: 'Tokens that prompt and answer may have together; null when the provider does not say.',
+    description: 'How many tokens prompt and answer may have together. null: the provider does not say.',
     example: 128000,
   })
   context_window: number | null;
 }
 
-export class LlmModelPage {
-  @ApiProperty({ type: [LlmModelEntry] })
+export class LlmModelPage extends PageResponse {
+  @ApiProperty({ type: [LlmModelEntry], description: 'All models. There is never a next page.' })
   data: LlmModelEntry[];
-
-  @ApiProperty({ type: String, nullable: true, description: 'Always null: the list is given as a whole.' })
-  next_cursor: string | null;
 }

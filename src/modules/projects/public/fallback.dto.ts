@@ -6,9 +6,9 @@ import { IsStorableText } from '../../../platform/http/storable-text.decorator.j
 
 export const MAX_FALLBACKS = 5;
 
-/** Who is asked when the one before can not answer. */
+/** A provider, and its model, to call when the one before it fails. */
 export class Fallback {
-  @ApiProperty({ enum: PROVIDER_NAMES })
+  @ApiProperty({ enum: PROVIDER_NAMES, enumName: 'ProviderName', description: 'The provider to call.' })
   @IsIn(PROVIDER_NAMES)
   provider: ProviderName;
 
@@ -16,7 +16,7 @@ export class Fallback {
     type: String,
     nullable: true,
     maxLength: 200,
-    description: "null takes the provider's default.",
+    description: 'The model to ask for. Absent or null: the default model of the provider.',
   })
   @IsOptional()
   @IsString()

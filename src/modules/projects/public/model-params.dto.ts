@@ -1,42 +1,61 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, IsInt, IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
+import { INT64 } from '../../../platform/http/api-schema.js';
 import { Length } from '../../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
 
-/** A provider takes null for a value and may refuse it: what is not wanted is left out. */
+/** A provider takes null for a value and may refuse it, so a setting that is not wanted is left out. */
 const IsGivenOrAbsent = (): PropertyDecorator => ValidateIf((_, value: unknown) => value !== undefined);
 
-/** Sampling settings of a project or of one turn; what is absent is left to the provider. */
+/** Sampling settings of a project or of one turn. The provider decides about a setting that is absent. */
 export class ModelParams {
-  @ApiPropertyOptional({ minimum: 0, maximum: 2, example: 0.2 })
+  @ApiPropertyOptional({ minimum: 0, maximum: 2, example: 0.2, description: 'Higher values make answers more varied.' })
   @IsGivenOrAbsent()
   @IsNumber()
   @Min(0)
   @Max(2)
   temperature?: number;
 
-  @ApiPropertyOptional({ minimum: 0, maximum: 1 })
+  @ApiPropertyOptional({
+    minimum: 0,
+    maximum: 1,
+    description: 'Considers only the most likely tokens, up to this share of the probability.',
+  })
   @IsGivenOrAbsent()
   @IsNumber()
   @Min(0)
   @Max(1)
   top_p?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1_000_000, example: 512, description: 'Tokens.' })
+  @ApiPropertyOptional({
+    ...INT64,
+    minimum: 1,
+    maximum: 1_000_000,
+    example: 512,
+    description: 'The most tokens an answer may have.',
+  })
   @IsGivenOrAbsent()
   @IsInt()
   @Min(1)
   @Max(1_000_000)
   max_output_tokens?: number;
 
-  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @ApiPropertyOptional({
+    minimum: -2,
+    maximum: 2,
+    description: 'Positive values make words less likely once they have appeared.',
+  })
   @IsGivenOrAbsent()
   @IsNumber()
   @Min(-2)
   @Max(2)
   presence_penalty?: number;
 
-  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @ApiPropertyOptional({
+    minimum: -2,
+    maximum: 2,
+    description: 'Positive values make words less likely the more often they have appeared.',
+  })
   @IsGivenOrAbsent()
   @IsNumber()
   @Min(-2)
@@ -44,8 +63,10 @@ export class ModelParams {
   frequency_penalty?: number;
 
   @ApiPropertyOptional({
-    type: 'integer',
-    description: 'Asks the model for repeatable answers, where it can give them.',
+    ...INT64,
+    minimum: -Number.MAX_SAFE_INTEGER,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Asks for repeatable answers, where the model can give them.',
   })
   @IsGivenOrAbsent()
   @IsInt()
@@ -53,7 +74,7 @@ export class ModelParams {
   @Max(Number.MAX_SAFE_INTEGER)
   seed?: number;
 
-  @ApiPropertyOptional({ type: [String], maxItems: 4, description: 'Texts at which the answer ends.' })
+  @ApiPropertyOptional({ type: [String], maxItems: 4, description: 'The answer ends before the first of these texts.' })
   @IsGivenOrAbsent()
   @IsArray()
   @ArrayMaxSize(4)

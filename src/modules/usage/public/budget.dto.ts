@@ -1,9 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, Max, Min, ValidateIf } from 'class-validator';
+import { INT64 } from '../../../platform/http/api-schema.js';
 import type { BudgetState, Limits, PeriodState } from '../budget-state.js';
 
 const amount = {
-  type: 'integer',
+  ...INT64,
   nullable: true,
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
@@ -17,48 +18,48 @@ const IsAmountOrNull = (): PropertyDecorator => (target, name) => {
   Max(Number.MAX_SAFE_INTEGER)(target, name as string);
 };
 
-/** What may be spent, in millionths of a US dollar. Both are to be given. */
+/** The limits of a budget, in millionths of a US dollar. Both fields are needed. */
 export class SetBudgetRequest {
-  @ApiProperty({ ...amount, description: 'In a day (UTC); null: no limit.' })
+  @ApiProperty({ ...amount, description: 'The most to spend in a day (UTC). null: no limit.' })
   @IsAmountOrNull()
   day_limit_micro_usd: number | null;
 
-  @ApiProperty({ ...amount, description: 'In a month (UTC); null: no limit.' })
+  @ApiProperty({ ...amount, description: 'The most to spend in a month (UTC). null: no limit.' })
   @IsAmountOrNull()
   month_limit_micro_usd: number | null;
 }
 
-/** What admins allow an account at most, in millionths of a US dollar. Both are to be given. */
+/** The caps that an admin sets for an account, in millionths of a US dollar. Both fields are needed. */
 export class SetBudgetCapRequest {
-  @ApiProperty({ ...amount, description: 'In a day (UTC); null: as much as its user likes.' })
+  @ApiProperty({ ...amount, description: 'The most that the account can spend in a day (UTC). null: no cap.' })
   @IsAmountOrNull()
   day_cap_micro_usd: number | null;
 
-  @ApiProperty({ ...amount, description: 'In a month (UTC); null: as much as its user likes.' })
+  @ApiProperty({ ...amount, description: 'The most that the account can spend in a month (UTC). null: no cap.' })
   @IsAmountOrNull()
   month_cap_micro_usd: number | null;
 }
 
-/** A budget in its running day or month. */
+/** A budget in the current day or month. */
 export class BudgetPeriod {
-  @ApiProperty({ type: 'integer', nullable: true, description: 'null: no limit.' })
+  @ApiProperty({ ...INT64, nullable: true, description: 'The limit that the user has set. null: no limit.' })
   limit_micro_usd: number | null;
 
   @ApiProperty({
-    type: 'integer',
+    ...INT64,
     nullable: true,
-    description: 'What an admin allows at most; the smaller of the two holds. null: anything.',
+    description: 'The cap that an admin has set. The smaller of limit and cap applies. null: no cap.',
   })
   cap_micro_usd: number | null;
 
-  @ApiProperty({ type: 'integer', description: 'By the ledger, as far as costs are known.' })
+  @ApiProperty({ ...INT64, description: 'The recorded costs. Calls without a known cost are left out.' })
   spent_micro_usd: number;
 
-  @ApiProperty({ format: 'date-time', description: 'When it begins anew.' })
+  @ApiProperty({ format: 'date-time', description: 'When the next period begins and the spending starts from zero.' })
   renews_at: string;
 }
 
-/** What may be spent and what is; amounts in millionths of a US dollar. */
+/** The limits of a budget and what has been spent, in millionths of a US dollar. */
 export class Budget {
   @ApiProperty({ type: BudgetPeriod })
   day: BudgetPeriod;
@@ -66,7 +67,7 @@ export class Budget {
   @ApiProperty({ type: BudgetPeriod })
   month: BudgetPeriod;
 
-  @ApiProperty({ type: 'integer', description: 'What the turns that run or wait may cost at most.' })
+  @ApiProperty({ ...INT64, description: 'The most that the turns which run or wait now may cost.' })
   reserved_micro_usd: number;
 }
 

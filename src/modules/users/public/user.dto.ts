@@ -9,10 +9,10 @@ export class UserResponse {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email: string;
 
-  @ApiProperty({ description: 'Whether the user has shown that the address is theirs, by a token from a mail.' })
+  @ApiProperty({ description: 'Whether the user has confirmed the address by the link in a mail.' })
   email_verified: boolean;
 
-  @ApiProperty({ type: String, nullable: true, example: 'Ada' })
+  @ApiProperty({ type: String, nullable: true, example: 'Ada', description: 'The name to show to people.' })
   display_name: string | null;
 
   @ApiProperty({ format: 'date-time' })

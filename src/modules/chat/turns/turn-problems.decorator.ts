@@ -1,0 +1,37 @@
+import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
+
+/** The errors that a route can answer with which begins a turn. */
+export const ApiTurnProblems = (): ClassDecorator & MethodDecorator =>
+  ApiProblems(
+    'unauthenticated',
+    'not_found',
+    'quota_exceeded',
+    'price_unknown',
+    'turn_in_progress',
+    'idempotency_key_in_use',
+    'idempotency_key_reused',
+    'validation_failed',
+    'context_too_large',
+    'rate_limited',
+    'provider_not_configured',
+    'provider_address_refused',
+    'model_not_found',
+    'provider_unreachable',
+    'provider_key_refused',
+    'project_key_refused',
+    'provider_rejected',
+    'provider_bad_response',
+    'provider_disconnected',
+    'provider_error',
+    'provider_credit_exhausted',
+    'project_credit_exhausted',
+    'provider_rate_limited',
+    'provider_overloaded',
+    'provider_timeout',
+    'provider_circuit_open',
+    'provider_busy',
+    'overloaded',
+    'turn_interrupted',
+    'database_unavailable',
+    'shutting_down',
+  );
