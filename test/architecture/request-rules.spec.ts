@@ -217,7 +217,8 @@ describe('the compiled rules of requests', () => {
   it.each<[string, Fields]>([
     ['a question in a session', { project_id: UUID, session_id: UUID, message: 'What should I see in Lisbon?' }],
     ['one with settings', { project_id: UUID, message: 'Hi', stream: true, params: { temperature: 0.2, stop: ['.'] } }],
-    ['one in parts', { project_id: UUID, message: [{ type: 'text', text: 'Hi' }] }],
+    ['one in parts', { project_id: UUID, parts: [{ type: 'text', text: 'Hi' }] }],
+    ['one in parts of an older client', { project_id: UUID, message: [{ type: 'text', text: 'Hi' }] }],
   ])('let %s pass without class-transformer and class-validator', async (_what, given) => {
     const libraries = [
       jest.spyOn(ClassTransformer.prototype, 'plainToInstance'),

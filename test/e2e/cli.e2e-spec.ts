@@ -123,7 +123,7 @@ describe('The command line', () => {
     it('fails with one line when the model fails, and takes its account away even then', async () => {
       t.model.next((_request, answer) => answer.refuse(401));
       const { code, err } = await run(['demo', '--url', url]);
-      expect(err).toMatch(/^demo: .*provider_key_refused: The model provider refused our key\n$/);
+      expect(err).toMatch(/^demo: .*provider_key_refused: The model provider refused the key of this server\n$/);
       expect(code).toBe(1);
       expect(await t.database.query('select * from users')).toEqual([]);
     });
