@@ -23,6 +23,7 @@ import { HttpModule } from './platform/http/http.module.js';
 import { LoadModule } from './platform/load/load.module.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { RevocationsModule } from './platform/revocations/revocations.module.js';
+import { OwnershipModule } from './platform/ownership/ownership.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
@@ -40,6 +41,7 @@ const FLOORS = [
   MailModule,
   JobsModule,
   IdempotencyModule,
+  OwnershipModule,
   RevocationsModule,
   CircuitsModule,
   LoadModule,

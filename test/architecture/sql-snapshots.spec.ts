@@ -352,7 +352,6 @@ const RECIPES: [
     BudgetsRepository,
     'budgets',
     (budgets: BudgetsRepository, userId) => ({
-      hasProject: [() => budgets.hasProject(userId, id)],
       get: [() => budgets.get(userId, id)],
       readRoom: [() => budgets.readRoom(userId, id, { provider: 'p', model: 'm', inputTokens: 1, outputTokens: 1 })],
       putLimits: [() => budgets.putLimits(userId, id, { day: 1, month: null })],

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import type { MinuteLimits, NamedPlan } from '../limits/public/plans.js';
 import {
@@ -49,7 +49,6 @@ export class AdminLimitsController {
   }
 
   @Get('users/:user_id/limits')
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'getAccountLimits',
     summary: 'Get the limits of an account',
@@ -64,7 +63,6 @@ export class AdminLimitsController {
 
   @Idempotent()
   @Put('users/:user_id/limits')
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'putAccountLimits',
     summary: 'Set the limits of an account',

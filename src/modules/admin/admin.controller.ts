@@ -6,7 +6,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import type { Page } from '../../platform/http/page.dto.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { Budget, presentBudget, SetBudgetCapRequest, toCaps } from '../usage/public/budget.dto.js';
@@ -54,7 +54,6 @@ export class AdminController {
   }
 
   @Get('users/:user_id')
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'getAccount',
     summary: 'Get an account',
@@ -69,7 +68,6 @@ export class AdminController {
   @Idempotent()
   @Post('users/:user_id/disable')
   @HttpCode(200)
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'disableAccount',
     summary: 'Disable an account',
@@ -85,7 +83,6 @@ export class AdminController {
   @Idempotent()
   @Post('users/:user_id/enable')
   @HttpCode(200)
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'enableAccount',
     summary: 'Enable an account',
@@ -99,7 +96,6 @@ export class AdminController {
   }
 
   @Get('users/:user_id/budget')
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'getAccountBudget',
     summary: 'Get the budget of an account',
@@ -114,7 +110,6 @@ export class AdminController {
 
   @Idempotent()
   @Put('users/:user_id/budget')
-  @ApiIds('user_id')
   @ApiOperation({
     operationId: 'capAccountBudget',
     summary: 'Cap the budget of an account',

@@ -5,7 +5,7 @@ import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { ApiCreated } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { ApiKeyResponse, ApiKeyPage, CreateApiKeyRequest, ApiKeyWithSecretResponse } from './api-key.dto.js';
@@ -56,7 +56,6 @@ export class ApiKeysController {
   @Idempotent()
   @Delete(':api_key_id')
   @HttpCode(204)
-  @ApiIds('api_key_id')
   @ApiOperation({
     operationId: 'deleteApiKey',
     summary: 'Revoke an API key',

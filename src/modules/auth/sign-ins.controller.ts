@@ -4,7 +4,7 @@ import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { SignInResponse, SignInPage } from './sign-in.dto.js';
 import type { SignIn } from './sign-in.entity.js';
@@ -45,7 +45,6 @@ export class SignInsController {
   @Idempotent()
   @Delete(':sign_in_id')
   @HttpCode(204)
-  @ApiIds('sign_in_id')
   @ApiOperation({
     operationId: 'deleteSignIn',
     summary: 'End a sign-in',

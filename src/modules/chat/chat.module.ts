@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RedisConfig } from '../../platform/cache/redis.config.js';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { LlmModule } from '../llm/llm.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
@@ -84,4 +85,9 @@ async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): P
     MessagesRepository,
   ],
 })
-export class ChatModule {}
+export class ChatModule {
+  constructor(owned: OwnedResources, sessions: SessionsService, messages: MessagesService) {
+    owned.register('session_id', (actor, id) => sessions.find(actor, id));
+    owned.register('message_id', (actor, id) => messages.find(actor, id));
+  }
+}

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
+import { IdParam } from '../../platform/http/id-param.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
@@ -73,7 +73,6 @@ export class PrivacyController {
 
   @Public()
   @Get('erasure-receipts/:receipt_id')
-  @ApiIds('receipt_id')
   @ApiOperation({
     operationId: 'getErasureReceipt',
     summary: 'Get an erasure receipt',

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
@@ -7,9 +7,9 @@ import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { CreateProjectRequest, ProjectResponse, ProjectPage, UpdateProjectRequest } from './project.dto.js';
 import type { Project } from './project.entity.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
@@ -61,7 +61,6 @@ export class ProjectsController {
 
   @Scope('read')
   @Get(':project_id')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'getProject',
     summary: 'Get a project',
@@ -69,23 +68,13 @@ export class ProjectsController {
   })
   @ApiVersioned(ProjectResponse)
   @ApiProblems('not_found')
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ProjectResponse> {
-    return present(await this.projects.get(actor, id), reply);
+  get(@Owned('project_id') project: Project, @Res({ passthrough: true }) reply: FastifyReply): ProjectResponse {
+    return present(project, reply);
   }
 
   @Scope('manage')
   @Idempotent()
   @Patch(':project_id')
-  @ApiIds('project_id')
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The `ETag` that was read. 412 when the resource has changed since.',
-  })
   @ApiOperation({
     operationId: 'updateProject',
     summary: 'Change a project',
@@ -93,10 +82,10 @@ export class ProjectsController {
       'Changes the fields that are sent and no others. `params` and `fallbacks` are replaced as a whole. Turns that run keep the settings they began with. With `If-Match`, a project that has changed since is 412 `precondition_failed`. `encrypt_content` cannot be changed.',
   })
   @ApiVersioned(ProjectResponse)
-  @ApiProblems('not_found', 'precondition_failed', 'validation_failed')
+  @ApiProblems('not_found', 'validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
+    @OwnedId('project_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateProjectRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -108,12 +97,6 @@ export class ProjectsController {
   @Idempotent()
   @Delete(':project_id')
   @HttpCode(204)
-  @ApiIds('project_id')
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The `ETag` that was read. 412 when the resource has changed since.',
-  })
   @ApiOperation({
     operationId: 'deleteProject',
     summary: 'Delete a project',
@@ -121,10 +104,10 @@ export class ProjectsController {
       'Deletes the project with its prompts, sessions, messages and keys. Running answers are stopped. With `If-Match`, a project that has changed since is 412 `precondition_failed`. It cannot be undone.',
   })
   @ApiNoContentResponse()
-  @ApiProblems('not_found', 'precondition_failed')
+  @ApiProblems('not_found')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') id: string,
+    @OwnedId('project_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.projects.remove(actor, id, ifMatch);

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { ProjectsController } from './projects.controller.js';
 import { ProjectsRepository } from './projects.repository.js';
 import { ProjectsService } from './projects.service.js';
@@ -13,4 +14,8 @@ import { Project } from './project.entity.js';
   providers: [ProjectsService, ProjectsRepository, ProjectAccess, TurnRemoval],
   exports: [ProjectAccess, TurnRemoval],
 })
-export class ProjectsModule {}
+export class ProjectsModule {
+  constructor(owned: OwnedResources, projects: ProjectsService) {
+    owned.register('project_id', (actor, id) => projects.find(actor, id));
+  }
+}

@@ -53,8 +53,8 @@ export class ProjectsService {
     });
   }
 
-  get(actor: Actor, id: string): Promise<Project> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  find(actor: Actor, id: string): Promise<Project | null> {
+    return this.unitOfWork.run(actor, () => this.projects.find(actor.userId, id));
   }
 
   update(actor: Actor, id: string, ifMatch: readonly number[] | null, request: UpdateProjectRequest): Promise<Project> {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
@@ -7,11 +7,11 @@ import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { namedIn } from '../../platform/http/named-in.js';
 import { type Page, PageQuery } from '../../platform/http/page.dto.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
+import { Owned, OwnedId } from '../../platform/ownership/owned.decorator.js';
 import {
   CreatePromptRequest,
   CreateProjectPromptRequest,
@@ -24,12 +24,6 @@ import {
 import type { Prompt } from './prompt.entity.js';
 import { PromptsService } from './prompts.service.js';
 
-const ifMatchHeader = {
-  name: 'If-Match',
-  required: false,
-  description: 'The `ETag` that was read. 412 when the resource has changed since.',
-};
-
 @ApiTags('Prompts')
 @Controller()
 @ApiProblems('unauthenticated', 'not_found')
@@ -41,7 +35,6 @@ export class PromptsController {
 
   @Scope('read')
   @Get('projects/:project_id/prompts')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'listProjectPrompts',
     summary: 'List the prompts of a project',
@@ -51,7 +44,7 @@ export class PromptsController {
   @ApiProblems('validation_failed', 'invalid_cursor')
   listOfProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Query() query: PageQuery,
   ): Promise<Page<PromptResponse>> {
     return this.page(actor, projectId, query);
@@ -74,7 +67,6 @@ export class PromptsController {
   @Scope('manage')
   @Idempotent()
   @Post('projects/:project_id/prompts')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'createProjectPrompt',
     summary: 'Create a prompt in a project',
@@ -85,7 +77,7 @@ export class PromptsController {
   @ApiProblems('validation_failed')
   async createInProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: CreateProjectPromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
@@ -114,7 +106,6 @@ export class PromptsController {
   @Scope('manage')
   @Idempotent()
   @Put('projects/:project_id/prompts/order')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'orderPrompts',
     summary: 'Order the prompts of a project',
@@ -125,7 +116,7 @@ export class PromptsController {
   @ApiProblems('validation_failed')
   async reorder(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: OrderPromptsRequest,
   ): Promise<Page<PromptResponse>> {
     const rows = await this.prompts.reorder(actor, projectId, body.prompt_ids);
@@ -134,22 +125,15 @@ export class PromptsController {
 
   @Scope('read')
   @Get('prompts/:prompt_id')
-  @ApiIds('prompt_id')
   @ApiOperation({ operationId: 'getPrompt', summary: 'Get a prompt', description: 'One prompt with its `ETag`.' })
   @ApiVersioned(PromptResponse)
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<PromptResponse> {
-    return present(await this.prompts.get(actor, id), reply);
+  get(@Owned('prompt_id') prompt: Prompt, @Res({ passthrough: true }) reply: FastifyReply): PromptResponse {
+    return present(prompt, reply);
   }
 
   @Scope('manage')
   @Idempotent()
   @Patch('prompts/:prompt_id')
-  @ApiIds('prompt_id')
-  @ApiHeader(ifMatchHeader)
   @ApiOperation({
     operationId: 'updatePrompt',
     summary: 'Change a prompt',
@@ -157,10 +141,10 @@ export class PromptsController {
       'Changes the fields that are sent and no others, from the next turn on. With `If-Match`, a prompt that has changed since is 412 `precondition_failed`.',
   })
   @ApiVersioned(PromptResponse)
-  @ApiProblems('precondition_failed', 'validation_failed')
+  @ApiProblems('validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
+    @OwnedId('prompt_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -172,8 +156,6 @@ export class PromptsController {
   @Idempotent()
   @Delete('prompts/:prompt_id')
   @HttpCode(204)
-  @ApiIds('prompt_id')
-  @ApiHeader(ifMatchHeader)
   @ApiOperation({
     operationId: 'deletePrompt',
     summary: 'Delete a prompt',
@@ -181,10 +163,9 @@ export class PromptsController {
       'Deletes the prompt. The others keep their order. With `If-Match`, a prompt that has changed since is 412 `precondition_failed`. It cannot be undone.',
   })
   @ApiNoContentResponse()
-  @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('prompt_id') id: string,
+    @OwnedId('prompt_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.prompts.remove(actor, id, ifMatch);

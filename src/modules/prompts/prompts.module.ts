@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OwnedResources } from '../../platform/ownership/owned-resources.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { PromptsController } from './prompts.controller.js';
 import { PromptsRepository } from './prompts.repository.js';
@@ -11,4 +12,8 @@ import { Prompt } from './prompt.entity.js';
   controllers: [PromptsController],
   providers: [PromptsService, PromptsRepository],
 })
-export class PromptsModule {}
+export class PromptsModule {
+  constructor(owned: OwnedResources, prompts: PromptsService) {
+    owned.register('prompt_id', (actor, id) => prompts.find(actor, id));
+  }
+}

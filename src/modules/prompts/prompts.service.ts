@@ -24,8 +24,10 @@ export class PromptsService {
   /** In order; one row more than `limit` says that there is a next page. */
   list(actor: Actor, projectId: string, afterPosition: number, limit: number): Promise<Prompt[]> {
     return this.unitOfWork.run(actor, async () => {
-      await this.projects.require(actor, projectId);
-      return this.prompts.list(actor.userId, projectId, afterPosition, limit + 1);
+      const rows = await this.prompts.list(actor.userId, projectId, afterPosition, limit + 1);
+      // Where there are prompts, there is a project.
+      if (rows.length === 0) await this.projects.require(actor, projectId);
+      return rows;
     });
   }
 
@@ -44,8 +46,8 @@ export class PromptsService {
     });
   }
 
-  get(actor: Actor, id: string): Promise<Prompt> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+  find(actor: Actor, id: string): Promise<Prompt | null> {
+    return this.unitOfWork.run(actor, () => this.prompts.find(actor.userId, id));
   }
 
   async update(

@@ -3,14 +3,14 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { Owned } from '../../platform/ownership/owned.decorator.js';
 import { LlmModelPage } from '../llm/public/llm-model.dto.js';
+import type { FoundProject } from '../projects/public/project-access.js';
 import { ProviderKeysService } from './provider-keys.service.js';
 
 @ApiTags('Projects')
 @Controller('projects/:project_id/models')
-@ApiIds('project_id')
 export class ProjectModelsController {
   constructor(private readonly keys: ProviderKeysService) {}
 
@@ -41,7 +41,7 @@ export class ProjectModelsController {
     'provider_overloaded',
     'provider_timeout',
   )
-  list(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<LlmModelPage> {
-    return this.keys.listModels(actor, projectId);
+  list(@CurrentActor() actor: Actor, @Owned('project_id') project: FoundProject): Promise<LlmModelPage> {
+    return this.keys.listModels(actor, project);
   }
 }

@@ -4,16 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Idempotent, OwnIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotentWrites } from '../../platform/idempotency/idempotent-writes.js';
+import { OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { ProviderKeyResponse, SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
 import { ProviderKeysService } from './provider-keys.service.js';
 
 @ApiTags('Projects')
 @Controller('projects/:project_id/provider-key')
-@ApiIds('project_id')
 @ApiProblems('unauthenticated', 'not_found')
 export class ProviderKeysController {
   constructor(
@@ -33,7 +32,7 @@ export class ProviderKeysController {
   @ApiProblems('validation_failed', 'rate_limited')
   set(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: SetProviderKeyRequest,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -54,7 +53,7 @@ export class ProviderKeysController {
     description: 'Which provider the key is for, and its last four characters. 404: the project has no key of its own.',
   })
   @ApiOkResponse({ type: ProviderKeyResponse })
-  async get(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<ProviderKeyResponse> {
+  async get(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<ProviderKeyResponse> {
     return present(await this.keys.get(actor, projectId));
   }
 
@@ -67,7 +66,7 @@ export class ProviderKeysController {
     description: 'Turns of the project use the provider of this server again.',
   })
   @ApiNoContentResponse()
-  remove(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<void> {
+  remove(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<void> {
     return this.keys.remove(actor, projectId);
   }
 }

@@ -5,7 +5,7 @@ import { newId } from '../../kernel/ids.js';
 import { AuditLog } from '../../platform/audit/audit-log.js';
 import { Envelope } from '../../platform/crypto/envelope.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { ProjectAccess } from '../projects/public/project-access.js';
+import { type FoundProject, ProjectAccess } from '../projects/public/project-access.js';
 import { AddressCheck } from './address-check.js';
 import type { SetProviderKeyRequest } from './provider-key.dto.js';
 import type { ProviderKey } from './provider-key.entity.js';
@@ -72,13 +72,10 @@ export class ProviderKeysService {
   }
 
   /** Of the project's own provider, or of this server's. */
-  async listModels(actor: Actor, projectId: string): Promise<LlmModelPage> {
-    const project = await this.unitOfWork.run(actor, async () => {
-      const { provider } = await this.projects.require(actor, projectId);
-      const key = await this.keys.find(actor.userId, projectId);
-      return { provider, providerKey: key === null ? null : { ...key, sealedKey: key.sealedKey.toString('hex') } };
-    });
-    return this.providers.listModels(actor, project);
+  async listModels(actor: Actor, { id, provider }: FoundProject): Promise<LlmModelPage> {
+    const key = await this.unitOfWork.run(actor, () => this.keys.find(actor.userId, id));
+    const providerKey = key === null ? null : { ...key, sealedKey: key.sealedKey.toString('hex') };
+    return this.providers.listModels(actor, { provider, providerKey });
   }
 
   /** Takes the key away, and what was learned with it. Whether there was one. */

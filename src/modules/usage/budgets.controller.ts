@@ -3,9 +3,9 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
+import { OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { BudgetsService } from './budgets.service.js';
 import { Budget, presentBudget, SetBudgetRequest, toLimits } from './public/budget.dto.js';
 
@@ -44,7 +44,6 @@ export class BudgetsController {
 
   @Scope('read')
   @Get('projects/:project_id/budget')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'getProjectBudget',
     summary: 'Get the budget of a project',
@@ -52,14 +51,13 @@ export class BudgetsController {
   })
   @ApiOkResponse({ type: Budget })
   @ApiProblems('not_found')
-  async getOfProject(@CurrentActor() actor: Actor, @IdParam('project_id') projectId: string): Promise<Budget> {
+  async getOfProject(@CurrentActor() actor: Actor, @OwnedId('project_id') projectId: string): Promise<Budget> {
     return presentBudget(await this.budgets.get(actor, projectId));
   }
 
   @Scope('manage')
   @Idempotent()
   @Put('projects/:project_id/budget')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'setProjectBudget',
     summary: 'Set the budget of a project',
@@ -70,7 +68,7 @@ export class BudgetsController {
   @ApiProblems('not_found', 'validation_failed')
   async putOfProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Body() body: SetBudgetRequest,
   ): Promise<Budget> {
     return presentBudget(await this.budgets.put(actor, projectId, toLimits(body)));

@@ -32,12 +32,6 @@ export interface WorstCase {
   readonly outputTokens: number;
 }
 
-const HAS_PROJECT = statement<object>()(
-  'budgets_has_project',
-  { userId: uuid, projectId: uuid },
-  'select from projects where user_id = :userId and id = :projectId',
-);
-
 /** What is free in the budget that has least of it, null where none applies; and what a call may cost, null without a price. */
 interface Room {
   readonly free: number | null;
@@ -126,12 +120,6 @@ const INSERT_ONCE = statement<object>()(
 @Injectable()
 export class BudgetsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
-
-  /** Whether the project is the user's. */
-  async hasProject(userId: string, projectId: string): Promise<boolean> {
-    const rows = await this.unitOfWork.query(HAS_PROJECT({ userId, projectId }));
-    return rows.length > 0;
-  }
 
   /** The budget of a project, or with null the account's. */
   async get(userId: string, projectId: string | null): Promise<BudgetState> {

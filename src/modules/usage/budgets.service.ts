@@ -15,17 +15,15 @@ export class BudgetsService {
     private readonly audit: AuditLog,
   ) {}
 
-  get(actor: Actor, projectId: string | null): Promise<BudgetState> {
-    return this.unitOfWork.run(actor, async () => {
-      await this.require(actor, projectId);
-      return this.budgets.get(actor.userId, projectId);
-    });
+  async get(actor: Actor, projectId: string | null): Promise<BudgetState> {
+    requireWhole(actor, projectId);
+    return this.unitOfWork.run(actor, () => this.budgets.get(actor.userId, projectId));
   }
 
-  put(actor: Actor, projectId: string | null, limits: Limits): Promise<BudgetState> {
+  async put(actor: Actor, projectId: string | null, limits: Limits): Promise<BudgetState> {
+    requireWhole(actor, projectId);
     const { userId } = actor;
     return this.unitOfWork.run(actor, async () => {
-      await this.require(actor, projectId);
       await this.budgets.putLimits(userId, projectId, limits);
       const state = await this.budgets.get(userId, projectId);
       for (const period of PERIODS) {
@@ -37,11 +35,10 @@ export class BudgetsService {
       return state;
     });
   }
+}
 
-  private async require({ userId, projectId: boundTo }: Actor, projectId: string | null): Promise<void> {
-    if (projectId === null) {
-      if (boundTo !== null)
-        throw new AppError('insufficient_scope', { detail: 'The API key is bound to one project.' });
-    } else if (!(await this.budgets.hasProject(userId, projectId))) throw new AppError('not_found');
-  }
+/** The account is more than the one project that an API key may be bound to. */
+function requireWhole({ projectId: boundTo }: Actor, projectId: string | null): void {
+  if (projectId === null && boundTo !== null)
+    throw new AppError('insufficient_scope', { detail: 'The API key is bound to one project.' });
 }

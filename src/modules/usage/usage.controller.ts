@@ -3,8 +3,8 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
 import { Scope } from '../../platform/http/scope.decorator.js';
+import { OwnedId } from '../../platform/ownership/owned.decorator.js';
 import { UsageReportResponse, UsageReportQuery, UsageSums } from './usage.dto.js';
 import { type UsageReport as Report, UsageService } from './usage.service.js';
 
@@ -28,7 +28,6 @@ export class UsageController {
 
   @Scope('read')
   @Get('projects/:project_id/usage')
-  @ApiIds('project_id')
   @ApiOperation({
     operationId: 'getProjectUsage',
     summary: 'Get the usage of a project',
@@ -38,7 +37,7 @@ export class UsageController {
   @ApiProblems('not_found')
   async ofProject(
     @CurrentActor() actor: Actor,
-    @IdParam('project_id') projectId: string,
+    @OwnedId('project_id') projectId: string,
     @Query() query: UsageReportQuery,
   ): Promise<UsageReportResponse> {
     return present(await this.usage.report(actor, projectId, query, query.group_by));

@@ -3,7 +3,6 @@ import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { BudgetsRepository } from './budgets.repository.js';
 import { type Grouping, UsageRepository, type UsageSum } from './usage.repository.js';
 
 const DAY_MS = 86_400_000;
@@ -22,7 +21,6 @@ export class UsageService {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly usage: UsageRepository,
-    private readonly projects: BudgetsRepository,
     private readonly clock: Clock,
   ) {}
 
@@ -34,11 +32,7 @@ export class UsageService {
     grouping: Grouping,
   ): Promise<UsageReport> {
     const { from, to } = this.rangeOf(range);
-    const sums = await this.unitOfWork.run(actor, async () => {
-      if (projectId !== null && !(await this.projects.hasProject(actor.userId, projectId)))
-        throw new AppError('not_found');
-      return this.usage.sum(actor.userId, projectId, from, to, grouping);
-    });
+    const sums = await this.unitOfWork.run(actor, () => this.usage.sum(actor.userId, projectId, from, to, grouping));
     const total = sums.find(({ isTotal }) => isTotal) as UsageSum;
     return { from, to, groups: sums.filter((sum) => sum !== total), total };
   }

@@ -1,4 +1,4 @@
-import { applyDecorators, Param, type PipeTransform } from '@nestjs/common';
+import { Param, type PipeTransform } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { isId } from '../../kernel/ids.js';
@@ -10,9 +10,22 @@ const idOr404: PipeTransform = {
   },
 };
 
-/** An id in the path. A malformed one answers like an unknown one, so that the answer tells nothing about ids. */
-export const IdParam = (name: string): ParameterDecorator => Param(name, idOr404);
+/** Hands an id in the path over. */
+export const idParam = (name: string): ParameterDecorator => Param(name, idOr404);
 
-/** Documents the path parameters of a route or of all routes of a controller. */
-export const ApiIds = (...names: string[]): ClassDecorator & MethodDecorator =>
-  applyDecorators(...names.map((name) => ApiParam({ name, schema: { type: 'string', format: 'uuid' } })));
+/** Says in the OpenAPI document that an id is in the path of a route. */
+export function documentId(name: string, target: object, method: string | symbol): void {
+  const document = ApiParam({ name, schema: { type: 'string', format: 'uuid' } });
+  document(target, method, Object.getOwnPropertyDescriptor(target, method) ?? {});
+}
+
+/**
+ * An id in the path, documented, of something that its service looks for. A malformed one answers like an unknown one, so that
+ * the answer tells nothing about ids. Where the path names a project, prompt, session or message it is `@Owned()` or `@OwnedId()`.
+ */
+export const IdParam =
+  (name: string): ParameterDecorator =>
+  (target, method, index) => {
+    if (method !== undefined) documentId(name, target, method);
+    idParam(name)(target, method, index);
+  };

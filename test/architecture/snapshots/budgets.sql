@@ -1,6 +1,3 @@
--- BudgetsRepository.hasProject
-select from projects where user_id = $1 and id = $2;
-
 -- BudgetsRepository.get
 with now_spent as (
 select coalesce(sum(e.cost_micro_usd) filter (where e.created_at >= date_trunc('day', now(), 'UTC')), 0) as day_spent,

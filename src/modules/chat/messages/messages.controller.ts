@@ -4,11 +4,13 @@ import type { Actor } from '../../../kernel/actor.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../../platform/http/cursors.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import { AnswersAnew, Idempotent } from '../../../platform/idempotency/idempotency.interceptor.js';
+import { Owned } from '../../../platform/ownership/owned.decorator.js';
 import { ListMessagesQuery, type MessageNode, MessagePage, RateMessageRequest } from './message.dto.js';
+import type { ChatSession } from '../sessions/chat-session.entity.js';
+import type { Message } from '../message.entity.js';
 import { presentMessage } from './message.presenter.js';
 import { type MessageInPlace, MessagesService } from './messages.service.js';
 import { MessageResponse } from '../public/message.dto.js';
@@ -24,7 +26,6 @@ export class MessagesController {
 
   @Scope('read')
   @Get('sessions/:session_id/messages')
-  @ApiIds('session_id')
   @ApiOperation({
     operationId: 'listMessages',
     summary: 'List messages',
@@ -35,33 +36,31 @@ export class MessagesController {
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(
     @CurrentActor() actor: Actor,
-    @IdParam('session_id') sessionId: string,
+    @Owned('session_id') session: ChatSession,
     @Query() query: ListMessagesQuery,
   ): Promise<Page<MessageNode>> {
-    const scope = `messages ${actor.userId} ${sessionId} ${query.order} ${query.view} ${query.leaf_id ?? ''}`;
+    const scope = `messages ${actor.userId} ${session.id} ${query.order} ${query.view} ${query.leaf_id ?? ''}`;
     const position = this.cursors.position(scope, query);
-    const rows = await this.messages.list(actor, sessionId, query, position === null ? null : Number(position[0]));
+    const rows = await this.messages.list(actor, session, query, position === null ? null : Number(position[0]));
     return this.cursors.page(scope, query, rows, ({ message }) => [message.seq], presentNode);
   }
 
   @Scope('read', 'chat')
   @Get('messages/:message_id')
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'getMessage',
     summary: 'Get a message',
     description: 'One message. While an answer is being written, its text comes by `followMessage`.',
   })
   @ApiOkResponse({ type: MessageResponse })
-  async get(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<MessageResponse> {
-    return presentMessage(await this.messages.get(actor, id));
+  get(@Owned('message_id') message: Message): MessageResponse {
+    return presentMessage(message);
   }
 
   @Scope('chat')
   @Idempotent()
   @Put('messages/:message_id/feedback')
   @AnswersAnew()
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'rateMessage',
     summary: 'Rate an answer',
@@ -72,24 +71,23 @@ export class MessagesController {
   @ApiProblems('validation_failed')
   async rate(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') id: string,
+    @Owned('message_id') message: Message,
     @Body() body: RateMessageRequest,
   ): Promise<MessageResponse> {
-    return presentMessage(await this.messages.rate(actor, id, body));
+    return presentMessage(await this.messages.rate(actor, message, body));
   }
 
   @Scope('chat')
   @Idempotent()
   @Delete('messages/:message_id/feedback')
   @HttpCode(204)
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'unrateMessage',
     summary: 'Remove a rating',
     description: 'Removes the rating and its comment. Nothing happens when there is none.',
   })
   @ApiNoContentResponse()
-  unrate(@CurrentActor() actor: Actor, @IdParam('message_id') id: string): Promise<void> {
+  unrate(@CurrentActor() actor: Actor, @Owned('message_id') { id }: Message): Promise<void> {
     return this.messages.unrate(actor, id);
   }
 }

@@ -6,6 +6,7 @@ import { ProjectAccess } from '../../projects/public/project-access.js';
 import type { ListMessagesQuery, RateMessageRequest } from './message.dto.js';
 import type { Message } from '../message.entity.js';
 import { MessagesRepository } from './messages.repository.js';
+import type { ChatSession } from '../sessions/chat-session.entity.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 
 export interface MessageInPlace {
@@ -23,11 +24,16 @@ export class MessagesService {
   ) {}
 
   /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
-  list(actor: Actor, sessionId: string, query: ListMessagesQuery, afterSeq: number | null): Promise<MessageInPlace[]> {
+  list(
+    actor: Actor,
+    session: ChatSession,
+    query: ListMessagesQuery,
+    afterSeq: number | null,
+  ): Promise<MessageInPlace[]> {
     const { userId } = actor;
+    const { id: sessionId } = session;
     const range = { order: query.order, afterSeq, limit: query.limit + 1 };
     return this.unitOfWork.run(actor, async () => {
-      const session = await this.sessions.get(userId, sessionId);
       if (query.leaf_id !== undefined) {
         const leaf = await this.messages.find(userId, query.leaf_id);
         if (leaf?.sessionId !== sessionId) throw AppError.notFound('?leaf_id');
@@ -45,15 +51,18 @@ export class MessagesService {
     });
   }
 
-  get(actor: Actor, id: string): Promise<Message> {
-    return this.unitOfWork.run(actor, () => this.messages.get(actor.userId, id));
+  find(actor: Actor, id: string): Promise<Message | null> {
+    return this.unitOfWork.run(actor, () => this.messages.find(actor.userId, id));
   }
 
   /** Feedback is about answers. */
-  rate(actor: Actor, id: string, { rating, comment }: RateMessageRequest): Promise<Message> {
+  async rate(
+    actor: Actor,
+    { id, role, sessionId }: Message,
+    { rating, comment }: RateMessageRequest,
+  ): Promise<Message> {
+    if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
     return this.unitOfWork.run(actor, async () => {
-      const { role, sessionId } = await this.messages.get(actor.userId, id);
-      if (role !== 'assistant') throw AppError.invalid('/rating', 'can be given to an answer only');
       const session = await this.sessions.find(actor.userId, sessionId);
       const contentKey = session === null ? null : await this.projects.contentKey(actor, session.projectId);
       await this.messages.rate(actor.userId, id, rating, comment ?? null, contentKey);
@@ -62,9 +71,6 @@ export class MessagesService {
   }
 
   async unrate(actor: Actor, id: string): Promise<void> {
-    await this.unitOfWork.run(actor, async () => {
-      await this.messages.get(actor.userId, id);
-      await this.messages.rate(actor.userId, id, null, null, null);
-    });
+    await this.unitOfWork.run(actor, () => this.messages.rate(actor.userId, id, null, null, null));
   }
 }

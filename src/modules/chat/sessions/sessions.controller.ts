@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../../kernel/actor.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
@@ -7,10 +7,10 @@ import { ApiCreated, ApiVersioned } from '../../../platform/http/api-responses.j
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../../platform/http/etag.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import { namedIn } from '../../../platform/http/named-in.js';
 import type { Page } from '../../../platform/http/page.dto.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
+import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
 import type { ChatSession } from './chat-session.entity.js';
 import { Idempotent } from '../../../platform/idempotency/idempotency.interceptor.js';
 import {
@@ -21,12 +21,6 @@ import {
   UpdateSessionRequest,
 } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
-
-const ifMatchHeader = {
-  name: 'If-Match',
-  required: false,
-  description: 'The `ETag` that was read. 412 when the resource has changed since.',
-};
 
 @ApiTags('Chat')
 @Controller('chat/sessions')
@@ -76,26 +70,19 @@ export class SessionsController {
 
   @Scope('read')
   @Get(':session_id')
-  @ApiIds('session_id')
   @ApiOperation({
     operationId: 'getSession',
     summary: 'Get a session',
     description: 'One conversation with its `ETag`, without its messages.',
   })
   @ApiVersioned(ChatSessionResponse)
-  async get(
-    @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ChatSessionResponse> {
-    return present(await this.sessions.get(actor, id), reply);
+  get(@Owned('session_id') session: ChatSession, @Res({ passthrough: true }) reply: FastifyReply): ChatSessionResponse {
+    return present(session, reply);
   }
 
   @Scope('manage')
   @Idempotent()
   @Patch(':session_id')
-  @ApiIds('session_id')
-  @ApiHeader(ifMatchHeader)
   @ApiOperation({
     operationId: 'updateSession',
     summary: 'Change a session',
@@ -103,10 +90,10 @@ export class SessionsController {
       'Renames, archives or pins a conversation, or replaces its metadata. Changes the fields that are sent and no others. With `If-Match`, a session that has changed since is 412 `precondition_failed`.',
   })
   @ApiVersioned(ChatSessionResponse)
-  @ApiProblems('precondition_failed', 'validation_failed')
+  @ApiProblems('validation_failed')
   async update(
     @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
+    @OwnedId('session_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
     @Body() body: UpdateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -118,8 +105,6 @@ export class SessionsController {
   @Idempotent()
   @Delete(':session_id')
   @HttpCode(204)
-  @ApiIds('session_id')
-  @ApiHeader(ifMatchHeader)
   @ApiOperation({
     operationId: 'deleteSession',
     summary: 'Delete a session',
@@ -127,10 +112,9 @@ export class SessionsController {
       'Deletes the conversation with its messages. A running answer is stopped. With `If-Match`, a session that has changed since is 412 `precondition_failed`. It cannot be undone.',
   })
   @ApiNoContentResponse()
-  @ApiProblems('precondition_failed')
   remove(
     @CurrentActor() actor: Actor,
-    @IdParam('session_id') id: string,
+    @OwnedId('session_id') id: string,
     @IfMatch() ifMatch: readonly number[] | null,
   ): Promise<void> {
     return this.sessions.remove(actor, id, ifMatch);

@@ -44,8 +44,8 @@ export class SessionsService {
     });
   }
 
-  get(actor: Actor, id: string): Promise<ChatSession> {
-    return this.unitOfWork.run(actor, () => this.sessions.get(actor.userId, id));
+  find(actor: Actor, id: string): Promise<ChatSession | null> {
+    return this.unitOfWork.run(actor, () => this.sessions.find(actor.userId, id));
   }
 
   update(

@@ -27,18 +27,8 @@ export class MissingIds {
     { session_id: sessionId, parent_id: parentId }: StreamMessageRequest,
   ): Promise<string> {
     if (sessionId == null) return '/project_id';
-    if (!(await this.hasSession(actor, sessionId))) return '/session_id';
+    if ((await this.sessions.find(actor, sessionId)) === null) return '/session_id';
     const parent = parentId == null ? null : await this.store.findMessage(actor, parentId);
     return parentId == null || parent?.sessionId === sessionId ? '/project_id' : '/parent_id';
-  }
-
-  private async hasSession(actor: Actor, id: string): Promise<boolean> {
-    try {
-      await this.sessions.get(actor, id);
-      return true;
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'not_found') return false;
-      throw error;
-    }
   }
 }

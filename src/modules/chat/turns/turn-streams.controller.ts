@@ -5,10 +5,10 @@ import type { Actor } from '../../../kernel/actor.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import { OwnIdempotency } from '../../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyKeys } from '../../../platform/idempotency/idempotency-keys.js';
+import { OwnedId } from '../../../platform/ownership/owned.decorator.js';
 import { ApiTurnProblems } from './turn-problems.decorator.js';
 import { EVENT_STREAM, TURN_HEADERS, TurnReplies } from './turn-replies.js';
 import { parseEventId } from './turn-stream.js';
@@ -57,7 +57,6 @@ export class TurnStreamsController {
   @Post('messages/:message_id/regenerate/stream')
   @OwnIdempotency()
   @HttpCode(200)
-  @ApiIds('message_id')
   @ApiBody({ type: StreamRegenerationRequest, required: false })
   @ApiOperation({
     operationId: 'streamRegeneration',
@@ -68,7 +67,7 @@ export class TurnStreamsController {
   @ApiTurnProblems()
   async regenerate(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
+    @OwnedId('message_id') messageId: string,
     @Body() body: StreamRegenerationRequest,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
@@ -78,7 +77,6 @@ export class TurnStreamsController {
 
   @Scope('read', 'chat')
   @Get('messages/:message_id/events')
-  @ApiIds('message_id')
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
@@ -96,7 +94,7 @@ export class TurnStreamsController {
   @ApiProblems('unauthenticated', 'not_found', 'validation_failed')
   async follow(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
+    @OwnedId('message_id') messageId: string,
     @Query() { after }: FollowQuery,
     @Res() reply: FastifyReply,
     @Headers('Last-Event-ID') lastEventId?: string,

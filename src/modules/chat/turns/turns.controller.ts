@@ -6,10 +6,11 @@ import { prefersEvents } from '../../../platform/http/accept.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 import { LOCATION_HEADER } from '../../../platform/http/api-responses.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
-import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
 import { NoIdempotency, OwnIdempotency } from '../../../platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyKeys } from '../../../platform/idempotency/idempotency-keys.js';
+import { Owned, OwnedId } from '../../../platform/ownership/owned.decorator.js';
+import type { Message } from '../message.entity.js';
 import { presentMessage } from '../messages/message.presenter.js';
 import { MessageResponse } from '../public/message.dto.js';
 import { Turn } from '../public/turn-event.dto.js';
@@ -63,7 +64,6 @@ export class TurnsController {
   @Post('messages/:message_id/regenerate')
   @OwnIdempotency()
   @HttpCode(200)
-  @ApiIds('message_id')
   @ApiBody({ type: RegenerateMessageRequest, required: false })
   @ApiOperation({
     operationId: 'regenerateMessage',
@@ -75,7 +75,7 @@ export class TurnsController {
   @ApiTurnProblems()
   async regenerate(
     @CurrentActor() actor: Actor,
-    @IdParam('message_id') messageId: string,
+    @OwnedId('message_id') messageId: string,
     @Body() body: RegenerateMessageRequest,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
@@ -88,7 +88,6 @@ export class TurnsController {
   @Post('messages/:message_id/stop')
   @NoIdempotency()
   @HttpCode(200)
-  @ApiIds('message_id')
   @ApiOperation({
     operationId: 'stopMessage',
     summary: 'Stop an answer',
@@ -97,8 +96,8 @@ export class TurnsController {
   })
   @ApiOkResponse({ type: MessageResponse, description: 'The answer as it is now.' })
   @ApiProblems('unauthenticated', 'not_found')
-  async stop(@CurrentActor() actor: Actor, @IdParam('message_id') messageId: string): Promise<MessageResponse> {
-    return presentMessage(await this.turns.stop(actor, messageId));
+  async stop(@CurrentActor() actor: Actor, @Owned('message_id') message: Message): Promise<MessageResponse> {
+    return presentMessage(await this.turns.stop(actor, message));
   }
 
   private async answer(

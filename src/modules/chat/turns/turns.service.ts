@@ -101,10 +101,9 @@ export class TurnsService {
   }
 
   /** Stops a turn, keeps its text, and answers with what has become of it; a turn that is over stays as it is. */
-  async stop(actor: Actor, messageId: string): Promise<Message> {
-    const message = await this.store.findMessage(actor, messageId);
-    if (message === null) throw new AppError('not_found');
+  async stop(actor: Actor, message: Message): Promise<Message> {
     if (message.completedAt !== null) return message;
+    const { id: messageId } = message;
     const state = await this.claims.requestStop(actor, messageId);
     this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;

@@ -5,6 +5,13 @@ import type { ProviderName } from '../../../kernel/provider-name.js';
 import { type ContentKey, ContentKeys } from '../../../platform/crypto/content-keys.js';
 import { ProjectsRepository } from '../projects.repository.js';
 
+/** What `@Owned('project_id')` hands to other modules. */
+export interface FoundProject {
+  readonly id: string;
+  /** Whose models answer; null: the server's default. */
+  readonly provider: ProviderName | null;
+}
+
 /** Whether a project is the actor's. All verbs run in the caller's unit of work and throw `not_found` when it is not. */
 @Injectable()
 export class ProjectAccess {
@@ -13,10 +20,8 @@ export class ProjectAccess {
     private readonly contentKeys: ContentKeys,
   ) {}
 
-  async require(actor: Actor, projectId: string): Promise<{ readonly provider: ProviderName | null }> {
-    const project = await this.projects.find(actor.userId, projectId);
-    if (project === null) throw new AppError('not_found');
-    return { provider: project.provider };
+  async require(actor: Actor, projectId: string): Promise<void> {
+    if ((await this.projects.find(actor.userId, projectId)) === null) throw new AppError('not_found');
   }
 
   /** The key by which what is said in the project is stored; null when that is plain. */
