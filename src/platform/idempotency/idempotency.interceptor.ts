@@ -56,14 +56,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
     if (request.user === undefined || this.idempotencyKeys.given(request) === undefined) return next.handle();
-    if (this.reflector.get<boolean | undefined>(NO_IDEMPOTENCY, context.getHandler()) === true) return next.handle();
-    const key = this.idempotencyKeys.of(request) as IdempotencyKey;
+    const isExempt = this.reflector.get<boolean | undefined>(NO_IDEMPOTENCY, context.getHandler()) ?? false;
+    const key = isExempt ? null : this.idempotencyKeys.of(request);
+    if (key === null) return next.handle();
     const secrets = this.reflector.get<readonly string[] | undefined>(SHOWN_ONCE, context.getHandler()) ?? [];
     const isAnew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
     const keep = (body: unknown): Pick<KeptResponse, 'body' | 'isAnew'> =>
-      isAnew
-        ? { isAnew, body: null }
-        : { body: secrets.length === 0 ? (body ?? null) : without(secrets, body as object) };
+      isAnew ? { isAnew, body: null } : { body: secrets.length === 0 ? (body ?? null) : without(secrets, body) };
     return from(this.answerOnce(request.user, key, context.switchToHttp().getResponse(), next, keep));
   }
 
@@ -77,7 +76,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     let body: unknown;
     const repeated = await this.writes.once(actor, key, async () => {
       body = await lastValueFrom(next.handle(), { defaultValue: undefined });
-      return { etag: reply.getHeader('etag') as string | undefined, ...keep(body) };
+      const etag = reply.getHeader('etag');
+      return { ...(typeof etag === 'string' && { etag }), ...keep(body) };
     });
     if (repeated === null) return body;
     if (repeated.isAnew === true) return replay(reply, { ...repeated, body: await lastValueFrom(next.handle()) });
@@ -105,8 +105,8 @@ export function makeWritesRepeatable(modules: readonly Type[]): void {
   }
 }
 
-function without(fields: readonly string[], body: object): object {
-  return { ...body, ...Object.fromEntries(fields.map((field) => [field, null])) };
+function without(fields: readonly string[], body: unknown): object {
+  return Object.assign({}, body, Object.fromEntries(fields.map((field) => [field, null])));
 }
 
 function replay(reply: FastifyReply, { etag, body }: KeptResponse): unknown {
