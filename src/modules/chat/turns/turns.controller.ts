@@ -55,7 +55,7 @@ const turnResponse = {
 export class TurnsController {
   constructor(
     private readonly turns: TurnsService,
-    private readonly idempotencyKeys: IdempotencyKeys,
+    private readonly keys: IdempotencyKeys,
     private readonly streams: SseStreams,
   ) {}
 
@@ -76,13 +76,7 @@ export class TurnsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer(
-      actor,
-      await this.turns.send(actor, body, this.idempotencyKeys.of(request)),
-      body,
-      request,
-      reply,
-    );
+    await this.answer(actor, await this.turns.send(actor, body, this.keys.of(request)), body, request, reply);
   }
 
   @Scope('chat')
@@ -106,7 +100,7 @@ export class TurnsController {
   ): Promise<void> {
     await this.answer(
       actor,
-      await this.turns.regenerate(actor, messageId, body, this.idempotencyKeys.of(request)),
+      await this.turns.regenerate(actor, messageId, body, this.keys.of(request)),
       body,
       request,
       reply,
