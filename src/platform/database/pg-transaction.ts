@@ -64,8 +64,6 @@ type Callback<T> = (error: Error | null, result?: T) => void;
 /** What pg's client does with a query, as far as it is done otherwise here. */
 interface DrivenQuery {
   callback: Callback<never>;
-  readonly name: string | undefined;
-  readonly text: string;
 }
 
 /** pg's connection: it writes messages of the protocol. */
@@ -95,14 +93,17 @@ function ask<T>(client: PoolClient, make: (callback: Callback<T>) => DrivenQuery
 
 /** Has a statement parsed and its columns told, without running it. */
 class Preparation extends PgQuery {
-  constructor({ name, text }: Statement, callback: Callback<Shape>) {
-    super({ name, text });
+  constructor(
+    private readonly prepared: Statement,
+    callback: Callback<Shape>,
+  ) {
+    super({ name: prepared.name, text: prepared.text });
     this.callback = callback;
   }
 
   submit(connection: Wire): null {
-    const name = this.name as string;
-    if (connection.parsedStatements[name] === undefined) connection.parse({ name, text: this.text });
+    const { name, text } = this.prepared;
+    if (connection.parsedStatements[name] === undefined) connection.parse({ name, text });
     connection.describe({ type: 'S', name });
     connection.sync();
     return null;
@@ -133,7 +134,7 @@ class Transaction extends PgQuery {
   }
 
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    const { name } = this.statements[this.results.length] as Statement;
+    const name = this.statements[this.results.length]?.name ?? '';
     try {
       this.read.push(this.shapes.of(name).parseRow(fields));
     } catch (error) {

@@ -108,7 +108,7 @@ export class UnitOfWork {
       // Its failure shows in the first statement's result as well, or in this await when there was none.
       begun.catch(() => undefined);
       // We begin and commit ourselves, in fewer round trips; TypeORM must know that row locks are allowed.
-      (runner as { isTransactionActive: boolean }).isTransactionActive = true;
+      markActive(runner, true);
       const result = await this.current.run(unit, work);
       await begun;
       await commit(client);
@@ -120,7 +120,7 @@ export class UnitOfWork {
       await client?.query('rollback').catch(() => undefined);
       throw fromPgError(error);
     } finally {
-      (runner as { isTransactionActive: boolean }).isTransactionActive = false;
+      markActive(runner, false);
       this.rest();
       await runner.release();
     }
@@ -143,6 +143,10 @@ export class UnitOfWork {
     const unit = this.current.getStore();
     return unit === undefined || unit.isOver ? null : unit;
   }
+}
+
+function markActive(runner: QueryRunner, isTransactionActive: boolean): void {
+  Object.assign(runner, { isTransactionActive });
 }
 
 async function setTenant(unit: Work, tenant: Tenant): Promise<void> {

@@ -106,9 +106,9 @@ export class LiveTurn {
     if (offset >= this.length) return '';
     let index = this.blocks.length;
     let start = this.length;
-    while (start > offset) start -= (this.blocks[--index] as string).length;
-    let text = (this.blocks[index] as string).slice(offset - start);
-    while (text.length < maxLength && ++index < this.blocks.length) text += this.blocks[index] as string;
+    while (start > offset) start -= this.blocks[--index]?.length ?? start;
+    let text = this.blocks[index]?.slice(offset - start) ?? '';
+    while (text.length < maxLength && ++index < this.blocks.length) text += this.blocks[index] ?? '';
     return text.length <= maxLength ? text : cutText(text, maxLength);
   }
 

@@ -113,14 +113,9 @@ export class TurnStore {
     ]);
     const row = single(opened);
     if (contentKey !== null) this.encryptedProjects.remember(userId, place, row.sessionId, contentKey);
-    return {
-      claimId,
-      attempt: 1,
-      request,
-      question: toQuestion(userId, questionId, row, given),
-      contentKey,
-      ...this.opened(actor, answerId, row, context, known),
-    };
+    const question = toQuestion(userId, questionId, row, given);
+    const rest = this.opened(actor, answerId, row, context, known);
+    return { claimId, attempt: 1, request, question, contentKey, ...rest };
   }
 
   /** Claims another answer to the same question; `messageId` is an answer or the question. Throws as `open` does. */
@@ -140,14 +135,9 @@ export class TurnStore {
       ADMIT_ANSWER(this.admission(actor, answerId, known, answerId, request)),
     ]);
     const row = single(opened);
-    return {
-      claimId,
-      attempt: 1,
-      request,
-      question: single(asked),
-      contentKey: await this.contentKeyOf(userId, row),
-      ...this.opened(actor, answerId, row, context, known),
-    };
+    const contentKey = await this.contentKeyOf(userId, row);
+    const rest = this.opened(actor, answerId, row, context, known);
+    return { claimId, attempt: 1, request, question: single(asked), contentKey, ...rest };
   }
 
   /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session, or another's by now. */
@@ -160,8 +150,8 @@ export class TurnStore {
     if (row === undefined || question === undefined) return null;
     const contentKey = await this.contentKeyOf(userId, row);
     // Whether it was charged stands with its claim.
-    const opened = this.opened({ userId }, messageId, row, context, null);
-    return { claimId, attempt, request, question, contentKey, ...opened, isMetered: true };
+    const rest = this.opened({ userId }, messageId, row, context, null);
+    return { claimId, attempt, request, question, contentKey, ...rest, isMetered: true };
   }
 
   /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
