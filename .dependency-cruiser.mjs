@@ -19,6 +19,12 @@ export const MAY_IMPORT = {
   'openai-api': ['chat', 'projects', 'llm'],
 };
 
+/**
+ * The rooms of chat, from the top down: a room uses those below it. Below all of them stand turn.ts and message.entity.ts,
+ * the words that they share.
+ */
+export const ROOMS_OF_CHAT = ['turns', 'running', 'following', 'context', 'messages', 'sessions', 'storage', 'public'];
+
 /** The files that look across tenants, and why. */
 const SYSTEM_SCOPE_USERS = [
   '^src/platform/database/database\\.module\\.ts$', // provides it
@@ -51,6 +57,8 @@ const ENTRIES = '^src/(main|cli)\\.ts$';
 
 /** Reached by what no import shows: a worker thread is started from its address, declarations are the compiler's alone. */
 const REACHED_OTHERWISE = ['\\.worker\\.mjs$', '\\.d\\.ts$'];
+
+const WORDS_OF_CHAT = '^src/modules/chat/(turn|message\\.entity)\\.ts$';
 
 const MODULES = Object.keys(MAY_IMPORT);
 const inside = (...modules) => `^src/modules/(${modules.join('|')})/`;
@@ -117,6 +125,39 @@ const modules = [
   ),
 ];
 
+const chat = [
+  ...ROOMS_OF_CHAT.map((room, i) =>
+    rule(
+      `chat-${room}-looks-down`,
+      `What chat/${room} needs from a room above it belongs into a room below both. The order is ROOMS_OF_CHAT.`,
+      { path: `^src/modules/chat/${room}/` },
+      {
+        path: '^src/modules/chat/',
+        pathNot: [`^src/modules/chat/(${ROOMS_OF_CHAT.slice(i).join('|')})/`, WORDS_OF_CHAT],
+      },
+    ),
+  ),
+  rule(
+    'chat-words-use-no-room',
+    'turn.ts and message.entity.ts are used by every room of chat, and use none.',
+    { path: WORDS_OF_CHAT },
+    { path: '^src/modules/chat/', pathNot: WORDS_OF_CHAT },
+  ),
+  rule(
+    'chat-has-these-rooms',
+    'A new file of chat goes into one of ROOMS_OF_CHAT; a new room takes its place there first.',
+    { path: '^src/' },
+    {
+      path: '^src/modules/chat/',
+      pathNot: [
+        `^src/modules/chat/(${ROOMS_OF_CHAT.join('|')})/`,
+        WORDS_OF_CHAT,
+        '^src/modules/chat/chat\\.module\\.ts$',
+      ],
+    },
+  ),
+];
+
 const data = [
   rule(
     'typeorm-in-its-place',
@@ -126,8 +167,8 @@ const data = [
   ),
   rule(
     'pg-in-its-place',
-    'The driver is known to platform/database, and to the store of turns, whose hot path goes past TypeORM.',
-    { path: '^src/', pathNot: ['^src/platform/database/', '^src/modules/chat/storage/(turn-store|open-turn)\\.ts$'] },
+    'The driver is known to platform/database alone.',
+    { path: '^src/', pathNot: '^src/platform/database/' },
     { path: 'node_modules/(pg|pg-pool|@types/pg)/' },
   ),
   rule(
@@ -205,7 +246,7 @@ const order = [
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
-  forbidden: [...floors, ...modules, ...data, ...order],
+  forbidden: [...floors, ...modules, ...chat, ...data, ...order],
   options: {
     doNotFollow: { path: 'node_modules' },
     // Tests beside the code may reach further than the code.

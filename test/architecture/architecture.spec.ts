@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cruise, type IConfiguration, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
 
-const { default: floorPlan } = (await import(new URL('../../.dependency-cruiser.mjs', import.meta.url).href)) as {
-  default: IConfiguration;
-};
+const { default: floorPlan, ROOMS_OF_CHAT } = (await import(
+  new URL('../../.dependency-cruiser.mjs', import.meta.url).href
+)) as { default: IConfiguration; ROOMS_OF_CHAT: string[] };
 
 type Files = Record<string, string>;
 
@@ -35,8 +35,10 @@ const HOUSE: Files = {
   'src/modules/projects/projects.module.ts': `import './projects.service.js';`,
   'src/modules/projects/projects.service.ts': `export const projectsService = 1;`,
   'src/modules/projects/public/project-access.ts': `import '../projects.service.js';`,
-  'src/modules/chat/chat.module.ts': `import '../projects/projects.module.js'; import './chat.service.js';`,
-  'src/modules/chat/chat.service.ts': `import '../projects/public/project-access.js'; export const chatService = 1;`,
+  'src/modules/chat/chat.module.ts': `import '../projects/projects.module.js'; import './turns/chat.service.js';`,
+  'src/modules/chat/turns/chat.service.ts': `import '../../projects/public/project-access.js'; import '../storage/store.js'; export const chatService = 1;`,
+  'src/modules/chat/storage/store.ts': `import type { Turn } from '../turn.js'; export type Stored = Turn;`,
+  'src/modules/chat/turn.ts': `export interface Turn {}`,
 };
 
 function packageFiles(name: string): Files {
@@ -53,7 +55,7 @@ const BREACHES: Record<string, Files> = {
     'src/platform/database/data-source.ts': `import '../../modules/projects/projects.module.js'; import 'typeorm';`,
   },
   'nothing-imports-the-roof': {
-    'src/modules/chat/chat.service.ts': `import '../../node-version.js';`,
+    'src/modules/chat/turns/chat.service.ts': `import '../../../node-version.js';`,
     'src/node-version.ts': '',
   },
   'no-cycles': { 'src/modules/projects/projects.service.ts': `import './projects.module.js';` },
@@ -84,19 +86,33 @@ const BREACHES: Record<string, Files> = {
     ]),
   ),
   'imports-of-chat': {
-    'src/modules/chat/chat.service.ts': `import type { User } from '../users/public/user.dto.js';`,
+    'src/modules/chat/turns/chat.service.ts': `import type { User } from '../../users/public/user.dto.js';`,
     'src/modules/users/public/user.dto.ts': `export class User {}`,
   },
   'every-module-is-in-the-table': {
     'src/app.module.ts': `${HOUSE['src/app.module.ts']} import './modules/billing/billing.module.js';`,
     'src/modules/billing/billing.module.ts': `import '../../kernel/ids.js';`,
   },
-  'modules-by-front-door': { 'src/modules/chat/chat.service.ts': `import '../projects/projects.service.js';` },
-  'roof-by-front-door': { 'src/main.ts': `${HOUSE['src/main.ts']} import './modules/chat/chat.service.js';` },
+  'modules-by-front-door': { 'src/modules/chat/turns/chat.service.ts': `import '../../projects/projects.service.js';` },
+  'roof-by-front-door': { 'src/main.ts': `${HOUSE['src/main.ts']} import './modules/chat/turns/chat.service.js';` },
   'entities-lists-entities': { 'src/entities.ts': `import './kernel/ids.js';` },
-  'typeorm-in-its-place': { 'src/modules/chat/chat.service.ts': `import type {} from 'typeorm';` },
-  'prom-client-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'prom-client';` },
-  'pg-in-its-place': { 'src/modules/chat/chat.service.ts': `import 'pg';` },
+  ...Object.fromEntries(
+    ROOMS_OF_CHAT.map((room, i) => [
+      `chat-${room}-looks-down`,
+      {
+        [`src/modules/chat/${room}/low.ts`]: `import '../${ROOMS_OF_CHAT[i - 1] ?? '.'}/${i === 0 ? 'chat.module' : 'high'}.js';`,
+        [`src/modules/chat/${ROOMS_OF_CHAT[i - 1] ?? room}/high.ts`]: '',
+      },
+    ]),
+  ),
+  'chat-words-use-no-room': { 'src/modules/chat/turn.ts': `import './storage/store.js'; export interface Turn {}` },
+  'chat-has-these-rooms': {
+    'src/modules/chat/turns/chat.service.ts': `import '../replies/reply.js';`,
+    'src/modules/chat/replies/reply.ts': '',
+  },
+  'typeorm-in-its-place': { 'src/modules/chat/turns/chat.service.ts': `import type {} from 'typeorm';` },
+  'prom-client-in-its-place': { 'src/modules/chat/turns/chat.service.ts': `import 'prom-client';` },
+  'pg-in-its-place': { 'src/modules/chat/turns/chat.service.ts': `import 'pg';` },
   'controllers-touch-no-data': {
     'src/modules/users/users.controller.ts': `import './users.service.js'; import { User } from './user.entity.js'; export const shown = new User();`,
   },
@@ -104,23 +120,23 @@ const BREACHES: Record<string, Files> = {
     'src/modules/users/users.controller.ts': `import type {} from './users.repository.js';`,
   },
   'system-scope-is-rare': {
-    'src/modules/chat/chat.service.ts': `import '../../platform/database/system-scope.js';`,
+    'src/modules/chat/turns/chat.service.ts': `import '../../../platform/database/system-scope.js';`,
   },
   'migrations-stand-alone': { 'migrations/1-init.ts': `import '../src/kernel/ids.js';` },
   'migrations-are-run-by-the-data-source': {
-    'src/modules/chat/chat.service.ts': `import '../../../migrations/1-init.js';`,
+    'src/modules/chat/turns/chat.service.ts': `import '../../../../migrations/1-init.js';`,
   },
   'no-barrels': {
-    'src/modules/chat/chat.service.ts': `import './context/index.js';`,
+    'src/modules/chat/turns/chat.service.ts': `import '../context/index.js';`,
     'src/modules/chat/context/index.ts': '',
   },
-  'no-unused-files': { 'src/modules/chat/forgotten.ts': `import './chat.service.js';` },
+  'no-unused-files': { 'src/modules/chat/turns/forgotten.ts': `import './chat.service.js';` },
   'no-tests-in-the-product': {
     'src/kernel/ids.ts': `import '../../test/support/fixture.js';`,
     'test/support/fixture.ts': '',
   },
-  'no-dev-dependencies': { 'src/modules/chat/chat.service.ts': `import 'dev-tool';` },
-  'no-dangling-imports': { 'src/modules/chat/chat.service.ts': `import './nowhere.js';` },
+  'no-dev-dependencies': { 'src/modules/chat/turns/chat.service.ts': `import 'dev-tool';` },
+  'no-dangling-imports': { 'src/modules/chat/turns/chat.service.ts': `import './nowhere.js';` },
 };
 
 async function brokenRules(files: Files): Promise<string[]> {

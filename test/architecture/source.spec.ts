@@ -12,6 +12,7 @@ const SOURCES = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf
 /** Expressions that may take the square of the length of a text, and why nobody can choose that text. */
 const SLOW: Record<string, string> = {
   'src/cli/stable-json.ts': 'reads the OpenAPI document, which we have written',
+  'src/platform/database/statement.ts': 'reads the SQL that we have written, when a module is loaded',
   'src/start-messages.ts': 'reads what the operator has configured, once, before the server listens',
 };
 

@@ -277,7 +277,7 @@ describe('while a summary is made', () => {
       sessionId: session_id,
       leafId: last(turns).assistant_message.id,
       room: 1047,
-      taken: 0,
+      questionTokens: 0,
       project: {
         projectId: newId(),
         provider: null,

@@ -154,12 +154,12 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual(['alone', 'beside']);
   });
 
-  it('can not be nested, not even as part of another, and the outer one may go on', async () => {
+  it('cannot be nested, not even as part of another, and the outer one may go on', async () => {
     await unitOfWork.run(ada, async () => {
       const nested = async (): Promise<void> => unitOfWork.run(ada, () => add('nested'));
-      await expect(nested()).rejects.toThrow('can not be nested');
+      await expect(nested()).rejects.toThrow('cannot be nested');
       const shared = async (): Promise<void> => unitOfWork.runShared(ada, () => add('nested'));
-      await expect(shared()).rejects.toThrow('can not be nested');
+      await expect(shared()).rejects.toThrow('cannot be nested');
       await add('outer');
     });
     expect(await stored()).toEqual(['outer']);

@@ -70,7 +70,7 @@ export class AccountExport {
       void snapshot?.close();
     };
     try {
-      snapshot = await this.snapshots.open(actor.userId, (error) => archive?.destroy(error));
+      snapshot = await this.snapshots.begin(actor.userId, (error) => archive?.destroy(error));
       await this.takeTurn(snapshot, actor);
       await this.unitOfWork.run(actor, () => this.audit.record(actor, 'account.exported'));
       archive = Readable.from(archiveOf(snapshot, actor.userId, this.contentKeys));

@@ -14,7 +14,7 @@ export interface SendableStatement extends Statement {
   readonly values: readonly (string | Buffer | null)[];
 }
 
-/** What `transact` sends to run the statements as a tenant. Throws for a tenant or a value that can not be sent. */
+/** What `transact` sends to run the statements as a tenant. Throws for a tenant or a value that cannot be sent. */
 export function sendable(tenant: Tenant, statements: readonly Statement[]): SendableStatement[] {
   return [tenantStatement(tenant), ...statements].map(({ name, text, values }) => ({
     name,
@@ -30,18 +30,18 @@ export function sendable(tenant: Tenant, statements: readonly Statement[]): Send
  * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
  */
 export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Rows[]> {
-  const answers: Promise<unknown>[] = [];
+  const sent: Promise<unknown>[] = [];
   const shapes = shapesOf(client);
   const { stream } = shapes.connection;
   const unparsed = shapes.unknownOf(all);
   stream.cork();
   try {
-    for (const statement of unparsed) answers.push(shapes.prepare(statement));
-    answers.push(ask(client, (callback) => new Transaction(all, shapes, callback)));
+    for (const statement of unparsed) sent.push(shapes.prepare(statement));
+    sent.push(ask(client, (callback) => new Transaction(all, shapes, callback)));
   } finally {
     stream.uncork();
   }
-  const outcomes = await Promise.allSettled(answers);
+  const outcomes = await Promise.allSettled(sent);
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
   // What is sent behind a failed statement fails with it, and says less; but a lost connection says most.
   const failure = failures.find((error) => !(error instanceof DatabaseError)) ?? failures[0];

@@ -8,7 +8,7 @@ import type { RowsOf, Statement } from './statement.js';
 
 /**
  * A whole transaction in one round trip, for the hot path: the tenant and the statements leave in one write and come back in
- * one answer. A statement can not use the result of another in JavaScript; SQL must do that.
+ * one read. A statement cannot use the result of another in JavaScript; SQL must do that.
  */
 @Injectable()
 export class Pipeline {

@@ -11,7 +11,7 @@ type Result<Row extends object> = Pick<QueryResult<Row>, 'rows' | 'rowCount'>;
 
 /**
  * Looks across tenants, for the few jobs that must. The role it takes has policies and grants on just the tables and
- * columns these need, so even this scope can not read a conversation. Each use says why; grep finds them all.
+ * columns these need, so even this scope cannot read a conversation. Each use says why; grep finds them all.
  */
 @Injectable()
 export class SystemScope {
@@ -27,14 +27,14 @@ export class SystemScope {
       throw fromPgError(error);
     });
     try {
-      const answers = await Promise.allSettled([
+      const outcomes = await Promise.allSettled([
         client.query(`begin; set local role ${SYSTEM_ROLE}`),
         client.query<Row>({ name, text, values: [...values] }),
         commit(client),
       ]);
-      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
       isClean = true;
-      return (answers[1] as PromiseFulfilledResult<QueryResult<Row>>).value;
+      return (outcomes[1] as PromiseFulfilledResult<QueryResult<Row>>).value;
     } catch (error) {
       throw fromPgError(error);
     } finally {

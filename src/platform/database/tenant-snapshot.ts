@@ -44,7 +44,7 @@ export function quoted(name: string): string {
 }
 
 /**
- * All that one tenant has, as it was at one moment, for a reader who takes her time: one read-only transaction on a
+ * All that one tenant has, as it was at one moment, for a slow reader: one read-only transaction on a
  * connection of its own, so that slow readers never hold what requests need. Row-level security admits the tenant alone.
  */
 export class TenantSnapshot {
@@ -74,8 +74,8 @@ export class TenantSnapshot {
 export class TenantSnapshots {
   constructor(private readonly config: AppConfig) {}
 
-  /** Whoever opens one closes it. `onLost` is called when the connection ends by itself. */
-  async open(userId: string, onLost: (error: Error) => void): Promise<TenantSnapshot> {
+  /** Begins a snapshot; the caller closes it. `onLost` is called when the connection ends by itself. */
+  async begin(userId: string, onLost: (error: Error) => void): Promise<TenantSnapshot> {
     if (!isId(userId)) throw new TypeError('tenant is not an id');
     const { databaseUrl, databaseConnectTimeoutMs, databaseStatementTimeoutMs } = this.config;
     const client = new Client({

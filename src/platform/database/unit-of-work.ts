@@ -38,15 +38,15 @@ export class UnitOfWork {
     if (outer.isShared) {
       const { userId, projectId = null } = outer.tenant;
       if (userId !== actor.userId || projectId !== (actor.projectId ?? null))
-        throw new Error('a unit of work of another tenant can not be part of this one');
+        throw new Error('a unit of work of another tenant cannot be part of this one');
       return work();
     }
-    throw new Error('a unit of work can not be nested');
+    throw new Error('a unit of work cannot be nested');
   }
 
   /** As `run`, but what calls `run` inside becomes part of it: for a caller that must commit together with a whole request. */
   runShared<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
-    if (this.running() !== null) throw new Error('a unit of work can not be nested');
+    if (this.running() !== null) throw new Error('a unit of work cannot be nested');
     return this.transact(actor, work, true);
   }
 
@@ -55,7 +55,7 @@ export class UnitOfWork {
     const outer = this.running();
     if (outer === null) return this.transact(actor, work, false);
     if (outer.tenant.userId !== actor.userId)
-      throw new Error('a unit of work of another tenant can not be part of this one');
+      throw new Error('a unit of work of another tenant cannot be part of this one');
     return work();
   }
 
@@ -105,7 +105,7 @@ export class UnitOfWork {
     try {
       client = (await runner.connect()) as PoolClient;
       const begun = beginFor(client, actor);
-      // Its failure shows in the first statement's answer as well, or in this await when there was none.
+      // Its failure shows in the first statement's result as well, or in this await when there was none.
       begun.catch(() => undefined);
       // We begin and commit ourselves, in fewer round trips; TypeORM must know that row locks are allowed.
       (runner as { isTransactionActive: boolean }).isTransactionActive = true;

@@ -31,8 +31,8 @@ export class IdempotencyKeys {
     if (key === undefined) return null;
     const requestHash = createHmac('sha256', this.hashKey).update(url).update('\0').update(textOf(body)).digest();
     // Who is bound to a project has keys of its own: it must not meet what the user did elsewhere.
-    const place = user?.projectId == null ? '' : ` ${user.projectId}`;
-    return { route: `${method} ${routeOptions.url ?? ''}${place}`, key, requestHash };
+    const project = user?.projectId == null ? '' : ` ${user.projectId}`;
+    return { route: `${method} ${routeOptions.url ?? ''}${project}`, key, requestHash };
   }
 }
 

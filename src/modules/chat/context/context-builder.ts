@@ -32,7 +32,7 @@ export const roomBeside = (prompts: readonly ContextEntry[], budget: number): nu
   prompts.reduce((room, prompt) => room - costOf(prompt), budget - PER_ANSWER);
 
 /** A summary as the model reads it. Not as the user's word, which has to come in turn with the assistant's. */
-export function summaryMessage(content: string): LlmMessage {
+export function summaryMessage(content: string): LlmMessage & { readonly content: string } {
   return { role: 'system', content: `What was said before, in short:\n\n${content}` };
 }
 
@@ -69,7 +69,10 @@ function fit(
     kept.push(entry);
   }
   // Its question found no room, or was older than what was read.
-  while (kept.at(-1)?.message.role === 'assistant') left += costOf(kept.pop() as PathEntry);
+  for (let last = kept.at(-1); last?.message.role === 'assistant'; last = kept.at(-1)) {
+    left += costOf(last);
+    kept.pop();
+  }
   const unread = Math.max(0, (unsummarised.at(-1)?.position ?? pathLength + 1) - 1 - summarised);
   const standIn = summary === null ? [] : [summaryMessage(summary.content)];
   return {

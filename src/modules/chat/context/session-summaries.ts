@@ -32,8 +32,8 @@ export interface SummaryTask {
   readonly leafId: string;
   /** Tokens that there are for the summary and all that comes after it. */
   readonly room: number;
-  /** Tokens of that which are taken already: by the question that waits, if one does. */
-  readonly taken: number;
+  /** How many of these the question needs that waits for the summary, if one does. */
+  readonly questionTokens: number;
   readonly project: ProjectFacts;
   /** Of a project that encrypts its content. */
   readonly contentKey: ContentKey | null;
@@ -90,7 +90,7 @@ export class SessionSummaries {
     const window = this.windows.find(asked.model, listerOf(task.project, asked.provider));
     const readTokens = contextBudget(contextTokens, window, most) - most - INSTRUCTION_TOKENS;
     if (most === 0 || readTokens <= 0) return null;
-    const keptTokens = Math.floor(Math.min(task.room * KEPT_SHARE, task.room - task.taken - most));
+    const keptTokens = Math.floor(Math.min(task.room * KEPT_SHARE, task.room - task.questionTokens - most));
     const keptMessages = Math.floor(historyMessages * KEPT_SHARE);
     const part = await this.store.findAged(task, task.leafId, { keptTokens, keptMessages, readTokens });
     const last = part?.messages.at(-1);
@@ -100,7 +100,7 @@ export class SessionSummaries {
     if (content === '') return null;
     const summary = {
       content,
-      tokens: await this.tokens.count(summaryMessage(content).content as string, task),
+      tokens: await this.tokens.count(summaryMessage(content).content, task),
       messageCount: (part.before?.messageCount ?? 0) + part.messages.length,
     };
     return (await this.store.save(task, last.id, summary, task.contentKey)) ? { summary, isWhole: part.isWhole } : null;

@@ -56,7 +56,7 @@ export class TurnContexts {
     let better = context;
     if (context.dropped > 0 && leafId !== null) {
       const extension = await this.summaries.extend(
-        { ...taskOf(turn, leafId, room), taken: costOf(input.question) },
+        { ...taskOf(turn, leafId, room), questionTokens: costOf(input.question) },
         toAbortSignal(signal),
         true,
       );
@@ -132,5 +132,5 @@ function fullness(
 
 function taskOf({ answer, project, request, contentKey }: OpenTurn, leafId: string, room: number): SummaryTask {
   const { userId, sessionId } = answer;
-  return { userId, sessionId, leafId, room, taken: 0, project, contentKey, model: request.model };
+  return { userId, sessionId, leafId, room, questionTokens: 0, project, contentKey, model: request.model };
 }

@@ -2,7 +2,7 @@ import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import type { Message } from '../message.entity.js';
 import type { OpenTurn } from '../turn.js';
 
-/** A place in an answer: which attempt, and how many UTF-16 units of its text come before. Also the id of an event. */
+/** A position in an answer: which attempt, and how many UTF-16 units of its text come before. Also the id of an event. */
 export interface Position {
   readonly attempt: number;
   readonly offset: number;

@@ -22,7 +22,7 @@ export interface Piece {
 
 /**
  * The turns that run here, and which other instances read them. A turn that nobody reads costs nothing; of one that is
- * read, each reader's place is kept and not its text, so a Redis that is slow or away makes nothing grow.
+ * read, each reader's position is kept and not its text, so a Redis that is slow or away makes nothing grow.
  */
 export class PublishedTurns {
   private readonly turns = new Map<string, LiveTurn>();

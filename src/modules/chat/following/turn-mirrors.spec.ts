@@ -101,7 +101,7 @@ describe('a mirror of a turn that another instance runs', () => {
     world.answer = fail;
     const followed = ['a', 'b', 'c'].map((id) => world.follow(id));
     await sleep(200);
-    expect(warnings).toEqual(['Turns of other instances can not be followed: the database is away']);
+    expect(warnings).toEqual(['Turns of other instances cannot be followed: the database is away']);
     world.answer = () => ({ ...isBack(), text: 'x' });
     await sleep(100);
     for (const live of followed) expect(live.length).toBeGreaterThan(0);

@@ -31,7 +31,7 @@ interface Mirror {
  * Turns that another instance runs, or that wait to be run, as they can be followed here: one copy a turn, however many
  * follow it, fed from the text that is safe in the database, and from the fan-out, which may be ahead of it or silent. A
  * notice says when to look. Since one may be lost, a mirror also looks by itself: as often as text is saved while notices
- * can not come, else the less often the longer nothing is new, at least every `NET_MS`.
+ * cannot come, else the less often the longer nothing is new, at least every `NET_MS`.
  */
 @Injectable()
 export class TurnMirrors {
@@ -114,10 +114,10 @@ export class TurnMirrors {
       return hasNews;
     } catch (error) {
       if (error instanceof AppError && error.code === 'database_unavailable') {
-        if (!this.isDatabaseAway) this.log.warn('Turns of other instances can not be followed: the database is away');
+        if (!this.isDatabaseAway) this.log.warn('Turns of other instances cannot be followed: the database is away');
         this.isDatabaseAway = true;
       } else if (!mirror.isFailing) {
-        this.log.warn({ messageId, err: error }, 'A turn of another instance can not be followed');
+        this.log.warn({ messageId, err: error }, 'A turn of another instance cannot be followed');
         mirror.isFailing = true;
       }
       return false;

@@ -90,11 +90,10 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   async save(): Promise<void> {
     const behind = this.runner.running().filter(({ live, savedLength }) => live.length > savedLength);
     if (behind.length === 0) return;
-    for (const running of behind) running.unconfirmed ??= toSavedText(running);
-    const texts = behind.map(({ unconfirmed }) => unconfirmed as SavedText);
-    const written = await this.claims.save(texts);
-    for (const [index, running] of behind.entries()) {
-      const { messageId, startOffset, text } = texts[index] as SavedText;
+    const sent = behind.map((running) => ({ running, saved: (running.unconfirmed ??= toSavedText(running)) }));
+    const written = await this.claims.save(sent.map(({ saved }) => saved));
+    for (const { running, saved } of sent) {
+      const { messageId, startOffset, text } = saved;
       running.unconfirmed = null;
       if (written.has(messageId)) running.savedLength = startOffset + text.length;
       // Taken over, deleted with its session, or just settled: then nobody listens to this any more.
@@ -137,7 +136,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     try {
       await this.runner.resume(turn);
     } catch (error) {
-      // One that can not be taken must not keep the others of its batch waiting.
+      // One that cannot be taken must not keep the others of its batch waiting.
       this.log.warn({ messageId, err: error }, 'A turn could not be taken over');
     } finally {
       this.resuming.delete(claimId);

@@ -96,8 +96,7 @@ function decryptRow(row: EncryptableRow, keyOf: (box: Buffer) => ContentKey): vo
   const { id = '', role, messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
   if (sealed != null) {
     const place = role === 'summary' ? ofSummary(id) : ofContent(id);
-    const { content, parts = null } = keyOf(sealed).open(place, sealed) as unknown as Content;
-    Object.assign(row, { content, parts, sealed: null });
+    Object.assign(row, { parts: null }, keyOf(sealed).open(place, sealed), { sealed: null });
   }
   if (sealedComment != null) {
     const { feedback_comment: comment } = keyOf(sealedComment).open(ofComment(id), sealedComment);
@@ -105,7 +104,7 @@ function decryptRow(row: EncryptableRow, keyOf: (box: Buffer) => ContentKey): vo
   }
   if (sealedText != null) {
     const pieces = sealedText.map(
-      (box, i) => keyOf(box).open(ofText(messageId, sealedAttempt, sealedAt[i] as number), box).text as string,
+      (box, i) => keyOf(box).open(ofText(messageId, sealedAttempt, sealedAt[i] ?? 0), box).text,
     );
     Object.assign(row, { text: pieces.join(''), sealedText: null });
   }

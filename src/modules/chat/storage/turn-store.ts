@@ -196,7 +196,7 @@ export class TurnStore {
     return answer?.role === 'assistant' && question !== undefined ? { question, answer } : null;
   }
 
-  /** How far a turn has come beyond a reader's place, and its answer once it is settled; both null when it is gone. */
+  /** How far a turn has come beyond a reader's position, and its answer once it is settled; both null when it is gone. */
   async readProgress(
     actor: Tenant,
     answerId: string,

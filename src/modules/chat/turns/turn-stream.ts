@@ -18,7 +18,7 @@ export function parseEventId(id: string): Position | typeof END | null {
 
 /**
  * Sends a turn to one client: what it has not seen yet, then what comes, then one terminal event. The id of an event is
- * the place in the answer after it, so a client continues anywhere by the last id it saw, however the text was cut then.
+ * the position in the answer after it, so a client continues anywhere by the last id it saw, however the text was cut then.
  * @param seen null begins with `turn.started`
  */
 export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null): () => void {
@@ -26,8 +26,8 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   // An attempt that the client has not seen begins with `turn.restarted`.
   let { attempt, offset } = seen ?? { attempt: turn.attempt, offset: 0 };
   let isBehind = false;
-  const send = (place: number | typeof END, event: string, data: unknown): void => {
-    isBehind = !sse.write({ id: `${attempt}.${place}`, event, data }) || isBehind;
+  const send = (end: number | typeof END, event: string, data: unknown): void => {
+    isBehind = !sse.write({ id: `${attempt}.${end}`, event, data }) || isBehind;
   };
   const pump = (): void => {
     if (isBehind) return;

@@ -5,7 +5,7 @@ import type { LedgerRef, UsageKind, UsedCall } from './used-call.js';
 
 export { insertEntries } from '../usage-statements.js';
 
-/** What calls of model providers were, written where it can not be changed any more. A turn's own are written as it settles. */
+/** What calls of model providers were, written where it cannot be changed any more. A turn's own are written as it settles. */
 @Injectable()
 export class UsageRecorder {
   constructor(private readonly pipeline: Pipeline) {}
