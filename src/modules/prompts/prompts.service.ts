@@ -40,12 +40,12 @@ export class PromptsService {
       const position = (others.at(-1)?.position ?? -1) + 1;
       const id = newId();
       await this.prompts.insert({ userId, id, projectId, name: name ?? null, content, contentTokens, position });
-      return this.require(actor, id);
+      return this.prompts.get(actor.userId, id);
     });
   }
 
   get(actor: Actor, id: string): Promise<Prompt> {
-    return this.unitOfWork.run(actor, () => this.require(actor, id));
+    return this.unitOfWork.run(actor, () => this.prompts.get(actor.userId, id));
   }
 
   async update(
@@ -56,15 +56,15 @@ export class PromptsService {
   ): Promise<Prompt> {
     const counted = changes.content === undefined ? {} : { contentTokens: await this.count(actor, changes.content) };
     return this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       if (Object.keys(changes).length > 0) await this.prompts.update(actor.userId, id, { ...changes, ...counted });
-      return this.require(actor, id);
+      return this.prompts.get(actor.userId, id);
     });
   }
 
   async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       await this.prompts.remove(actor.userId, id);
     });
   }
@@ -89,12 +89,10 @@ export class PromptsService {
     return this.tokens.countSent(content, { userId });
   }
 
-  private async require(actor: Actor, id: string): Promise<Prompt> {
-    return found(await this.prompts.find(actor.userId, id));
+  /** Locks the prompt. Throws `not_found`, and `precondition_failed` when it has another version. */
+  private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
+    const prompt = await this.prompts.findForUpdate(actor.userId, id);
+    if (prompt === null) throw new AppError('not_found');
+    requireVersion(ifMatch, prompt);
   }
-}
-
-function found(prompt: Prompt | null): Prompt {
-  if (prompt === null) throw new AppError('not_found');
-  return prompt;
 }

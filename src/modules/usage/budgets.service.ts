@@ -17,7 +17,7 @@ export class BudgetsService {
 
   get(actor: Actor, projectId: string | null): Promise<BudgetState> {
     return this.unitOfWork.run(actor, async () => {
-      await this.require(actor, projectId);
+      await this.checkProject(actor, projectId);
       return this.budgets.get(actor.userId, projectId);
     });
   }
@@ -25,7 +25,7 @@ export class BudgetsService {
   put(actor: Actor, projectId: string | null, limits: Limits): Promise<BudgetState> {
     const { userId } = actor;
     return this.unitOfWork.run(actor, async () => {
-      await this.require(actor, projectId);
+      await this.checkProject(actor, projectId);
       await this.budgets.putLimits(userId, projectId, limits);
       const state = await this.budgets.get(userId, projectId);
       for (const period of PERIODS) {
@@ -38,7 +38,8 @@ export class BudgetsService {
     });
   }
 
-  private async require({ userId, projectId: boundTo }: Actor, projectId: string | null): Promise<void> {
+  /** Throws `not_found`, and `insufficient_scope` for the account by a key that is bound to one project. */
+  private async checkProject({ userId, projectId: boundTo }: Actor, projectId: string | null): Promise<void> {
     if (projectId === null) {
       if (boundTo !== null)
         throw new AppError('insufficient_scope', { detail: 'The API key is bound to one project.' });
