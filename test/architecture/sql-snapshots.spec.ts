@@ -134,7 +134,7 @@ const RECIPES: [
     'users',
     (users: UsersRepository, userId) => ({
       find: [() => users.find(userId)],
-      findLocked: [() => users.findLocked(userId)],
+      findForUpdate: [() => users.findForUpdate(userId)],
       insert: [() => users.insert({ id: userId, email: 'x@example.com', passwordHash: 'x', displayName: null })],
       update: [
         () => users.update(userId, { displayName: 'x' }),
@@ -209,7 +209,8 @@ const RECIPES: [
     'projects',
     (projects: ProjectsRepository, userId) => ({
       find: [() => projects.find(userId, id)],
-      findLocked: [() => projects.findLocked(userId, id)],
+      get: [() => projects.get(userId, id)],
+      findForUpdate: [() => projects.findForUpdate(userId, id)],
       list: [() => projects.list(userId, null, 21), () => projects.list(userId, id, 21)],
       insert: [
         () =>
@@ -240,7 +241,8 @@ const RECIPES: [
     'prompts',
     (prompts: PromptsRepository, userId) => ({
       find: [() => prompts.find(userId, id)],
-      findLocked: [() => prompts.findLocked(userId, id)],
+      get: [() => prompts.get(userId, id)],
+      findForUpdate: [() => prompts.findForUpdate(userId, id)],
       list: [() => prompts.list(userId, project.id, -1, 21)],
       insert: [
         () =>

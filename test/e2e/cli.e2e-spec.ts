@@ -169,7 +169,7 @@ describe('The command line', () => {
     it('wraps every data key by the first master key, and then finds nothing to do', async () => {
       const [user, next] = [await TestUser.register(t), `2:${randomBytes(32).toString('base64')}`];
       const place = { table: 'things', column: 'secret', ids: [] };
-      const sealed = await t.app.get(Envelope).seal(user.id, place, 'a secret');
+      const sealed = await t.app.get(Envelope).encrypt(user.id, place, 'a secret');
       const env = { DATABASE_URL: t.database.url, MASTER_KEYS: `${next},${t.config.masterKeys}` };
       expect(await run(['keys', 'rotate'], env)).toEqual({
         code: 0,
@@ -181,7 +181,7 @@ describe('The command line', () => {
         out: 'Data keys encrypted with master key 2: 0\n',
       });
       const app = await t.another({ masterKeys: next });
-      expect(await app.get(Envelope).open(user.id, place, sealed)).toBe('a secret');
+      expect(await app.get(Envelope).decrypt(user.id, place, sealed)).toBe('a secret');
     });
 
     it('fails when a version is missing, and names it', async () => {

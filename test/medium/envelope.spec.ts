@@ -33,49 +33,49 @@ const envelopeOf = (app: NestFastifyApplication): Envelope => app.get(Envelope);
 
 describe('the envelope', () => {
   it('opens what it sealed, on any instance, and keeps nothing in plain text', async () => {
-    const sealed = await envelope.seal(ada.id, place, SECRET);
+    const sealed = await envelope.encrypt(ada.id, place, SECRET);
     expect(sealed.includes(SECRET)).toBe(false);
-    expect(await envelope.open(ada.id, place, sealed)).toBe(SECRET);
-    expect(await envelopeOf(await t.another()).open(ada.id, place, sealed)).toBe(SECRET);
+    expect(await envelope.decrypt(ada.id, place, sealed)).toBe(SECRET);
+    expect(await envelopeOf(await t.another()).decrypt(ada.id, place, sealed)).toBe(SECRET);
   });
 
   it('opens it for no other row, column, table or user', async () => {
     const eve = await TestUser.register(t);
-    const sealed = await envelope.seal(ada.id, place, SECRET);
+    const sealed = await envelope.encrypt(ada.id, place, SECRET);
     const others = [{ ids: [newId()] }, { ids: [] }, { column: 'other' }, { table: 'others' }];
     for (const other of others) {
-      await expect(envelope.open(ada.id, { ...place, ...other }, sealed)).rejects.toThrow('does not open');
+      await expect(envelope.decrypt(ada.id, { ...place, ...other }, sealed)).rejects.toThrow('cannot be decrypted');
     }
-    await expect(envelope.open(eve.id, place, sealed)).rejects.toThrow('things.secret does not open');
+    await expect(envelope.decrypt(eve.id, place, sealed)).rejects.toThrow('things.secret cannot be decrypted');
   });
 
   it('makes one key a user, however many instances seal at once', async () => {
     const other = envelopeOf(await t.another());
     const all = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? envelope : other).seal(ada.id, place, `${SECRET} ${i}`)),
+      Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? envelope : other).encrypt(ada.id, place, `${SECRET} ${i}`)),
     );
     const fresh = envelopeOf(await t.another());
-    for (const [i, sealed] of all.entries()) expect(await fresh.open(ada.id, place, sealed)).toBe(`${SECRET} ${i}`);
+    for (const [i, sealed] of all.entries()) expect(await fresh.decrypt(ada.id, place, sealed)).toBe(`${SECRET} ${i}`);
   });
 
   it('never uses a key whose unit of work was rolled back', async () => {
     const work = t.app.get(UnitOfWork).run({ userId: ada.id }, async () => {
-      await envelope.seal(ada.id, place, SECRET);
+      await envelope.encrypt(ada.id, place, SECRET);
       throw new Error('the second write failed');
     });
     await expect(work).rejects.toThrow('the second write failed');
     expect(await t.database.query('select 1 from data_keys where user_id = $1', [ada.id])).toEqual([]);
-    const sealed = await envelope.seal(ada.id, place, SECRET);
-    expect(await envelopeOf(await t.another()).open(ada.id, place, sealed)).toBe(SECRET);
+    const sealed = await envelope.encrypt(ada.id, place, SECRET);
+    expect(await envelopeOf(await t.another()).decrypt(ada.id, place, sealed)).toBe(SECRET);
   });
 
   it('forgets a key that was deleted within a minute, and then nothing of the user opens', async () => {
-    const sealed = await envelope.seal(ada.id, place, SECRET);
+    const sealed = await envelope.encrypt(ada.id, place, SECRET);
     await t.database.query('delete from data_keys where user_id = $1', [ada.id]);
-    expect(await envelope.open(ada.id, place, sealed)).toBe(SECRET);
+    expect(await envelope.decrypt(ada.id, place, sealed)).toBe(SECRET);
     const clock = t.app.get(Clock);
     clock.nowMs = () => Date.now() + 60_000;
-    await expect(envelope.open(ada.id, place, sealed)).rejects.toThrow();
+    await expect(envelope.decrypt(ada.id, place, sealed)).rejects.toThrow();
     clock.nowMs = () => Date.now();
   });
 });
@@ -83,10 +83,10 @@ describe('the envelope', () => {
 describe('a rotation of the master key', () => {
   it('wraps every key by the newest version; instances that know both go on, and one that knows it alone does too', async () => {
     const users = await Promise.all(Array.from({ length: 5 }, () => TestUser.register(t)));
-    const sealed = await Promise.all(users.map(({ id }) => envelope.seal(id, place, SECRET)));
+    const sealed = await Promise.all(users.map(({ id }) => envelope.encrypt(id, place, SECRET)));
     const openAll = async (app: NestFastifyApplication): Promise<void> => {
       for (const [i, { id }] of users.entries())
-        expect(await envelopeOf(app).open(id, place, sealed[i] as Buffer)).toBe(SECRET);
+        expect(await envelopeOf(app).decrypt(id, place, sealed[i] as Buffer)).toBe(SECRET);
     };
     const old = t.config.masterKeys as string;
     const second = newKey(2);
@@ -111,9 +111,9 @@ describe('a rotation of the master key', () => {
   it('goes on past a key that it can not open, and says which version is missing', async () => {
     const unknown = await t.another({ masterKeys: newKey(7) });
     const lost = await TestUser.register(t);
-    await envelopeOf(unknown).seal(lost.id, place, SECRET);
+    await envelopeOf(unknown).encrypt(lost.id, place, SECRET);
     const writer = await t.another({ masterKeys: `${newKey(3)},${t.config.masterKeys}` });
-    await envelope.seal(ada.id, place, SECRET);
+    await envelope.encrypt(ada.id, place, SECRET);
     const { wrapped, failed, reasons } = await writer.get(DataKeyRotation).run();
     expect(wrapped).toBeGreaterThan(0);
     expect(failed).toBeGreaterThan(0);

@@ -87,7 +87,7 @@ export class SecondFactorCheck {
   private async spendOf(factor: SecondFactor, actor: AuditActor, bare: string): Promise<boolean> {
     const { userId } = factor;
     if (isAppCode(bare)) {
-      const secret = await this.envelope.open(userId, SECRET_PLACE, factor.secret);
+      const secret = await this.envelope.decrypt(userId, SECRET_PLACE, factor.secret);
       const step = stepOf(secret, bare, this.clock.nowMs());
       return step !== null && this.factors.spendStep(userId, step);
     }

@@ -37,7 +37,7 @@ export class SecondFactorService {
     const email = await this.reauthentication.requirePassword(actor, password);
     const secret = newSecret();
     await this.unitOfWork.run(actor, async () => {
-      const sealed = await this.envelope.seal(actor.userId, SECRET_PLACE, secret);
+      const sealed = await this.envelope.encrypt(actor.userId, SECRET_PLACE, secret);
       if (!(await this.factors.offer(actor.userId, sealed))) throw new AppError('second_factor_on');
     });
     return { secret, uri: otpauthUri(secret, this.config.jwtIssuer, email) };

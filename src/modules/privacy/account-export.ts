@@ -55,7 +55,7 @@ export class AccountExport {
    * The archive, as it is at this moment, read from the database as fast as it is taken. Destroying it ends it.
    * Throws `export_in_progress` while another one of the user runs anywhere, `overloaded` when too many run here.
    */
-  async open(actor: Actor): Promise<Readable> {
+  async begin(actor: Actor): Promise<Readable> {
     if (this.running >= MAX_AT_ONCE) throw new AppError('overloaded', { retryAfterSeconds: RETRY_SECONDS });
     this.running++;
     let archive: Readable | undefined;
@@ -101,14 +101,14 @@ async function* archiveOf(snapshot: TenantSnapshot, userId: string, keys: Conten
   const [{ now } = {}] = await snapshot.query(READ_NOW({}));
   const names = tables.map(({ name }) => name);
   yield line({ parley_export: VERSION, user_id: userId, exported_at: now, tables: names });
-  const opened = await readKeys(snapshot, userId, keys);
+  const contentKeys = await readKeys(snapshot, userId, keys);
   const counts: Record<string, number> = {};
   for (const table of tables) {
     let count = 0;
     const sealedColumns = table.columns.filter((column) => isSealed(table, column));
     for await (const rows of snapshot.read(selectOf(table, sealedColumns, userId))) {
       count += rows.length;
-      const texts = rows.map((row) => open(table.name, sealedColumns, row, opened));
+      const texts = rows.map((row) => decrypt(table.name, sealedColumns, row, contentKeys));
       yield texts.map((text) => `{"table":${JSON.stringify(table.name)},"row":${text}}\n`).join('');
     }
     counts[table.name] = count;
@@ -130,16 +130,17 @@ const isSealed = ({ name }: TenantTable, column: string): boolean =>
   /^sealed(_|$)/.test(column) && !Object.hasOwn(NOT_EXPORTED[name] ?? {}, column);
 
 /** The row with what was sealed in its place. Without its key it is erased, and stays empty. */
-function open(
+function decrypt(
   table: string,
   columns: readonly string[],
   { row, ids, sealed }: ExportedRow,
   keys: ReadonlyMap<string, ContentKey>,
 ): string {
   if (sealed.every((box) => box === null)) return row;
-  const parts = sealed.map((box, i) =>
-    box === null ? {} : keys.get(projectOf(box))?.open({ table, column: columns[i] as string, ids }, box),
-  );
+  const parts = columns.map((column, i) => {
+    const box = sealed[i] ?? null;
+    return box === null ? {} : keys.get(projectOf(box))?.decrypt({ table, column, ids }, box);
+  });
   return JSON.stringify(Object.assign(JSON.parse(row) as object, ...parts));
 }
 

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { onlyRow } from '../../platform/database/only-row.js';
-import { bytea, int, json, nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
+import { bytea, int, json, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { TurnRemoval } from '../projects/public/turn-removal.js';
-import type { ErasureReceipt } from './erasure-receipt.js';
+import type { ErasureReceipt } from './erasure-receipts.js';
 import { LIST_TENANT_TABLES, quoted } from './tenant-tables.js';
 
 /** Sessions deleted in one statement, so that none runs into its timeout however large the account is. */
@@ -46,7 +46,7 @@ const INSERT = statement<object>()(
   'erasure_insert',
   {
     ...{ id: uuid, erasedAt: timestamptz, subject: bytea, counts: json },
-    ...{ auditSeq: nullable(int), auditHash: nullable(bytea), signature: bytea },
+    ...{ auditSeq: int, auditHash: bytea, signature: bytea },
   },
   `insert into erasure_receipts (id, erased_at, subject, counts, audit_seq, audit_hash, signature)
        values (:id, :erasedAt, :subject, :counts, :auditSeq, :auditHash, :signature)`,

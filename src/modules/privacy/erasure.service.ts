@@ -9,7 +9,7 @@ import { isLockTimeout } from '../../platform/database/pg-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { Reauthentication } from '../auth/public/reauthentication.js';
-import { type ErasureReceipt, ReceiptSeal } from './erasure-receipt.js';
+import { type ErasureReceipt, ErasureReceipts } from './erasure-receipts.js';
 import { ErasureRepository } from './erasure.repository.js';
 import type { DeleteMeRequest } from './privacy.dto.js';
 
@@ -24,7 +24,7 @@ export class ErasureService {
     private readonly reauthentication: Reauthentication,
     private readonly revocations: Revocations,
     private readonly audit: AuditLog,
-    private readonly seal: ReceiptSeal,
+    private readonly receipts: ErasureReceipts,
     private readonly clock: Clock,
   ) {}
 
@@ -51,7 +51,7 @@ export class ErasureService {
     // It belongs to nobody; a unit of work needs a tenant, and one that is made up sees nothing of anybody.
     const receipt = await this.unitOfWork.run({ userId: newId() }, () => this.erasures.find(id));
     if (receipt === null) throw new AppError('not_found');
-    return { receipt, isAuthentic: this.seal.isAuthentic(receipt) };
+    return { receipt, isAuthentic: this.receipts.isAuthentic(receipt) };
   }
 
   private async erase(actor: Actor): Promise<string> {
@@ -63,7 +63,7 @@ export class ErasureService {
     const id = newId();
     const { seq, hash } = await this.audit.record(actor, 'account.deleted', { subjectId: id });
     const facts = { id, erasedAt: new Date(this.clock.nowMs()), counts, auditSeq: seq, auditHash: hash };
-    await this.erasures.insert(this.seal.seal(userId, facts));
+    await this.erasures.insert(this.receipts.sign(userId, facts));
     return id;
   }
 }

@@ -12,7 +12,7 @@ import { LimitByAddress } from '../../platform/rate-limit/rate-limit.guard.js';
 import type { RateLimit } from '../../platform/rate-limit/rate-limiter.js';
 import { AuthConfig } from '../auth/public/auth.config.js';
 import { AccountExport } from './account-export.js';
-import type { ErasureReceipt } from './erasure-receipt.js';
+import type { ErasureReceipt } from './erasure-receipts.js';
 import { ErasureService } from './erasure.service.js';
 import { DeleteMeRequest, ErasureReceiptResponse } from './privacy.dto.js';
 
@@ -43,7 +43,7 @@ export class PrivacyController {
   @ApiOkResponse({ content: { [JSON_LINES]: { schema: { type: 'object' } } } })
   @ApiProblems('unauthenticated', 'export_in_progress', 'overloaded')
   async exportMe(@CurrentActor() actor: Actor): Promise<StreamableFile> {
-    const archive = await this.exports.open(actor);
+    const archive = await this.exports.begin(actor);
     return new StreamableFile(archive, { type: JSON_LINES, disposition: 'attachment; filename="parley-export.jsonl"' });
   }
 

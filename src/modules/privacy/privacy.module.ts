@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { AccountExport } from './account-export.js';
-import { ReceiptSeal } from './erasure-receipt.js';
+import { ErasureReceipts } from './erasure-receipts.js';
 import { ErasureRepository } from './erasure.repository.js';
 import { ErasureService } from './erasure.service.js';
 import { PrivacyController } from './privacy.controller.js';
@@ -15,7 +15,7 @@ import { RetentionRepository } from './retention.repository.js';
   imports: [AuthModule, ProjectsModule],
   controllers: [PrivacyController],
   providers: [
-    ...[AccountExport, ErasureService, ErasureRepository, ReceiptSeal],
+    ...[AccountExport, ErasureService, ErasureRepository, ErasureReceipts],
     ...[Retention, RetentionJob, RetentionRepository],
   ],
 })

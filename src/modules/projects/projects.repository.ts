@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LessThan } from 'typeorm';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Project } from './project.entity.js';
 import { TurnRemoval } from './public/turn-removal.js';
@@ -35,8 +36,15 @@ export class ProjectsRepository {
     return this.unitOfWork.repository(Project).findOneBy({ userId, id });
   }
 
-  /** The row, locked until the end of the unit of work, so that changes below the project happen one after the other. */
-  findLocked(userId: string, id: string): Promise<Project | null> {
+  /** Throws `not_found`. */
+  async get(userId: string, id: string): Promise<Project> {
+    const project = await this.find(userId, id);
+    if (project === null) throw new AppError('not_found');
+    return project;
+  }
+
+  /** As `find`, and locks the row until the unit of work ends, so that changes below the project happen one after the other. */
+  findForUpdate(userId: string, id: string): Promise<Project | null> {
     return this.unitOfWork.repository(Project).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
   }
 

@@ -49,7 +49,7 @@ export class ProjectsService {
       });
       if (request.encrypt_content === true) await this.contentKeys.make({ userId: actor.userId, projectId: id });
       await this.audit.record(actor, 'project.created', { subjectId: id });
-      return this.require(actor, id);
+      return this.projects.get(actor.userId, id);
     });
   }
 
@@ -59,8 +59,7 @@ export class ProjectsService {
 
   update(actor: Actor, id: string, ifMatch: readonly number[] | null, request: UpdateProjectRequest): Promise<Project> {
     return this.unitOfWork.run(actor, async () => {
-      const project = found(await this.projects.findLocked(actor.userId, id));
-      requireVersion(ifMatch, project);
+      const project = await this.lock(actor, id, ifMatch);
       if ((request.encrypt_content ?? project.isContentEncrypted) !== project.isContentEncrypted) {
         throw AppError.invalid('/encrypt_content', 'is decided when a project is made: what is stored stays as it is');
       }
@@ -69,27 +68,26 @@ export class ProjectsService {
         await this.projects.update(actor.userId, id, toChanges(request));
         await this.audit.record(actor, 'project.changed', { subjectId: id, fields });
       }
-      return this.require(actor, id);
+      return this.projects.get(actor.userId, id);
     });
   }
 
   /** Its prompts, sessions and messages go with it, by the foreign keys. */
   async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.projects.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       await this.projects.remove(actor.userId, id);
       await this.audit.record(actor, 'project.deleted', { subjectId: id });
     });
   }
 
-  private async require(actor: Actor, id: string): Promise<Project> {
-    return found(await this.projects.find(actor.userId, id));
+  /** Locks the project. Throws `not_found`, and `precondition_failed` when it has another version. */
+  private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<Project> {
+    const project = await this.projects.findForUpdate(actor.userId, id);
+    if (project === null) throw new AppError('not_found');
+    requireVersion(ifMatch, project);
+    return project;
   }
-}
-
-function found(project: Project | null): Project {
-  if (project === null) throw new AppError('not_found');
-  return project;
 }
 
 /** A field that was not sent is not a change; TypeORM leaves undefined alone. `params: null` empties them. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { arrayOf, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Prompt } from './prompt.entity.js';
@@ -27,7 +28,15 @@ export class PromptsRepository {
     return this.unitOfWork.repository(Prompt).findOneBy({ userId, id });
   }
 
-  findLocked(userId: string, id: string): Promise<Prompt | null> {
+  /** Throws `not_found`. */
+  async get(userId: string, id: string): Promise<Prompt> {
+    const prompt = await this.find(userId, id);
+    if (prompt === null) throw new AppError('not_found');
+    return prompt;
+  }
+
+  /** As `find`, and locks the row until the unit of work ends. */
+  findForUpdate(userId: string, id: string): Promise<Prompt | null> {
     return this.unitOfWork.repository(Prompt).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
   }
 

@@ -42,7 +42,7 @@ export class PromptsService {
       const position = (others.at(-1)?.position ?? -1) + 1;
       const id = newId();
       await this.prompts.insert({ userId, id, projectId, name: name ?? null, content, contentTokens, position });
-      return this.require(actor, id);
+      return this.prompts.get(actor.userId, id);
     });
   }
 
@@ -58,15 +58,15 @@ export class PromptsService {
   ): Promise<Prompt> {
     const counted = changes.content === undefined ? {} : { contentTokens: await this.count(actor, changes.content) };
     return this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       if (Object.keys(changes).length > 0) await this.prompts.update(actor.userId, id, { ...changes, ...counted });
-      return this.require(actor, id);
+      return this.prompts.get(actor.userId, id);
     });
   }
 
   async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
-      requireVersion(ifMatch, found(await this.prompts.findLocked(actor.userId, id)));
+      await this.lock(actor, id, ifMatch);
       await this.prompts.remove(actor.userId, id);
     });
   }
@@ -91,12 +91,10 @@ export class PromptsService {
     return this.tokens.countSent(content, { userId });
   }
 
-  private async require(actor: Actor, id: string): Promise<Prompt> {
-    return found(await this.prompts.find(actor.userId, id));
+  /** Locks the prompt. Throws `not_found`, and `precondition_failed` when it has another version. */
+  private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
+    const prompt = await this.prompts.findForUpdate(actor.userId, id);
+    if (prompt === null) throw new AppError('not_found');
+    requireVersion(ifMatch, prompt);
   }
-}
-
-function found(prompt: Prompt | null): Prompt {
-  if (prompt === null) throw new AppError('not_found');
-  return prompt;
 }

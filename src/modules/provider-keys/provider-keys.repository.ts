@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ProviderKey } from './provider-key.entity.js';
 
@@ -8,6 +9,13 @@ export class ProviderKeysRepository {
 
   find(userId: string, projectId: string): Promise<ProviderKey | null> {
     return this.unitOfWork.repository(ProviderKey).findOneBy({ userId, projectId });
+  }
+
+  /** Throws `not_found`. */
+  async get(userId: string, projectId: string): Promise<ProviderKey> {
+    const key = await this.find(userId, projectId);
+    if (key === null) throw new AppError('not_found');
+    return key;
   }
 
   async insert(key: Omit<ProviderKey, 'createdAt'>): Promise<void> {

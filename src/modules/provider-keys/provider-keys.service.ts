@@ -50,16 +50,16 @@ export class ProviderKeysService {
       await this.projects.lock(actor, projectId);
       await this.drop(actor, projectId);
       const id = newId();
-      const sealedKey = await this.envelope.seal(userId, placeOf(id), apiKey);
+      const sealedKey = await this.envelope.encrypt(userId, placeOf(id), apiKey);
       await this.keys.insert({ userId, projectId, id, provider, baseUrl, sealedKey, hint });
-      const key = await this.require(actor, projectId);
+      const key = await this.keys.get(userId, projectId);
       await this.audit.record(actor, 'provider_key.set', { subjectId: projectId, provider });
       return key;
     });
   }
 
   get(actor: Actor, projectId: string): Promise<ProviderKey> {
-    return this.unitOfWork.run(actor, () => this.require(actor, projectId));
+    return this.unitOfWork.run(actor, () => this.keys.get(actor.userId, projectId));
   }
 
   /** The project goes back to this server's providers; without a key there is nothing to do. */
@@ -84,11 +84,5 @@ export class ProviderKeysService {
     if (key === null) return false;
     await this.models.forget({ userId }, key.id);
     return this.keys.remove(userId, projectId);
-  }
-
-  private async require({ userId }: Actor, projectId: string): Promise<ProviderKey> {
-    const key = await this.keys.find(userId, projectId);
-    if (key === null) throw new AppError('not_found');
-    return key;
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../kernel/actor.js';
 import { Clock } from '../../kernel/clock.js';
 import { AppError } from '../../kernel/errors/app-error.js';
+import { onlyRow } from '../../platform/database/only-row.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Grouping, UsageRepository, type UsageSum } from './usage.repository.js';
 
@@ -33,7 +34,7 @@ export class UsageService {
   ): Promise<UsageReport> {
     const { from, to } = this.rangeOf(range);
     const sums = await this.unitOfWork.run(actor, () => this.usage.sum(actor.userId, projectId, from, to, grouping));
-    const total = sums.find(({ isTotal }) => isTotal) as UsageSum;
+    const total = onlyRow(sums.filter(({ isTotal }) => isTotal));
     return { from, to, groups: sums.filter((sum) => sum !== total), total };
   }
 

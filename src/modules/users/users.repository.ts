@@ -73,8 +73,8 @@ export class UsersRepository {
     return this.unitOfWork.repository(User).findOneBy({ id: userId });
   }
 
-  /** Locked against changes until the end of the unit of work. */
-  findLocked(userId: string): Promise<User | null> {
+  /** As `find`, and locks the row against changes until the unit of work ends. */
+  findForUpdate(userId: string): Promise<User | null> {
     return this.unitOfWork.repository(User).findOne({ where: { id: userId }, lock: { mode: 'for_no_key_update' } });
   }
 

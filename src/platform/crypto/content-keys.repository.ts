@@ -30,8 +30,8 @@ export class ContentKeysRepository {
     return this.unitOfWork.repository(ContentKeyRow).findOneBy({ userId, projectId });
   }
 
-  /** The row, locked until the end of the unit of work: of two that wrap it anew, one waits. */
-  findLocked({ userId, projectId }: ContentOwner): Promise<ContentKeyRow | null> {
+  /** As `find`, and locks the row until the unit of work ends: of two that wrap it anew, one waits. */
+  findForUpdate({ userId, projectId }: ContentOwner): Promise<ContentKeyRow | null> {
     return this.unitOfWork
       .repository(ContentKeyRow)
       .findOne({ where: { userId, projectId }, lock: { mode: 'pessimistic_write' } });

@@ -6,14 +6,14 @@ import { type ContentOwner, ContentKeysRepository } from './content-keys.reposit
 import { contextOf, type SecretPlace } from './envelope.js';
 import { KeyMemory } from './key-memory.js';
 import { MasterKeys, type WrappedKey } from './master-keys.js';
-import { openWith, sealWith } from './sealed-box.js';
+import { decryptWith, encryptWith } from './aes-gcm.js';
 
 const ID_BYTES = 16;
 
-/** What was sealed, by the columns of the row that it stands for. */
-export type SealedColumns = Readonly<Record<string, unknown>>;
+/** What is encrypted, by the columns of the row that it stands for. */
+export type PlainColumns = Readonly<Record<string, unknown>>;
 
-/** The key of one project's content, unwrapped. What it seals names the project, so a row says itself by which key it opens. */
+/** The key of one project's content, unwrapped. What it encrypts names the project, so a row itself says which key decrypts it. */
 export class ContentKey {
   constructor(
     readonly owner: ContentOwner,
@@ -21,31 +21,31 @@ export class ContentKey {
   ) {}
 
   /** Encrypts for one place: the row, and the column that the result is for. */
-  seal(place: SecretPlace, columns: SealedColumns): Buffer {
+  encrypt(place: SecretPlace, columns: PlainColumns): Buffer {
     const { userId, projectId } = this.owner;
-    const box = sealWith(this.key, contextOf(userId, place), Buffer.from(JSON.stringify(columns)));
+    const box = encryptWith(this.key, contextOf(userId, place), Buffer.from(JSON.stringify(columns)));
     return Buffer.concat([Buffer.from(projectId.replaceAll('-', ''), 'hex'), box]);
   }
 
-  /** What `seal` encrypted for the same place; throws otherwise. */
-  open(place: SecretPlace, sealed: Buffer): SealedColumns {
+  /** What `encrypt` made for the same place; throws otherwise. */
+  decrypt(place: SecretPlace, encrypted: Buffer): PlainColumns {
     try {
-      const text = openWith(this.key, contextOf(this.owner.userId, place), sealed.subarray(ID_BYTES)).toString();
-      return JSON.parse(text) as SealedColumns;
+      const text = decryptWith(this.key, contextOf(this.owner.userId, place), encrypted.subarray(ID_BYTES)).toString();
+      return JSON.parse(text) as PlainColumns;
     } catch (error) {
-      throw new Error(`${place.table}.${place.column} does not open with the key of its project`, { cause: error });
+      throw new Error(`${place.table}.${place.column} cannot be decrypted by the key of its project`, { cause: error });
     }
   }
 }
 
-/** By which project's key something was sealed. */
-export function projectOf(sealed: Buffer): string {
-  return sealed.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+/** The project whose key something was encrypted by. */
+export function projectOf(encrypted: Buffer): string {
+  return encrypted.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 /**
  * Keys for the content of projects, one a project, each encrypted by a master key of the configuration. Without its key
- * nothing of a project opens, whoever has the rest.
+ * nobody can decrypt the content of a project.
  */
 @Injectable()
 export class ContentKeys {
@@ -79,17 +79,17 @@ export class ContentKeys {
     });
   }
 
-  /** As `find`. Throws when there is none: what it has sealed is erased. */
+  /** As `find`. Throws when there is none: what it has encrypted is erased. */
   async get(owner: ContentOwner): Promise<ContentKey> {
     const key = await this.find(owner);
     if (key === null) throw new Error('the content of a project has no key any more');
     return key;
   }
 
-  /** The keys that open all of these, by project. Throws as `get` does. */
-  async ofSealed(userId: string, sealed: readonly Buffer[]): Promise<ReadonlyMap<string, ContentKey>> {
+  /** The keys that decrypt all of these, by project. Throws as `get` does. */
+  async ofEncrypted(userId: string, encrypted: readonly Buffer[]): Promise<ReadonlyMap<string, ContentKey>> {
     const keys = new Map<string, ContentKey>();
-    for (const projectId of new Set(sealed.map(projectOf))) {
+    for (const projectId of new Set(encrypted.map(projectOf))) {
       keys.set(projectId, await this.get({ userId, projectId }));
     }
     return keys;

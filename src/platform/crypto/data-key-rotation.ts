@@ -24,7 +24,7 @@ export interface RotationResult {
 /**
  * Wraps all keys of users and of projects by the newest master key, a short transaction each, while everything runs. The keys themselves
  * stay, so nothing they encrypt is touched and nobody notices. Stopped in the middle it goes on where it was: what is done
- * is not found again.
+ * is not listed again.
  */
 @Injectable()
 export class DataKeyRotation {
@@ -38,35 +38,35 @@ export class DataKeyRotation {
 
   async run(): Promise<RotationResult> {
     const { version } = this.masters;
-    const found = { wrapped: 0, failed: 0, reasons: new Set<string>() };
+    const sum = { wrapped: 0, failed: 0, reasons: new Set<string>() };
     await this.each(
       async (after) =>
         (await this.dataKeys.listOutdated(version, after.userId, BATCH)).map((userId) => ({ ...BEFORE_ALL, userId })),
       (owner) => this.rewrapOfUser(owner),
-      found,
+      sum,
     );
     await this.each(
       (owner) => this.contentKeys.listOutdated(version, owner, BATCH),
       (owner) => this.rewrapOfProject(owner),
-      found,
+      sum,
     );
-    return { version, ...found, reasons: [...found.reasons] };
+    return { version, ...sum, reasons: [...sum.reasons] };
   }
 
   private async each(
-    find: (after: ContentOwner) => Promise<ContentOwner[]>,
+    list: (after: ContentOwner) => Promise<ContentOwner[]>,
     rewrap: (owner: ContentOwner) => Promise<boolean>,
-    found: { wrapped: number; failed: number; reasons: Set<string> },
+    sum: { wrapped: number; failed: number; reasons: Set<string> },
   ): Promise<void> {
     let owners = [BEFORE_ALL];
     do {
-      owners = await find(owners.at(-1) as ContentOwner);
+      owners = await list(owners.at(-1) ?? BEFORE_ALL);
       for (const owner of owners) {
         try {
-          if (await rewrap(owner)) found.wrapped++;
+          if (await rewrap(owner)) sum.wrapped++;
         } catch (error) {
-          found.failed++;
-          found.reasons.add((error as Error).message);
+          sum.failed++;
+          sum.reasons.add(error instanceof Error ? error.message : String(error));
         }
       }
     } while (owners.length === BATCH);
@@ -75,7 +75,7 @@ export class DataKeyRotation {
   /** False when the account has gone, or somebody else was faster. */
   private rewrapOfUser({ userId }: ContentOwner): Promise<boolean> {
     return this.unitOfWork.run({ userId }, async () => {
-      const row = await this.dataKeys.findLocked(userId);
+      const row = await this.dataKeys.findForUpdate(userId);
       if (row === null || row.masterVersion === this.masters.version) return false;
       const place = keyPlaceOfUser(userId);
       await this.dataKeys.update(userId, this.masters.wrap(place, this.masters.unwrap(place, row)));
@@ -88,7 +88,7 @@ export class DataKeyRotation {
   private rewrapOfProject(owner: ContentOwner): Promise<boolean> {
     const { userId, projectId } = owner;
     return this.unitOfWork.run({ userId }, async () => {
-      const row = await this.contentKeys.findLocked(owner);
+      const row = await this.contentKeys.findForUpdate(owner);
       if (row === null || row.masterVersion === this.masters.version) return false;
       const place = keyPlaceOfProject(owner);
       await this.contentKeys.update(owner, this.masters.wrap(place, this.masters.unwrap(place, row)));

@@ -22,8 +22,8 @@ export class DataKeysRepository {
     return this.unitOfWork.repository(DataKey).findOneBy({ userId });
   }
 
-  /** The row, locked until the end of the unit of work: of two that wrap it anew, one waits. */
-  findLocked(userId: string): Promise<DataKey | null> {
+  /** As `find`, and locks the row until the unit of work ends: of two that wrap it anew, one waits. */
+  findForUpdate(userId: string): Promise<DataKey | null> {
     return this.unitOfWork.repository(DataKey).findOne({ where: { userId }, lock: { mode: 'pessimistic_write' } });
   }
 

@@ -5,9 +5,9 @@ import { UnitOfWork } from '../database/unit-of-work.js';
 import { DataKeysRepository } from './data-keys.repository.js';
 import { KeyMemory } from './key-memory.js';
 import { MasterKeys } from './master-keys.js';
-import { openWith, sealWith } from './sealed-box.js';
+import { decryptWith, encryptWith } from './aes-gcm.js';
 
-/** Where a secret is stored. What was sealed for one place opens nowhere else. */
+/** Where a secret is stored. What was encrypted for one place cannot be decrypted for another. */
 export interface SecretPlace {
   readonly table: string;
   readonly column: string;
@@ -17,7 +17,8 @@ export interface SecretPlace {
 
 /**
  * Keeps secrets of users in the database: each is encrypted by the data key of its user, and that one by a master key of
- * the configuration. A stolen database opens nothing; without its data key nothing of a user opens, whoever has the rest.
+ * the configuration. A stolen database alone gives nothing away. Without the data key of a
+ * user, nobody can decrypt what belongs to that user.
  */
 @Injectable()
 export class Envelope {
@@ -33,20 +34,20 @@ export class Envelope {
   }
 
   /** Encrypts for one place of the user's. Part of the running unit of work, or one of its own; may make the user's key. */
-  async seal(userId: string, place: SecretPlace, plaintext: string): Promise<Buffer> {
-    return sealWith(await this.keyOf(userId), contextOf(userId, place), Buffer.from(plaintext));
+  async encrypt(userId: string, place: SecretPlace, plaintext: string): Promise<Buffer> {
+    return encryptWith(await this.keyOf(userId), contextOf(userId, place), Buffer.from(plaintext));
   }
 
   /**
-   * What `seal` encrypted for the same user and place; throws otherwise. Costs no query while the user's key is cached,
+   * What `encrypt` made for the same user and place; throws otherwise. Costs no query while the user's key is cached,
    * else one, in the running unit of work or one of its own.
    */
-  async open(userId: string, place: SecretPlace, sealed: Buffer): Promise<string> {
+  async decrypt(userId: string, place: SecretPlace, encrypted: Buffer): Promise<string> {
     const key = await this.keyOf(userId);
     try {
-      return openWith(key, contextOf(userId, place), sealed).toString();
+      return decryptWith(key, contextOf(userId, place), encrypted).toString();
     } catch (error) {
-      throw new Error(`${place.table}.${place.column} does not open with the key of its user`, { cause: error });
+      throw new Error(`${place.table}.${place.column} cannot be decrypted by the key of its user`, { cause: error });
     }
   }
 
@@ -70,7 +71,7 @@ export class Envelope {
   }
 }
 
-/** What names a place to a cipher: what was sealed for one opens for no other. */
+/** What names a place to a cipher: what was encrypted for one cannot be decrypted for another. */
 export function contextOf(userId: string, { table, column, ids }: SecretPlace): string {
   return JSON.stringify([table, column, userId, ...ids]);
 }

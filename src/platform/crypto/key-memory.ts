@@ -17,7 +17,8 @@ export class KeyMemory<K> {
   /** Only what is committed: a key that was rolled back must never encrypt anything. */
   remember(id: string, key: K): void {
     this.keys.delete(id);
-    if (this.keys.size >= MOST) this.keys.delete(this.keys.keys().next().value as string);
+    const [oldest] = this.keys.keys();
+    if (oldest !== undefined && this.keys.size >= MOST) this.keys.delete(oldest);
     this.keys.set(id, { key, expiresAtMs: this.clock.nowMs() + KEPT_MS });
   }
 }

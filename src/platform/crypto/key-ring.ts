@@ -8,14 +8,19 @@ export class KeyRing {
   /** Keys the HMAC under every password hash. */
   readonly passwordPepper: string;
 
-  constructor(private readonly config: CryptoConfig) {
-    if (config.jwtSecret === undefined || config.passwordPepper === undefined) throw new Error('secrets are not set');
-    this.passwordPepper = config.passwordPepper;
+  private readonly secret: string;
+  private readonly previousSecrets: readonly string[];
+
+  constructor({ jwtSecret, jwtPreviousSecrets, passwordPepper }: CryptoConfig) {
+    if (jwtSecret === undefined || passwordPepper === undefined) throw new Error('secrets are not set');
+    this.secret = jwtSecret;
+    this.previousSecrets = jwtPreviousSecrets;
+    this.passwordPepper = passwordPepper;
   }
 
   /** 32 bytes that only this server and this purpose have. */
   derive(purpose: string): Buffer {
-    return derived(this.config.jwtSecret as string, purpose);
+    return derived(this.secret, purpose);
   }
 
   /** As `derive`, from the pepper, which is never changed: for what has to be found again after a change of JWT_SECRET. */
@@ -25,7 +30,7 @@ export class KeyRing {
 
   /** As `derive`, and then what it was under each of JWT_PREVIOUS_SECRETS: to check what was made before a change. */
   deriveAll(purpose: string): readonly [Buffer, ...Buffer[]] {
-    return [this.derive(purpose), ...this.config.jwtPreviousSecrets.map((secret) => derived(secret, purpose))];
+    return [this.derive(purpose), ...this.previousSecrets.map((secret) => derived(secret, purpose))];
   }
 }
 

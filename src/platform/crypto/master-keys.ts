@@ -1,8 +1,8 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { decryptWith, encryptWith } from './aes-gcm.js';
 import { CryptoConfig } from './crypto.config.js';
 import { parseMasterKeys } from './parse-master-keys.js';
-import { openWith, sealWith } from './sealed-box.js';
 
 /** A data key as it is stored: encrypted by the master key of that version. */
 export interface WrappedKey {
@@ -19,21 +19,22 @@ export class MasterKeys {
 
   constructor({ masterKeys }: CryptoConfig) {
     const keys = parseMasterKeys(masterKeys ?? '');
-    if (keys === null) throw new Error('MASTER_KEYS is not set');
+    const [version] = keys?.keys() ?? [];
+    if (keys === null || version === undefined) throw new Error('MASTER_KEYS is not set');
     this.keys = keys;
-    this.version = keys.keys().next().value as number;
+    this.version = version;
   }
 
   /** @param place the table and the ids of the row that the key is for; it is unwrapped for the same one only */
   wrap(place: readonly string[], dataKey: KeyObject): WrappedKey {
     const { version } = this;
-    const wrappedKey = sealWith(this.key(version), contextOf(place, version), dataKey.export());
+    const wrappedKey = encryptWith(this.key(version), contextOf(place, version), dataKey.export());
     return { masterVersion: version, wrappedKey };
   }
 
   /** Throws when `MASTER_KEYS` lacks the version, or the key was wrapped for another row. */
   unwrap(place: readonly string[], { masterVersion, wrappedKey }: WrappedKey): KeyObject {
-    return createSecretKey(openWith(this.key(masterVersion), contextOf(place, masterVersion), wrappedKey));
+    return createSecretKey(decryptWith(this.key(masterVersion), contextOf(place, masterVersion), wrappedKey));
   }
 
   private key(version: number): KeyObject {

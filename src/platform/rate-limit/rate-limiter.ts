@@ -111,7 +111,7 @@ function refusal(buckets: readonly Bucket[], rows: readonly Row[]): AppError {
     return (rows[i]?.full_in ?? 0) + windowSeconds / limit - windowSeconds;
   });
   const empty = buckets.flatMap((bucket, i) =>
-    (waits[i] as number) > 0 ? [toAllowance(bucket, rows[i]?.full_in ?? 0)] : [],
+    (waits[i] ?? 0) > 0 ? [toAllowance(bucket, rows[i]?.full_in ?? 0)] : [],
   );
   return new AppError('rate_limited', {
     retryAfterSeconds: Math.max(1, Math.ceil(Math.max(...waits))),

@@ -42,8 +42,8 @@ export class RedisStreams {
   ) {
     const [writer, reader] = ['parley-write', 'parley-read'].map((connectionName) => {
       const redis = new Redis(url, { ...REDIS_OPTIONS, connectionName });
-      redis.on('error', (error) => this.lost(error));
-      redis.on('close', () => this.lost(new Error('the connection is closed')));
+      redis.on('error', (error) => this.disconnected(error));
+      redis.on('close', () => this.disconnected(new Error('the connection is closed')));
       redis.on('ready', () => this.ready());
       return redis;
     });
@@ -73,9 +73,9 @@ export class RedisStreams {
     try {
       const results = await this.inTime(this.writer, pipeline.exec(), PATIENCE_MS);
       for (const [error] of results ?? []) if (error !== null) throw error;
-      if (this.isAway && this.isListening) this.found();
+      if (this.isAway && this.isListening) this.reconnected();
     } catch (error) {
-      this.lost(error);
+      this.disconnected(error);
       throw error;
     }
   }
@@ -88,11 +88,11 @@ export class RedisStreams {
   private ready(): void {
     if (this.writer.status !== 'ready' || this.reader.status !== 'ready' || this.isClosed) return;
     // Only the writer was away; the reader has been waiting all the time.
-    if (this.isListening) return this.found();
+    if (this.isListening) return this.reconnected();
     this.isListening = true;
     this.listen()
       .catch(async (error: unknown) => {
-        this.lost(error);
+        this.disconnected(error);
         // What the server refuses on a sound connection, it would refuse again at once.
         if (this.reader.status !== 'ready') return;
         await sleep(REFUSED_MS, undefined, { ref: false });
@@ -110,7 +110,7 @@ export class RedisStreams {
       [this.topic, `${seconds}${String(Math.floor(Number(micros) / 1000)).padStart(3, '0')}-0`],
     ]);
     await this.read(cursors, null);
-    this.found();
+    this.reconnected();
     while (!this.isClosed) await this.read(cursors, BLOCK_MS);
   }
 
@@ -123,7 +123,8 @@ export class RedisStreams {
     const found = await this.inTime(this.reader, asked, (blockMs ?? 0) + PATIENCE_MS);
     for (const [stream, entries] of found ?? []) {
       const ids = entries.map(([id]) => id);
-      cursors.set(stream, ids.at(-1) as string);
+      const last = ids.at(-1);
+      if (last !== undefined) cursors.set(stream, last);
       if (stream === this.inbox) this.reader.xdel(stream, ...ids).catch(() => undefined);
       for (const [, [, payload]] of entries) this.listener.hear(payload as string);
     }
@@ -141,14 +142,14 @@ export class RedisStreams {
   }
 
   /** One line for an outage, however many attempts it takes. */
-  private lost(error: unknown): void {
+  private disconnected(error: unknown): void {
     if (this.isAway || this.isClosed) return;
     this.isAway = true;
     const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : 'unknown';
     this.log.warn(`Redis can not be used, live answers take the way through the database: ${reason}`);
   }
 
-  private found(): void {
+  private reconnected(): void {
     if (this.isAway) this.log.log('Redis can be used again');
     this.isAway = false;
     this.listener.connected();

@@ -4,7 +4,13 @@ FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1) AND ("Project"."id" = $2))
 LIMIT 1;
 
--- ProjectsRepository.findLocked
+-- ProjectsRepository.get
+SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."context_overflow" AS "Project_context_overflow", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
+FROM "projects" "Project"
+WHERE (("Project"."user_id" = $1) AND ("Project"."id" = $2))
+LIMIT 1;
+
+-- ProjectsRepository.findForUpdate
 SELECT "Project"."user_id" AS "Project_user_id", "Project"."id" AS "Project_id", "Project"."name" AS "Project_name", "Project"."description" AS "Project_description", "Project"."provider" AS "Project_provider", "Project"."model" AS "Project_model", "Project"."fallbacks" AS "Project_fallbacks", "Project"."params" AS "Project_params", "Project"."on_conflict" AS "Project_on_conflict", "Project"."on_crash" AS "Project_on_crash", "Project"."retention_days" AS "Project_retention_days", "Project"."requests_per_minute" AS "Project_requests_per_minute", "Project"."tokens_per_minute" AS "Project_tokens_per_minute", "Project"."is_content_encrypted" AS "Project_is_content_encrypted", "Project"."context_overflow" AS "Project_context_overflow", "Project"."version" AS "Project_version", "Project"."created_at" AS "Project_created_at", "Project"."updated_at" AS "Project_updated_at"
 FROM "projects" "Project"
 WHERE (("Project"."user_id" = $1) AND ("Project"."id" = $2))

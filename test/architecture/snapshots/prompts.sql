@@ -4,7 +4,13 @@ FROM "prompts" "Prompt"
 WHERE (("Prompt"."user_id" = $1) AND ("Prompt"."id" = $2))
 LIMIT 1;
 
--- PromptsRepository.findLocked
+-- PromptsRepository.get
+SELECT "Prompt"."user_id" AS "Prompt_user_id", "Prompt"."id" AS "Prompt_id", "Prompt"."project_id" AS "Prompt_project_id", "Prompt"."name" AS "Prompt_name", "Prompt"."content" AS "Prompt_content", "Prompt"."content_tokens" AS "Prompt_content_tokens", "Prompt"."position" AS "Prompt_position", "Prompt"."version" AS "Prompt_version", "Prompt"."created_at" AS "Prompt_created_at", "Prompt"."updated_at" AS "Prompt_updated_at"
+FROM "prompts" "Prompt"
+WHERE (("Prompt"."user_id" = $1) AND ("Prompt"."id" = $2))
+LIMIT 1;
+
+-- PromptsRepository.findForUpdate
 SELECT "Prompt"."user_id" AS "Prompt_user_id", "Prompt"."id" AS "Prompt_id", "Prompt"."project_id" AS "Prompt_project_id", "Prompt"."name" AS "Prompt_name", "Prompt"."content" AS "Prompt_content", "Prompt"."content_tokens" AS "Prompt_content_tokens", "Prompt"."position" AS "Prompt_position", "Prompt"."version" AS "Prompt_version", "Prompt"."created_at" AS "Prompt_created_at", "Prompt"."updated_at" AS "Prompt_updated_at"
 FROM "prompts" "Prompt"
 WHERE (("Prompt"."user_id" = $1) AND ("Prompt"."id" = $2))

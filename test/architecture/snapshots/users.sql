@@ -4,7 +4,7 @@ FROM "users" "User"
 WHERE (("User"."id" = $1))
 LIMIT 1;
 
--- UsersRepository.findLocked
+-- UsersRepository.findForUpdate
 SELECT "User"."id" AS "User_id", "User"."email" AS "User_email", "User"."password_hash" AS "User_password_hash", "User"."display_name" AS "User_display_name", "User"."role" AS "User_role", "User"."disabled_at" AS "User_disabled_at", "User"."email_verified_at" AS "User_email_verified_at", "User"."plan" AS "User_plan", "User"."requests_per_minute" AS "User_requests_per_minute", "User"."tokens_per_minute" AS "User_tokens_per_minute", "User"."created_at" AS "User_created_at"
 FROM "users" "User"
 WHERE (("User"."id" = $1))

@@ -38,7 +38,7 @@ export function encryptContent(
   { content, parts }: Content,
 ): Content & { sealed: Buffer | null } {
   if (key === null) return { content, parts, sealed: null };
-  return { content: '', parts: null, sealed: key.seal(ofContent(id), { content, parts }) };
+  return { content: '', parts: null, sealed: key.encrypt(ofContent(id), { content, parts }) };
 }
 
 /** A summary of the path up to a message, as it is stored: by a key, or plain. */
@@ -49,7 +49,7 @@ export function encryptSummary(
 ): { content: string; sealed: Buffer | null } {
   return key === null
     ? { content, sealed: null }
-    : { content: '', sealed: key.seal(ofSummary(messageId), { content }) };
+    : { content: '', sealed: key.encrypt(ofSummary(messageId), { content }) };
 }
 
 /** The same of a comment about a message. */
@@ -59,7 +59,7 @@ export function encryptComment(
   comment: string | null,
 ): Pick<Message, 'feedbackComment' | 'sealedComment'> {
   if (key === null || comment === null) return { feedbackComment: comment, sealedComment: null };
-  return { feedbackComment: null, sealedComment: key.seal(ofComment(id), { feedback_comment: comment }) };
+  return { feedbackComment: null, sealedComment: key.encrypt(ofComment(id), { feedback_comment: comment }) };
 }
 
 /** A piece of a running answer; null when it is stored plain. */
@@ -70,7 +70,7 @@ export function encryptText(
   offset: number,
   text: string,
 ): Buffer | null {
-  return key?.seal(ofText(messageId, attempt, offset), { text }) ?? null;
+  return key?.encrypt(ofText(messageId, attempt, offset), { text }) ?? null;
 }
 
 /** Where rows become what is said in them: the one place that decrypts, for whoever reads conversations. */
@@ -83,7 +83,7 @@ export class EncryptedContent {
     const encrypted = rows.filter(isEncrypted);
     if (encrypted.length === 0) return;
     const boxes = encrypted.flatMap((row) => [row.sealed ?? [], row.sealedComment ?? [], row.sealedText ?? []].flat());
-    const keys = await this.contentKeys.ofSealed(userId, boxes);
+    const keys = await this.contentKeys.ofEncrypted(userId, boxes);
     for (const row of encrypted) decryptRow(row, (box) => keys.get(projectOf(box)) as ContentKey);
   }
 }
@@ -96,15 +96,15 @@ function decryptRow(row: EncryptableRow, keyOf: (box: Buffer) => ContentKey): vo
   const { id = '', role, messageId = '', sealed, sealedComment, sealedText, sealedAt = [], sealedAttempt = 1 } = row;
   if (sealed != null) {
     const place = role === 'summary' ? ofSummary(id) : ofContent(id);
-    Object.assign(row, { parts: null }, keyOf(sealed).open(place, sealed), { sealed: null });
+    Object.assign(row, { parts: null }, keyOf(sealed).decrypt(place, sealed), { sealed: null });
   }
   if (sealedComment != null) {
-    const { feedback_comment: comment } = keyOf(sealedComment).open(ofComment(id), sealedComment);
+    const { feedback_comment: comment } = keyOf(sealedComment).decrypt(ofComment(id), sealedComment);
     Object.assign(row, { feedbackComment: comment, sealedComment: null });
   }
   if (sealedText != null) {
     const pieces = sealedText.map(
-      (box, i) => keyOf(box).open(ofText(messageId, sealedAttempt, sealedAt[i] ?? 0), box).text,
+      (box, i) => keyOf(box).decrypt(ofText(messageId, sealedAttempt, sealedAt[i] ?? 0), box).text,
     );
     Object.assign(row, { text: pieces.join(''), sealedText: null });
   }

@@ -52,7 +52,7 @@ export class Retention {
     const reasons = new Set<string>();
     let due = [BEFORE_ALL];
     do {
-      due = await this.rows.listDue(due.at(-1) as DueProject, PROJECTS_AT_ONCE);
+      due = await this.rows.listDue(due.at(-1) ?? BEFORE_ALL, PROJECTS_AT_ONCE);
       for (const project of due) {
         try {
           const gone = await this.apply(project, run);
@@ -60,7 +60,7 @@ export class Retention {
           if (gone.sessions > 0) projects++;
         } catch (error) {
           failed++;
-          reasons.add((error as Error).message);
+          reasons.add(error instanceof Error ? error.message : String(error));
         }
       }
     } while (due.length === PROJECTS_AT_ONCE && (await run.renew()));

@@ -21,19 +21,18 @@ export class ProjectAccess {
   ) {}
 
   async require(actor: Actor, projectId: string): Promise<void> {
-    if ((await this.projects.find(actor.userId, projectId)) === null) throw new AppError('not_found');
+    await this.projects.get(actor.userId, projectId);
   }
 
   /** The key by which what is said in the project is stored; null when that is plain. */
   async contentKey(actor: Pick<Actor, 'userId'>, projectId: string): Promise<ContentKey | null> {
-    const project = await this.projects.find(actor.userId, projectId);
-    if (project === null) throw new AppError('not_found');
+    const project = await this.projects.get(actor.userId, projectId);
     if (!project.isContentEncrypted) return null;
     return this.contentKeys.get({ userId: actor.userId, projectId });
   }
 
   /** Also holds the project until the unit of work ends: who changes an order must not meet another who does. */
   async lock(actor: Actor, projectId: string): Promise<void> {
-    if ((await this.projects.findLocked(actor.userId, projectId)) === null) throw new AppError('not_found');
+    if ((await this.projects.findForUpdate(actor.userId, projectId)) === null) throw new AppError('not_found');
   }
 }

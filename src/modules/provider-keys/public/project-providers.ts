@@ -59,7 +59,7 @@ export class ProjectProviders {
     const { provider, providerKey } = project;
     if (providerKey === null) return this.providers.find(provider);
     const { id, provider: name, baseUrl, sealedKey } = providerKey;
-    const apiKey = await this.envelope.open(userId, placeOf(id), Buffer.from(sealedKey, 'hex'));
+    const apiKey = await this.envelope.decrypt(userId, placeOf(id), Buffer.from(sealedKey, 'hex'));
     return this.providers.withKey(id, name === 'openrouter' ? 'openrouter' : 'openai', apiKey, baseUrl);
   }
 

@@ -46,7 +46,7 @@ export class UserDirectory {
    * before, as that takes long, and may have been changed since.
    */
   async lockPasswordHash(userId: string): Promise<string | null> {
-    return (await this.users.findLocked(userId))?.passwordHash ?? null;
+    return (await this.users.findForUpdate(userId))?.passwordHash ?? null;
   }
 
   async setPasswordHash(userId: string, passwordHash: string): Promise<void> {

@@ -21,7 +21,7 @@ export interface ErasureReceipt extends ErasureFacts {
 
 /** Writes receipts that only this server can have written, and tells later whether it has. */
 @Injectable()
-export class ReceiptSeal {
+export class ErasureReceipts {
   /** The present key, and those before it: a receipt outlives a change of the secret. */
   private readonly keys: readonly [Buffer, ...Buffer[]];
 
@@ -29,7 +29,7 @@ export class ReceiptSeal {
     this.keys = keys.deriveAll('erasure-receipt');
   }
 
-  seal(userId: string, facts: ErasureFacts): ErasureReceipt {
+  sign(userId: string, facts: ErasureFacts): ErasureReceipt {
     const [key] = this.keys;
     const unsigned = { ...facts, subject: hmac(key, `subject ${userId}`) };
     return { ...unsigned, signature: hmac(key, canonicalForm(unsigned)) };
