@@ -99,9 +99,15 @@ describe('LlmModule', () => {
       body,
     ]);
     const { app, ear } = await start({ llmProvider: 'openai', openaiApiKey: 'canary', openaiBaseUrl: upstream.url });
-    await untilHeard(ear, 'warn: openai can not be used at the moment: The model provider refused the key of this server (HTTP 401)');
+    await untilHeard(
+      ear,
+      'warn: openai can not be used at the moment: The model provider refused the key of this server (HTTP 401)',
+    );
     const health = await app.inject({ url: '/llm/health' });
-    expect(health.json()).toMatchObject({ ok: false, reason: 'The model provider refused the key of this server (HTTP 401)' });
+    expect(health.json()).toMatchObject({
+      ok: false,
+      reason: 'The model provider refused the key of this server (HTTP 401)',
+    });
     expect(ear.heard.join()).not.toContain('canary');
     expect(upstream.openSockets).toBeGreaterThan(0);
     await app.close();
