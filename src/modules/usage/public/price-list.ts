@@ -82,9 +82,9 @@ function toPrice(fields: Record<string, unknown>, version: string, where: string
   };
   const amount = (name: string): number => {
     const value = fields[name];
-    if (!Number.isSafeInteger(value) || (value as number) < 0)
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
       throw new Error(`${where}: ${name} must be whole micro-dollars for a million tokens`);
-    return value as number;
+    return value;
   };
   const validFrom = new Date(text('valid_from'));
   if (Number.isNaN(validFrom.getTime())) throw new Error(`${where}: valid_from must be a time`);
