@@ -114,7 +114,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     lost.release();
     const events = await following;
     const restart = events.findIndex(({ event }) => event === 'turn.restarted');
-    expect(events[restart]?.data).toEqual({ message_id: id, attempt: 2 });
+    expect(events[restart]?.data).toEqual({ type: 'turn.restarted', message_id: id, attempt: 2 });
     expect(textOf(events.slice(0, restart))).toBe('From the first instance');
     expect(textOf(events.slice(restart))).toBe('From the second');
     await t.app.get(TurnKeeperJob).renew();
