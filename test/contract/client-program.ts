@@ -13,7 +13,8 @@ export async function playMainJob(baseUrl: string): Promise<string[]> {
     body: { email, password: 'correct horse battery' },
   });
   if (error !== undefined) throw new Error(explain(error));
-  if (signedIn === undefined) throw new Error('the server asks for a verified address first');
+  if (signedIn === undefined || !('access_token' in signedIn))
+    throw new Error('the server asks for a verified address first');
   client.use({
     onRequest: ({ request }) => {
       request.headers.set('authorization', `Bearer ${signedIn.access_token}`);

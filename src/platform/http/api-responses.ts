@@ -48,14 +48,15 @@ export function ApiCreated(type: Type, { at, description, isVersioned = false }:
   );
 }
 
-class LocationInterceptor implements NestInterceptor<{ id?: string } | undefined> {
+class LocationInterceptor implements NestInterceptor<{ id?: string }> {
   constructor(private readonly path: string) {}
 
-  intercept(context: ExecutionContext, next: CallHandler<{ id?: string } | undefined>): Observable<unknown> {
+  intercept(context: ExecutionContext, next: CallHandler<{ id?: string }>): Observable<unknown> {
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     return next.handle().pipe(
       map((body) => {
-        if (body !== undefined) void reply.header('location', this.path.replace('{id}', body.id ?? ''));
+        // A handler that answers 202 instead has created nothing yet.
+        if (reply.statusCode === 201) void reply.header('location', this.path.replace('{id}', body.id ?? ''));
         return body;
       }),
     );
