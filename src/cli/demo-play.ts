@@ -125,13 +125,12 @@ async function showHistory(client: DemoClient, paper: Paper, sessionId: string):
   paper.result(`${data.length} messages, oldest first`);
   for (const message of data) {
     paper.aside(`  ${message.role === 'user' ? 'user' : `assistant, ${described(message)}`}`);
-    paper.quote(excerpt(message.content));
+    paper.quote(excerpt(message.text));
   }
 }
 
 /** The history is there to be recognised, not to be read again. */
-function excerpt(content: MessageResponse['content']): string {
-  const text = typeof content === 'string' ? content : JSON.stringify(content);
+function excerpt(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ');
   return line.length <= 200 ? line : `${line.slice(0, line.lastIndexOf(' ', 200))} …`;
 }

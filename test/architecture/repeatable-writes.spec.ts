@@ -12,6 +12,8 @@ const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url));
 const OWN = [
   'AuthController.changePassword',
   'ProviderKeysController.set',
+  'TurnStreamsController.regenerate',
+  'TurnStreamsController.send',
   'TurnsController.regenerate',
   'TurnsController.send',
 ];

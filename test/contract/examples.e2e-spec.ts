@@ -173,10 +173,13 @@ describe('a response', () => {
     },
   );
 
-  it.each(['a b', 'a:b', 'a/b', '<b>', '{"a":1}', 'x'.repeat(129)])('does not keep the request id %j', async (id) => {
-    const { headers } = await ada.get('/users/me').set('x-request-id', id);
-    expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
-  });
+  it.each(['a b', 'trace:0123456789', 'a/b', '<b>', '{"a":1}', 'x'.repeat(129)])(
+    'does not keep the request id %j',
+    async (id) => {
+      const { headers } = await ada.get('/users/me').set('x-request-id', id);
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+    },
+  );
 });
 
 describe('a turn', () => {

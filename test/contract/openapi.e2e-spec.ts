@@ -489,6 +489,13 @@ describe('the documentation page', () => {
     }
   });
 
+  it('has a filter, keeps the order of the document, and signs in with the token of a sign-in', async () => {
+    const { text } = await request(t.server).get('/docs/swagger-ui-init.js').expect(200);
+    expect(text).toMatch(/"filter": true/);
+    expect(text).not.toContain('Sorter');
+    expect(text).toMatch(/responseInterceptor[^]*preauthorizeApiKey\(['"]bearer['"]/);
+  });
+
   it('can be turned off; the document stays', async () => {
     const app = await t.another({ docsEnabled: false });
     await request(app.getHttpServer()).get('/docs').expect(404);

@@ -1,8 +1,9 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
-import { ApiCreated } from '../../platform/http/api-responses.js';
+import { ApiCreated, setLocation } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { ApiIds, IdParam } from '../../platform/http/id-param.decorator.js';
@@ -31,10 +32,15 @@ export class ApiKeysController {
     description:
       'Creates a key with the scopes `chat`, `read` and `manage` as needed, for all projects or for one. The key is shown only in this response. 404 with the pointer `/project_id`: there is no such project.',
   })
-  @ApiCreated(ApiKeyWithSecretResponse, { at: '/auth/api-keys/{id}' })
+  @ApiCreated(ApiKeyWithSecretResponse)
   @ApiProblems('not_found', 'validation_failed')
-  async create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyRequest): Promise<ApiKeyWithSecretResponse> {
+  async create(
+    @CurrentActor() actor: Actor,
+    @Body() body: CreateApiKeyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ApiKeyWithSecretResponse> {
     const { row, key } = await namedIn('/project_id', this.keys.create(actor, body));
+    setLocation(reply, `/auth/api-keys/${row.id}`);
     return { ...presentApiKey(row), key };
   }
 

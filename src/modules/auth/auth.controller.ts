@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AllowUnverified } from '../../platform/http/allow-unverified.decorator.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
-import { ApiCreated } from '../../platform/http/api-responses.js';
+import { ApiCreated, setLocation } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Public } from '../../platform/http/public.decorator.js';
 import { ClientAddress } from '../../platform/rate-limit/client-address.js';
@@ -55,7 +55,7 @@ export class AuthController {
       'Creates an account and signs it in. A server that wants addresses to be confirmed first responds with 202 instead, sends a mail, and does not tell whether the address already had an account. Otherwise a taken address is 409 `email_taken`. Limited by client address.',
     security: [],
   })
-  @ApiCreated(SignedIn, { at: '/users/me' })
+  @ApiCreated(SignedIn)
   @ApiAcceptedResponse({
     type: RegistrationPending,
     description: 'The server wants the address to be confirmed first: a mail says how to go on.',
@@ -172,7 +172,10 @@ export class AuthController {
 }
 
 function signedInOrPending(signedIn: SignedIn | null, reply: FastifyReply): SignedIn | RegistrationPending {
-  if (signedIn !== null) return signedIn;
+  if (signedIn !== null) {
+    setLocation(reply, '/users/me');
+    return signedIn;
+  }
   void reply.status(202);
   return { pending: 'email_verification' };
 }

@@ -1,8 +1,9 @@
-import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
-import { ApiCreated } from '../../platform/http/api-responses.js';
+import { ApiCreated, setLocation } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { NoIdempotency } from '../../platform/idempotency/idempotency.interceptor.js';
 import {
@@ -43,15 +44,16 @@ export class SecondFactorController {
       'Needs the password, and returns a secret for an authenticator app. Nothing changes for sign-ins until `confirmSecondFactor`. 409 `second_factor_on`: the second factor is on already.',
   })
   @ApiCreated(SecondFactorOffer, {
-    at: '/auth/second-factor',
     description: 'The second factor stays off until a code is confirmed.',
   })
   @ApiProblems('second_factor_on', 'validation_failed', 'rate_limited', 'overloaded')
   async start(
     @CurrentActor() actor: Actor,
     @Body() { password }: StartSecondFactorRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SecondFactorOffer> {
     const { secret, uri } = await this.secondFactor.start(actor, password);
+    setLocation(reply, '/auth/second-factor');
     return { secret, otpauth_uri: uri };
   }
 

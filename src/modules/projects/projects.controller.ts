@@ -3,7 +3,7 @@ import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags }
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
-import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
+import { ApiCreated, ApiVersioned, setLocation } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
@@ -49,14 +49,16 @@ export class ProjectsController {
     description:
       'A project holds prompts, settings and conversations. Settings that are absent get the values that their descriptions name.',
   })
-  @ApiCreated(ProjectResponse, { at: '/projects/{id}', isVersioned: true })
+  @ApiCreated(ProjectResponse, { isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateProjectRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectResponse> {
-    return present(await this.projects.create(actor, body), reply);
+    const project = await this.projects.create(actor, body);
+    setLocation(reply, `/projects/${project.id}`);
+    return present(project, reply);
   }
 
   @Scope('read')

@@ -3,7 +3,7 @@ import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags }
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { ApiProblems } from '../../platform/http/api-problems.decorator.js';
-import { ApiCreated, ApiVersioned } from '../../platform/http/api-responses.js';
+import { ApiCreated, ApiVersioned, setLocation } from '../../platform/http/api-responses.js';
 import { CurrentActor } from '../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../platform/http/etag.js';
@@ -81,7 +81,7 @@ export class PromptsController {
     description:
       'Adds a system prompt behind the others. The model reads it from the next turn on. A project can have 100 prompts.',
   })
-  @ApiCreated(PromptResponse, { at: '/prompts/{id}', isVersioned: true })
+  @ApiCreated(PromptResponse, { isVersioned: true })
   @ApiProblems('validation_failed')
   async createInProject(
     @CurrentActor() actor: Actor,
@@ -89,7 +89,7 @@ export class PromptsController {
     @Body() body: CreateProjectPromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
-    return present(await this.prompts.create(actor, projectId, body), reply);
+    return presentNew(await this.prompts.create(actor, projectId, body), reply);
   }
 
   @Scope('manage')
@@ -101,14 +101,14 @@ export class PromptsController {
     description:
       'Adds a system prompt behind the others of the project in `project_id`. The model reads it from the next turn on. A project can have 100 prompts. 404 with the pointer `/project_id`: there is no such project.',
   })
-  @ApiCreated(PromptResponse, { at: '/prompts/{id}', isVersioned: true })
+  @ApiCreated(PromptResponse, { isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreatePromptRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PromptResponse> {
-    return present(await namedIn('/project_id', this.prompts.create(actor, body.project_id, body)), reply);
+    return presentNew(await namedIn('/project_id', this.prompts.create(actor, body.project_id, body)), reply);
   }
 
   @Scope('manage')
@@ -196,6 +196,11 @@ export class PromptsController {
     const rows = await this.prompts.list(actor, projectId, after, query.limit);
     return this.cursors.page(scope, query, rows, ({ position }) => [position], presentPrompt);
   }
+}
+
+function presentNew(prompt: Prompt, reply: FastifyReply): PromptResponse {
+  setLocation(reply, `/prompts/${prompt.id}`);
+  return present(prompt, reply);
 }
 
 function present(prompt: Prompt, reply: FastifyReply): PromptResponse {

@@ -28,7 +28,8 @@ export interface KeptRequest {
 
 /** Status is not kept: it belongs to the route. */
 export interface KeptResponse {
-  readonly etag?: string;
+  readonly etag?: string | undefined;
+  readonly location?: string | undefined;
   /** The answer is not kept: a repeat does the work again. */
   readonly isAnew?: boolean;
   readonly body: unknown;

@@ -84,7 +84,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     let body: unknown;
     const repeated = await this.writes.once(actor, key, async () => {
       body = await lastValueFrom(next.handle(), { defaultValue: undefined });
-      return { etag: reply.getHeader('etag') as string | undefined, ...keep(body) };
+      return { etag: headerOf(reply, 'etag'), location: headerOf(reply, 'location'), ...keep(body) };
     });
     if (repeated === null) return body;
     if (repeated.isAnew === true) return replay(reply, { ...repeated, body: await lastValueFrom(next.handle()) });
@@ -96,8 +96,14 @@ function without(fields: readonly string[], body: object): object {
   return { ...body, ...Object.fromEntries(fields.map((field) => [field, null])) };
 }
 
-function replay(reply: FastifyReply, { etag, body }: KeptResponse): unknown {
+function headerOf(reply: FastifyReply, name: string): string | undefined {
+  const value = reply.getHeader(name);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function replay(reply: FastifyReply, { etag, location, body }: KeptResponse): unknown {
   if (etag !== undefined) void reply.header('etag', etag);
+  if (location !== undefined) void reply.header('location', location);
   markReplayed(reply);
   return body ?? undefined;
 }

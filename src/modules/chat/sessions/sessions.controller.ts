@@ -3,7 +3,7 @@ import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags }
 import type { FastifyReply } from 'fastify';
 import type { Actor } from '../../../kernel/actor.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
-import { ApiCreated, ApiVersioned } from '../../../platform/http/api-responses.js';
+import { ApiCreated, ApiVersioned, setLocation } from '../../../platform/http/api-responses.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { Cursors } from '../../../platform/http/cursors.js';
 import { IfMatch, setEtag } from '../../../platform/http/etag.js';
@@ -64,14 +64,16 @@ export class SessionsController {
     description:
       'Creates an empty conversation. `sendMessage` without `session_id` does the same on its way. 404 with the pointer `/project_id`: there is no such project.',
   })
-  @ApiCreated(ChatSessionResponse, { at: '/chat/sessions/{id}', isVersioned: true })
+  @ApiCreated(ChatSessionResponse, { isVersioned: true })
   @ApiProblems('validation_failed')
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateSessionRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ChatSessionResponse> {
-    return present(await namedIn('/project_id', this.sessions.create(actor, body)), reply);
+    const session = await namedIn('/project_id', this.sessions.create(actor, body));
+    setLocation(reply, `/chat/sessions/${session.id}`);
+    return present(session, reply);
   }
 
   @Scope('read')

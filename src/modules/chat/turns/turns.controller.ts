@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor } from '../../../kernel/actor.js';
 import { prefersEvents } from '../../../platform/http/accept.js';
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
-import { LOCATION_HEADER } from '../../../platform/http/api-responses.js';
+import { LOCATION_HEADER, setLocation } from '../../../platform/http/api-responses.js';
 import { CurrentActor } from '../../../platform/http/current-actor.decorator.js';
 import { ApiIds, IdParam } from '../../../platform/http/id-param.decorator.js';
 import { Scope } from '../../../platform/http/scope.decorator.js';
@@ -112,7 +112,8 @@ export class TurnsController {
     this.replies.setHeaders(begun, reply);
     if (background === true) {
       const { answer } = turn.started;
-      return void reply.status(202).header('location', `/chat/messages/${answer.id}`).send(presentTurn(turn.started));
+      setLocation(reply, `/chat/messages/${answer.id}`);
+      return void reply.status(202).send(presentTurn(turn.started));
     }
     if (stream ?? prefersEvents(headers.accept)) return this.replies.stream(turn, reply, null);
     const { question } = turn.started;
