@@ -20,7 +20,7 @@ type Content = Record<string, { schema: Schema; example?: unknown }>;
 interface Operation {
   readonly operationId: string;
   readonly tags: string[];
-  readonly parameters: { name: string; in: string; schema: Schema }[];
+  readonly parameters: { name: string; in: string; description?: string; schema: Schema }[];
   readonly requestBody?: { required?: boolean; content: Content };
   readonly responses: Record<string, { headers?: Record<string, object>; content?: Content }>;
 }
@@ -92,6 +92,13 @@ describe('a request of the OpenAPI document', () => {
       ([, { requestBody }]) => requestBody !== undefined && requestBody.required !== true,
     );
     expect(optional.map(([, { operationId }]) => operationId)).toEqual(['regenerateMessage', 'streamRegeneration']);
+  });
+
+  it('says what each of its parameters is', () => {
+    const silent = operations.flatMap(([, { operationId, parameters }]) =>
+      parameters.filter(({ description = '' }) => description === '').map(({ name }) => `${operationId}?${name}`),
+    );
+    expect(silent).toEqual([]);
   });
 
   it('has an example with every field that it needs', () => {

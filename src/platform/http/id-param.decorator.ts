@@ -3,6 +3,8 @@ import { ApiParam } from '@nestjs/swagger';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { isId } from '../../kernel/ids.js';
 
+const ID = { type: 'string', format: 'uuid' };
+
 const idOr404: PipeTransform = {
   transform(value: unknown): string {
     if (!isId(value)) throw new AppError('not_found');
@@ -13,9 +15,12 @@ const idOr404: PipeTransform = {
 /** Hands an id in the path over. */
 export const idParam = (name: string): ParameterDecorator => Param(name, idOr404);
 
+/** How texts call a resource where its name in a path does not read well. */
+const SPELLINGS: Partial<Record<string, string>> = { api_key: 'API key', sign_in: 'sign-in' };
+
 /** Says in the OpenAPI document that an id is in the path of a route. */
 export function documentId(name: string, target: object, method: string | symbol): void {
-  const document = ApiParam({ name, schema: { type: 'string', format: 'uuid' } });
+  const document = ApiParam({ name, description: textFor(name), schema: ID });
   document(target, method, Object.getOwnPropertyDescriptor(target, method) ?? {});
 }
 
@@ -29,3 +34,8 @@ export const IdParam =
     if (method !== undefined) documentId(name, target, method);
     idParam(name)(target, method, index);
   };
+
+function textFor(name: string): string {
+  const resource = name.replace(/_id$/, '');
+  return `The id of the ${SPELLINGS[resource] ?? resource}.`;
+}
