@@ -21,10 +21,11 @@ const MAX_ELEMENTS = 10;
 /** The words of a stranger; what follows does not change a verdict. */
 const MAX_MESSAGE_CHARS = 8000;
 
-const WAIT =
-  /\b(?:try again|retry) (?:in|after) ((?:\d{1,9}(?:\.\d{1,9})? ?(?:milliseconds?|ms|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b ?|\d{1,9}(?:\.\d{1,9})?(?:h|m))+)/i;
-const DURATION = /(\d+(?:\.\d+)?) ?(milliseconds?|ms|h|m|s)/gi;
-const UNIT_MS: ReadonlyMap<string, number> = new Map(Object.entries({ h: 3_600_000, m: 60_000, s: 1000 }));
+const WAIT = ['try again in ', 'try again after ', 'retry in ', 'retry after '];
+/** `6m0.5s`, `20 seconds`: one amount with its unit after the other. */
+const AMOUNT =
+  /(\d{1,9}(?:\.\d{1,9})?) ?(milliseconds?|ms|minutes?|mins?|m|seconds?|secs?|s|hours?|hrs?|h)(?![a-z]) ?/y;
+const MAX_WAIT_CHARS = 60;
 
 /** The error that a chunk or a whole body is, though its status said otherwise; undefined when it is none. */
 export function errorIn(chunk: JsonObject): unknown {
@@ -92,15 +93,25 @@ function waitOf({ retryDelay, retry_after_ms: milliseconds, retry_after: seconds
 
 /** "Please try again in 6m0.5s", "retry after 20 seconds". */
 function waitIn(message: string): number | null {
-  const [, wait] = WAIT.exec(message) ?? [];
-  return wait === undefined ? null : durationOf(wait);
+  const text = message.toLowerCase();
+  for (const words of WAIT) {
+    const at = text.indexOf(words);
+    if (at !== -1) return durationOf(text.slice(at + words.length, at + words.length + MAX_WAIT_CHARS));
+  }
+  return null;
 }
 
 function durationOf(text: string): number | null {
   let sum: number | null = null;
-  for (const [, amount, unit = ''] of text.matchAll(DURATION)) {
-    const isMilliseconds = /^m(s|illi)/i.test(unit);
-    sum = (sum ?? 0) + Number(amount) * (isMilliseconds ? 1 : (UNIT_MS.get(unit.toLowerCase()) ?? 0));
+  AMOUNT.lastIndex = 0;
+  for (let match = AMOUNT.exec(text); match !== null; match = AMOUNT.exec(text)) {
+    sum = (sum ?? 0) + Number(match[1]) * msOf(match[2] ?? '');
   }
   return sum;
+}
+
+function msOf(unit: string): number {
+  if (unit.startsWith('ms') || unit.startsWith('milli')) return 1;
+  if (unit.startsWith('s')) return 1000;
+  return unit.startsWith('m') ? 60_000 : 3_600_000;
 }

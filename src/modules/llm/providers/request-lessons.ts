@@ -1,4 +1,5 @@
 import type { ErrorWords } from './error-words.js';
+import { hasPhrase } from './phrases.js';
 
 /** What a server has refused in a request and can do without: a field by its name, or a role of messages. */
 export type Lesson = string;
@@ -18,28 +19,60 @@ const FIELDS = [
 /** Common words of English, so they count between quotation marks only. */
 const QUOTED_ONLY = ['stop', 'seed'];
 const UNSUPPORTED_NAMES = ['unsupported_parameter', 'unsupported_value', 'unknown_parameter', 'extra_forbidden'];
-const UNSUPPORTED =
-  /unsupported|not (?:be )?(?:supported|permitted|allowed|recogni[sz]ed|enabled)|not (?:currently )?support|unrecogni[sz]ed|unknown|unexpected|extra (?:inputs|fields)|cannot both|deprecated|instead/i;
-const ROLES =
-  /\brole\b[^]{0,200}\b(?:system|developer)\b|\b(?:system|developer)\b[^]{0,200}\brole|(?:system|developer) (?:role|message|prompt|instruction)s?\b|only user(?: and|,) assistant/i;
-const ROLE_FIELD = /^messages?\W*\d+\W*role$/;
+const UNSUPPORTED = [
+  'unsupported',
+  'not supported',
+  'not be supported',
+  'not support',
+  'not currently support',
+  'not permitted',
+  'not allowed',
+  'not recognized',
+  'not recognised',
+  'not enabled',
+  'unrecognized',
+  'unrecognised',
+  'unknown',
+  'unexpected',
+  'extra fields',
+  'cannot both',
+  'deprecated',
+  'instead',
+  'only user',
+];
+const ROLES = [
+  'role … system',
+  'role … developer',
+  'system role',
+  'developer role',
+  'system message',
+  'developer message',
+  'system prompt',
+  'developer prompt',
+  'system instruction',
+  'developer instruction',
+  'only user and assistant',
+  'only user, assistant',
+];
+const ROLE_FIELD = /^messages?\W{0,3}\d{1,4}\W{0,3}role$/;
 
 /**
  * What the words of a refusal teach about the requests that the server takes; empty when they teach nothing. A model that
  * wants system messages under the role `developer` says so by naming it.
  */
 export function lessonsIn({ names, message, fields }: ErrorWords): readonly Lesson[] {
-  const isUnsupported = UNSUPPORTED.test(message) || names.some((name) => UNSUPPORTED_NAMES.includes(name));
+  const text = message.toLowerCase();
+  const isUnsupported = hasPhrase(text, UNSUPPORTED) || names.some((name) => UNSUPPORTED_NAMES.includes(name));
   if (!isUnsupported) return [];
-  if (ROLES.test(message) || fields.some((field) => ROLE_FIELD.test(field))) {
-    const wantsDeveloper = /\bdeveloper\b/i.test(message) && /\bsystem\b/i.test(message);
+  if (hasPhrase(text, ROLES) || fields.some((field) => ROLE_FIELD.test(field))) {
+    const wantsDeveloper = text.includes('developer') && text.includes('system');
     return wantsDeveloper ? ['system'] : ['system', 'developer'];
   }
   const pointedTo = FIELDS.filter((field) => fields.includes(field));
-  return pointedTo.length > 0 ? pointedTo : FIELDS.filter((field) => isNamed(field, message)).slice(0, 1);
+  return pointedTo.length > 0 ? pointedTo : FIELDS.filter((field) => isNamed(field, text)).slice(0, 1);
 }
 
-function isNamed(field: string, message: string): boolean {
-  if ([`'${field}'`, `"${field}"`, `\`${field}\``].some((quoted) => message.includes(quoted))) return true;
-  return !QUOTED_ONLY.includes(field) && new RegExp(`\\b${field}\\b`).test(message);
+function isNamed(field: string, text: string): boolean {
+  if ([`'${field}'`, `"${field}"`, `\`${field}\``].some((quoted) => text.includes(quoted))) return true;
+  return !QUOTED_ONLY.includes(field) && text.includes(field);
 }
