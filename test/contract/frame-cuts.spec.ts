@@ -49,6 +49,22 @@ function read({ provider }: FrameFile, pieces: readonly Buffer[], type: string) 
   return { text, reasoning, generationId: decoder.generationId, closing, failure: code };
 }
 
+it('reads a completion the same, cut in two at any place', () => {
+  const message = { role: 'assistant', content: '<think>Hm é</think>Grüße 👋🏽' };
+  const choices = [
+    { index: 1, message: { content: 'x' } },
+    { index: 0, message, finish_reason: 'stop' },
+  ];
+  const bytes = Buffer.from(`\ufeff \n${JSON.stringify({ id: 'c', choices })}`);
+  const file: FrameFile = { ...(FRAME_FILES[0] as FrameFile), provider: 'openai' };
+  for (let place = 1; place < bytes.length; place++) {
+    for (const type of ['application/json', 'text/html']) {
+      const expected = { text: 'Grüße 👋🏽', reasoning: 'Hm é', generationId: 'c', failure: null };
+      expect(read(file, cut(bytes, [place]), type)).toMatchObject(expected);
+    }
+  }
+});
+
 describe.each(FRAME_FILES)('$file reads the same', (frameFile) => {
   const { text, reasoning, generationId, closing, failure } = frameFile;
   const expected = { text, reasoning, generationId, closing, failure };

@@ -104,7 +104,27 @@ describe('a model that thinks for longer than the deadlines of silence', () => {
   });
 });
 
+describe('an answer that broke off before its first word', () => {
+  it('is told of as a failed attempt with its generation, and the fallback answers', async () => {
+    const chain = providers.withFallbacks(providers.default, [{ provider: providers.default, model: 'second' }]);
+    upstream.answerWith([SSE_HEAD, chunk(delta({ role: 'assistant' })), 'fin'], sse(hello + stop));
+    const events = await collect(stream(chain));
+    expect(events.map(({ type }) => type)).toEqual([
+      ...['attempt', 'generation', 'attempt-failed'],
+      ...['attempt', 'generation', 'text-delta', 'finish'],
+    ]);
+  });
+});
+
 describe('the end of an answer', () => {
+  it('is found behind a frame of 1.4 MB', async () => {
+    const roomy = providersFor(upstream.url, { llmMaxAnswerChars: 1_000_000 });
+    upstream.answerWith(sse(delta({ content: 'é'.repeat(700_000) }), stop));
+    const events = await collect(stream(roomy.default));
+    expect([textOf(events).length, finishOf(events).reason]).toEqual([700_000, 'stop']);
+    await roomy.close();
+  });
+
   it('comes soon after its finish reason and usage, though the socket stays open', async () => {
     const usage = { prompt_tokens: 4, completion_tokens: 2 };
     upstream.answerWith([SSE_HEAD, chunk(hello + delta({}, 'stop') + frame({ choices: [], usage })), 'hang']);

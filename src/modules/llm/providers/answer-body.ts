@@ -19,7 +19,9 @@ const MAX_FIELD_CHARS = 6;
  */
 export class AnswerBody {
   private kind: Kind;
-  private readonly retryAfter: RetryHeaders;
+  /** Of errors only: what is kept here is kept for each open stream. */
+  private readonly retryAfter: RetryHeaders | null;
+  private readonly type: string;
   /** From the first read on that ends within a character; most answers never need it. */
   private utf8: StringDecoder | null = null;
   private chunks: Buffer[] = [];
@@ -30,11 +32,13 @@ export class AnswerBody {
     private readonly decoder: AnswerDecoder,
     private readonly dialect: AnswerDialect,
     private readonly status: number,
-    private readonly headers: Headers,
+    headers: Headers,
   ) {
-    this.retryAfter = retryHeaders(headers);
-    if (!isSuccess(status)) this.kind = 'error';
-    else this.kind = typeOf(headers).startsWith('text/event-stream') ? 'frames' : 'unknown';
+    this.type = String(headers['content-type'] ?? '').slice(0, 100);
+    const isFrames = this.type.toLowerCase().startsWith('text/event-stream');
+    if (isSuccess(status)) this.kind = isFrames ? 'frames' : 'unknown';
+    else this.kind = 'error';
+    this.retryAfter = this.kind === 'error' ? retryHeaders(headers) : null;
   }
 
   get isError(): boolean {
@@ -60,15 +64,19 @@ export class AnswerBody {
   }
 
   private recognise(chunk: Buffer): void {
-    this.start += this.textOf(chunk);
-    const start = this.start.replace(/^\ufeff/, '').trimStart();
+    const text = this.start + this.textOf(chunk);
+    this.start = text;
+    // A byte order mark is blank as well.
+    const start = text.trimStart();
     if (start === '') return;
     if (start.startsWith('{') || start.startsWith('[')) {
       this.kind = 'completion';
-      this.keep(Buffer.from(this.start));
+      this.start = '';
+      this.keep(chunk.subarray(chunk.indexOf(start.charAt(0))));
     } else if (FIELD_OF_FRAME.test(start)) {
       this.kind = 'frames';
-      this.decoder.feed(this.start);
+      this.start = '';
+      this.decoder.feed(text);
     } else if (start.length >= MAX_FIELD_CHARS) {
       this.decoder.fail(this.unreadable());
     }
@@ -91,16 +99,15 @@ export class AnswerBody {
   }
 
   private keptText(): string {
-    const rest = this.utf8?.end() ?? '';
-    return Buffer.concat(this.chunks).toString('utf8') + rest;
+    return Buffer.concat(this.chunks).toString('utf8');
   }
 
   private refusal(): LlmError {
-    return statusError(this.status, this.keptText(), this.retryAfter, this.dialect.redact);
+    return statusError(this.status, this.keptText(), this.retryAfter ?? {}, this.dialect.redact);
   }
 
   private unreadable(): LlmError {
-    return badResponse(`The content type is ${typeOf(this.headers).slice(0, 100)}`, this.status);
+    return badResponse(`The content type is ${this.type}`, this.status);
   }
 }
 
@@ -111,8 +118,4 @@ export function isSuccess(status: number): boolean {
 
 export function retryHeaders(headers: Headers): RetryHeaders {
   return { seconds: headers['retry-after'], milliseconds: headers['retry-after-ms'] };
-}
-
-function typeOf(headers: Headers): string {
-  return String(headers['content-type'] ?? '').toLowerCase();
 }
