@@ -156,6 +156,19 @@ describe('errors of the OpenAI wire', () => {
     expect(byStatus(429, { error: { retry_after: 4 } }).retryAfterMs).toBe(4000);
   });
 
+  it.each<[number, string, readonly string[]]>([
+    [400, "Unsupported parameter: 'max_tokens' is not supported with this model.", ['max_tokens']],
+    [400, 'Unrecognized request argument supplied: stream_options', ['stream_options']],
+    [400, 'max_tokens is too large: 100000', []],
+    [400, 'Please stop. An unknown seed was sown', []],
+    [400, 'Developer instruction is not enabled for models/gemma-3-27b-it', ['system', 'developer']],
+    [500, 'Only user and assistant roles are supported!', ['system', 'developer']],
+    [500, 'An unexpected error came up while the system prompt was read', []],
+    [429, "'temperature' is not supported", []],
+  ])('teaches by a %i that says “%s”: %j', (status, text, lessons) => {
+    expect(byStatus(status, message(text)).lessons).toEqual(lessons);
+  });
+
   it('is done with long and nested words at once', () => {
     const start = performance.now();
     byStatus(400, message('model route inputs request too large length of the input '.repeat(1100)));

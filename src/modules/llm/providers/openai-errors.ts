@@ -79,7 +79,7 @@ export function statusError(status: number, body: string, retryAfter: RetryHeade
     cause: providerWords(`HTTP ${status}: ${body}`, redact),
   };
   const isTaught = TEACHING.includes(status) && (code === 'provider_rejected' || code === 'provider_error');
-  return new RefusalError(code, facts, isTaught ? lessonsIn(words) : []);
+  return new RefusalError(code, facts, isTaught ? lessonsIn(status, words) : []);
 }
 
 /** The error that a provider wrote into a 200: in a JSON body, or as a frame in the middle of a stream. */

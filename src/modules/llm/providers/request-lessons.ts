@@ -19,11 +19,9 @@ const FIELDS = [
 /** Common words of English, so they count between quotation marks only. */
 const QUOTED_ONLY = ['stop', 'seed'];
 const UNSUPPORTED_NAMES = ['unsupported_parameter', 'unsupported_value', 'unknown_parameter', 'extra_forbidden'];
+const NOT_SUPPORTED = ['unsupported', 'not supported', 'not be supported', 'not support', 'only user'];
 const UNSUPPORTED = [
-  'unsupported',
-  'not supported',
-  'not be supported',
-  'not support',
+  ...NOT_SUPPORTED,
   'not currently support',
   'not permitted',
   'not allowed',
@@ -38,7 +36,6 @@ const UNSUPPORTED = [
   'cannot both',
   'deprecated',
   'instead',
-  'only user',
 ];
 const ROLES = [
   'role … system',
@@ -58,11 +55,14 @@ const ROLE_FIELD = /^messages?\W{0,3}\d{1,4}\W{0,3}role$/;
 
 /**
  * What the words of a refusal teach about the requests that the server takes; empty when they teach nothing. A model that
- * wants system messages under the role `developer` says so by naming it.
+ * wants system messages under the role `developer` says so by naming it. A server that failed must be plainer than one that
+ * refused, as an unknown or unexpected thing may be anything there.
  */
-export function lessonsIn({ names, message, fields }: ErrorWords): readonly Lesson[] {
+export function lessonsIn(status: number, { names, message, fields }: ErrorWords): readonly Lesson[] {
   const text = message.toLowerCase();
-  const isUnsupported = hasPhrase(text, UNSUPPORTED) || names.some((name) => UNSUPPORTED_NAMES.includes(name));
+  const isUnsupported =
+    hasPhrase(text, status < 500 ? UNSUPPORTED : NOT_SUPPORTED) ||
+    names.some((name) => UNSUPPORTED_NAMES.includes(name));
   if (!isUnsupported) return [];
   if (hasPhrase(text, ROLES) || fields.some((field) => ROLE_FIELD.test(field))) {
     const wantsDeveloper = text.includes('developer') && text.includes('system');
