@@ -65,14 +65,16 @@ export function describeProviderContract(name: string, setUp: () => ContractSubj
 type Stream = (question: string, params?: LlmParams, signal?: AbortSignal) => AsyncIterable<LlmEvent>;
 
 function describeAnswers(subject: () => ContractSubject, stream: Stream): void {
-  it('streams text, at most one generation before it, at most one usage, and exactly one finish, which is last', async () => {
+  it('streams text, at most one generation before all else, at most one usage, and exactly one finish, which is last', async () => {
     const events = await collect(stream(subject().ask.plain));
     const types = events.map(({ type }) => type);
     expect(types.filter((type) => type === 'finish')).toHaveLength(1);
     expect(types.at(-1)).toBe('finish');
     expect(types.lastIndexOf('generation')).toBeLessThan(1);
     expect(types.filter((type) => type === 'usage').length).toBeLessThanOrEqual(1);
-    for (const event of events) if (event.type === 'text-delta') expect(event.text).not.toBe('');
+    for (const event of events) {
+      if (event.type === 'text-delta' || event.type === 'reasoning-delta') expect(event.text).not.toBe('');
+    }
     expect(finishOf(events).reason).toBe('stop');
     const pieces = (await collect(stream(subject().ask.slow))).filter(({ type }) => type === 'text-delta');
     expect(pieces.length).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import type { LlmErrorCode } from '../../src/modules/llm/public/llm-error.js';
 import type { FinishReason } from '../../src/modules/llm/public/llm-provider.js';
 import {
@@ -36,6 +36,11 @@ const completion = (message: object, finishReason: string | null = 'stop'): obje
 });
 const helloAnswer: Answer = { text: 'Hello', reason: 'stop' };
 const wholeHello = JSON.stringify(completion({ content: 'Hello' }));
+const compressed = (coding: 'gzip' | 'deflate' | 'br'): Buffer => {
+  const bytes = Buffer.from(hello + stop);
+  if (coding === 'br') return brotliCompressSync(bytes);
+  return coding === 'gzip' ? gzipSync(bytes) : deflateSync(bytes);
+};
 const bomb = gzipSync(Buffer.alloc(20 * 1024 * 1024));
 
 const status = (
@@ -69,9 +74,10 @@ export const FAULTS: readonly Fault[] = [
   status(402, ['provider_credit_exhausted', false]),
   status(403, ['provider_key_refused', false]),
   status(404, ['model_not_found', false]),
+  status(405, ['provider_address_wrong', false]),
   status(408, ['provider_error', true]),
   status(409, ['provider_error', true]),
-  status(413, ['context_too_large', false]),
+  status(413, ['provider_request_too_large', false]),
   status(422, ['provider_rejected', false]),
   status(429, ['provider_rate_limited', true]),
   status(429, ['provider_rate_limited', true], {}, 'retry-after: 7'),
@@ -184,6 +190,63 @@ export const FAULTS: readonly Fault[] = [
   streamed(
     'no chunked coding',
     [head(200, 'content-type: text/event-stream', 'connection: close'), hello + stop, 'fin'],
+    helloAnswer,
+  ),
+  both('a completion of an unknown type', response(201, 'text/plain', wholeHello), helloAnswer),
+  both(
+    'a compressed completion',
+    response(200, 'application/json', gzipSync(wholeHello), 'content-encoding: gzip'),
+    helloAnswer,
+  ),
+  both('a body of an unknown coding', response(200, 'application/json', wholeHello, 'content-encoding: x-odd'), [
+    'provider_bad_response',
+    false,
+  ]),
+  both('a compressed error', response(402, 'application/json', gzipSync('{}'), 'content-encoding: gzip'), [
+    'provider_credit_exhausted',
+    false,
+  ]),
+  streamed(
+    'frames under the type text/plain and status 201',
+    [
+      head(201, 'content-type: text/plain', 'connection: close'),
+      ...[...(hello + stop)].slice(0, 40),
+      (hello + stop).slice(40),
+      'fin',
+    ],
+    helloAnswer,
+  ),
+  streamed('frames without a type', [head(200, 'connection: close'), `: hi\n\n${hello}${stop}`, 'fin'], helloAnswer),
+  ...(['gzip', 'deflate', 'br'] as const).map((coding) =>
+    streamed(
+      `frames compressed by ${coding}`,
+      [
+        head(200, 'content-type: text/event-stream', `content-encoding: ${coding}`, 'connection: close'),
+        compressed(coding),
+        'fin',
+      ],
+      helloAnswer,
+    ),
+  ),
+  streamed(
+    'compressed frames that are cut off',
+    [
+      SSE_HEAD.replace('\r\n\r\n', '\r\ncontent-encoding: gzip\r\n\r\n'),
+      chunk(gzipSync(hello + stop).subarray(0, -30)),
+      'fin',
+    ],
+    ['provider_disconnected', true],
+  ),
+  streamed('a frame of 900 KB', sse(delta({ content: 'Hello', obfuscation: 'x'.repeat(900_000) }), stop), helloAnswer),
+  streamed(
+    'an error that follows the end',
+    sse(hello, delta({}, 'stop'), frame({ error: { code: 500, message: KEY } })),
+    helloAnswer,
+  ),
+  streamed('a finish reason and silence', [SSE_HEAD, chunk(hello + delta({}, 'stop')), 'hang'], helloAnswer),
+  streamed(
+    'a finish reason and keep-alives',
+    [SSE_HEAD, chunk(hello + delta({}, 'stop')), ...pulses(': ping\n\n')],
     helloAnswer,
   ),
   streamed('garbage frame', sse(hello, 'data: }{\n\n', stop), ['provider_bad_response', false]),

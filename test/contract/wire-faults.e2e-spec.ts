@@ -3,52 +3,21 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LlmProvider } from '../../src/modules/llm/public/llm-provider.js';
-import { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
-import { Clock } from '../../src/kernel/clock.js';
-import { Circuits } from '../../src/platform/circuits/circuits.js';
-import { type AppConfig, defaultConfig } from '../../src/app-config.js';
-import { createHostResolver } from '../../src/platform/outbound/host-resolver.js';
-import { OutboundGuard } from '../../src/platform/outbound/outbound-guard.js';
+import type { LlmProviders } from '../../src/modules/llm/public/llm-providers.js';
+import type { AppConfig } from '../../src/app-config.js';
 import { chunk, delta, head, json, RawUpstream, type Script, sse, SSE_HEAD } from '../support/raw-upstream.js';
+import { providersFor as wireProviders } from '../support/wire-providers.js';
 import { collect, finishOf, textOf } from './provider-contract.js';
 import { selfSignedCertificate } from './self-signed-certificate.js';
 import { type Answer, type Failure, FAULTS, hello, KEY, stop } from './wire-fault-table.js';
 
 /** For faults that a deadline has to find; all others must not depend on how busy the machine is. */
 const HASTY = { llmFirstTokenTimeoutMs: 200, llmIdleTimeoutMs: 100, llmTotalTimeoutMs: 300 };
-const PATIENT = { llmFirstTokenTimeoutMs: 5000, llmIdleTimeoutMs: 5000, llmTotalTimeoutMs: 5000 };
 const messages = [{ role: 'user', content: 'Hi' } as const];
 const options = { model: null, params: {} };
 
-function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): LlmProviders {
-  const config = Object.assign(defaultConfig(), {
-    llmProvider: 'openai',
-    openaiApiKey: KEY,
-    openaiBaseUrl: baseUrl,
-    llmConnectTimeoutMs: 150,
-    ...PATIENT,
-    llmMaxAnswerChars: 2000,
-    llmRetries: 0,
-    circuitFailures: 1000,
-    ...more,
-  });
-  return new LlmProviders(
-    config,
-    config,
-    config,
-    new OutboundGuard(config, createHostResolver([])),
-    new Circuits(new SeldomAsked(), config),
-  );
-}
-
-/** The table of faults is one failure after the other: so far apart, they open no circuit. */
-class SeldomAsked extends Clock {
-  private ms = 0;
-
-  override nowMs(): number {
-    return (this.ms += 60_000);
-  }
-}
+const providersFor = (baseUrl: string, more: Partial<AppConfig> = {}): LlmProviders =>
+  wireProviders(baseUrl, { openaiApiKey: KEY, ...more });
 
 const stream = (provider: LlmProvider, signal = new AbortController().signal) =>
   provider.stream(messages, options, signal);

@@ -13,6 +13,8 @@ export interface ModelRequest {
 /** How a script answers, step by step; each step is on the wire when it returns. */
 export interface ModelAnswer {
   delta(text: string): void;
+  /** Reasoning, which is no text of the answer. */
+  think(text: string): void;
   /** Says that another model than the one that was asked for answers; before any delta. */
   answersAs(model: string): void;
   /** Ends the answer; usage counts characters, unless it is given or false. */
@@ -146,6 +148,10 @@ class WireAnswer implements ModelAnswer {
     this.text += text;
     if (this.request.stream === true)
       this.frame({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] });
+  }
+
+  think(text: string): void {
+    this.frame({ choices: [{ index: 0, delta: { reasoning_content: text }, finish_reason: null }] });
   }
 
   finish(reason = 'stop', { usage = true }: { usage?: boolean | object } = {}): void {

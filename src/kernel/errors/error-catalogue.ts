@@ -49,6 +49,11 @@ export const ERROR_CATALOGUE = {
     level: 'info',
     title: 'This server does not call the address of the provider',
   },
+  provider_request_too_large: {
+    status: 422,
+    level: 'info',
+    title: 'The request is larger than the model provider takes',
+  },
   model_not_found: { status: 422, level: 'info', title: 'The provider does not know the model' },
   price_unknown: {
     status: 422,
@@ -63,6 +68,11 @@ export const ERROR_CATALOGUE = {
   provider_unreachable: { status: 502, level: 'warn', title: 'The model provider could not be reached' },
   provider_key_refused: { status: 502, level: 'error', title: 'The model provider refused the key of this server' },
   project_key_refused: { status: 502, level: 'info', title: 'The model provider refused the key of the project' },
+  provider_address_wrong: {
+    status: 502,
+    level: 'error',
+    title: 'The address of the model provider leads to no chat completions',
+  },
   provider_rejected: { status: 502, level: 'warn', title: 'The model provider rejected the request' },
   provider_bad_response: {
     status: 502,

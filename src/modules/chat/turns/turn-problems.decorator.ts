@@ -15,6 +15,8 @@ export const ApiTurnProblems = (): ClassDecorator & MethodDecorator =>
     'rate_limited',
     'provider_not_configured',
     'provider_address_refused',
+    'provider_address_wrong',
+    'provider_request_too_large',
     'model_not_found',
     'provider_unreachable',
     'provider_key_refused',

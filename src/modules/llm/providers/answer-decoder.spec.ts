@@ -60,7 +60,15 @@ describe('AnswerDecoder', () => {
     ['content_filter', 'content_filter'],
     ['tool_calls', 'tool_calls'],
     ['function_call', 'tool_calls'],
-    ['eos', 'other'],
+    ['eos', 'stop'],
+    ['COMPLETE', 'stop'],
+    ['MAX_TOKENS', 'length'],
+    ['model_context_window_exceeded', 'length'],
+    ['end_turn', 'stop'],
+    ['tool_use', 'tool_calls'],
+    ['SAFETY', 'content_filter'],
+    ['content_filter: RECITATION', 'content_filter'],
+    ['something new', 'other'],
     ['constructor', 'other'],
   ])('takes finish_reason %s for %s', (raw, reason) => {
     expect(read(chunk({ content: 'x' }), chunk({}, raw)).closing).toEqual([
@@ -91,6 +99,8 @@ describe('AnswerDecoder', () => {
 
   it('ignores what it does not know: comments, reasoning, empty choices, other fields of the stream', () => {
     const { text, decoder: subject } = read(
+      'data: null\n\n',
+      'event: ping\ndata: {"type":"ping"}\n\n',
       ': OPENROUTER PROCESSING\n\n',
       'event: message\nretry: 10\nfoo: bar\n',
       chunk({ reasoning: 'hm', reasoning_content: 'hm' }),
@@ -105,7 +115,7 @@ describe('AnswerDecoder', () => {
   it.each([
     ['a frame that is no JSON', 'data: {"choices":[{"del\n\n'],
     ['a frame that is no object', 'data: 42\n\n'],
-    ['a frame without end', `data: ${'x'.repeat(1024 * 1024 + 10)}`],
+    ['a frame without end', `data: ${'x'.repeat(6 * 100_000 + 1024 * 1024 + 10)}`],
   ])('fails with provider_bad_response on %s', (_, bytes) => {
     const { decoder: subject, text } = read(chunk({ content: 'x' }), bytes, chunk({ content: 'y' }));
     expect(subject.failure).toMatchObject({ code: 'provider_bad_response', retryable: false });
@@ -127,6 +137,15 @@ describe('AnswerDecoder', () => {
     ['an error beside choices', chunk({ content: '' }, 'error', { error: { code: 502, message: 'secret' } })],
     ['an error within the choice', `data: {"choices":[{"delta":{},"error":{"code":502}}]}\n\n`],
     ['an error without object', chunk({ content: '' }, 'error')],
+    ['a network that failed', chunk({ content: '' }, 'network_error')],
+    ['an answer that was aborted', chunk({ content: '' }, 'abort')],
+    ['an error as the frame itself', 'data: {"object":"error","message":"x"}\n\ndata: [DONE]\n\n'],
+    ['a message with a code', 'data: {"message":"x","code":"internal"}\n\n'],
+    ['a detail', 'data: {"detail":[{"msg":"x"}]}\n\n'],
+    ['an array', 'data: [{"error":{"code":500}}]\n\n'],
+    ['a JSON text', 'data: "upstream failed"\n\n'],
+    ['an error event', 'event: error\ndata: {"reason":"x"}\n\n'],
+    ['an error event of plain text', 'event: error\ndata: upstream failed\n\n'],
     ['an error field', 'error: {"code":500,"message":"x","type":"server_error"}\n\n'],
     ['a bare line of JSON', '{"error":{"message":"x","type":"server_error"}}\n\n'],
   ])('fails with provider_error on %s', (_, bytes) => {
@@ -142,6 +161,57 @@ describe('AnswerDecoder', () => {
     ]);
     expect(read('data: [DONE]\n\n').decoder.isComplete).toBe(false);
     expect(read(chunk({ content: 'x' })).decoder.isComplete).toBe(false);
+  });
+
+  it.each(['data: [DONE] \n\n', 'event: error\ndata: x\n\n', 'data: }{\n\n', 'data: {"error":{"code":500}}\n\n'])(
+    'is whole after a finish reason, whatever follows: %j',
+    (bytes) => {
+      const usage = { prompt_tokens: 1, completion_tokens: 2 };
+      const { decoder: subject, closing } = read(chunk({ content: 'x' }), chunk({}, 'stop', { usage }), bytes);
+      expect([subject.failure, subject.isComplete]).toEqual([null, true]);
+      expect(closing).toEqual([
+        expect.objectContaining({ type: 'usage' }),
+        expect.objectContaining({ reason: 'stop', rawReason: 'stop' }),
+      ]);
+    },
+  );
+
+  it('does not take the text "null" for a finish reason', () => {
+    const { decoder: subject } = read(chunk({ content: 'x' }, 'null'), chunk({ content: 'y' }, 'null'));
+    expect(subject.isComplete).toBe(false);
+  });
+
+  it('keeps the usage that was told before a failure', () => {
+    const usage = { prompt_tokens: 1, completion_tokens: 2 };
+    const { decoder: subject } = read(chunk({ content: 'x' }, null, { usage }), 'event: error\ndata: x\n\n');
+    expect(subject.usageEvents()).toEqual([expect.objectContaining({ type: 'usage', rawUsage: usage })]);
+  });
+
+  it.each([
+    ['<think>a</think>b', 'a', 'b'],
+    ['\n <think>\na\n</think>\n\nb', '\na\n', 'b'],
+    ['<think></think>b', '', 'b'],
+    ['<think>a', 'a', ''],
+    ['<think>a</thin', 'a</thin', ''],
+    ['<thin', '', '<thin'],
+    ['  x', '', '  x'],
+    ['b <think>a</think>', '', 'b <think>a</think>'],
+    ['<think>a</think>b<think>c</think>', 'a', 'b<think>c</think>'],
+    ['<thinking>a', '', '<thinking>a'],
+  ])('takes %j for the reasoning %j and the text %j, in any cuts', (all, reasoning, text) => {
+    for (const frames of [[all], [...all], all.split(/(?=[<>/])/)]) {
+      const { decoder: subject, text: read_ } = read(...frames.map((content) => chunk({ content })), chunk({}, 'stop'));
+      expect([subject.takeReasoning(), read_]).toEqual([reasoning, text]);
+    }
+    const subject = decoder();
+    subject.readCompletion(JSON.stringify({ choices: [{ message: { content: all }, finish_reason: 'stop' }] }));
+    expect([subject.takeReasoning(), subject.takeText()]).toEqual([reasoning, text]);
+  });
+
+  it('cuts reasoning that is longer than the largest answer', () => {
+    const subject = decoder(5);
+    subject.feed(chunk({ reasoning_content: 'abcdefg' }));
+    expect([subject.takeReasoning(), subject.isCut]).toEqual(['abcde', true]);
   });
 
   it('cuts the answer at its largest size, never through a surrogate pair', () => {

@@ -1,44 +1,20 @@
 import { createParser, type EventSourceParser, type ParseError } from 'eventsource-parser';
-import { LlmError } from '../public/llm-error.js';
-import type { FinishReason, LlmEvent, LlmUsage } from '../public/llm-provider.js';
+import type { LlmError } from '../public/llm-error.js';
+import type { FinishReason, LlmEvent } from '../public/llm-provider.js';
+import { type AnswerDialect, firstChoice, maxBodyChars } from './answer-dialect.js';
+import { errorIn } from './error-words.js';
+import { finishWordOf, meaningOf } from './finish-reasons.js';
 import { FrameTemplate } from './frame-template.js';
 import { isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
-import { badResponse, inBandError, type Redact } from './openai-errors.js';
+import { badResponse, inBandError } from './openai-errors.js';
 import { rawUsage } from './openai-usage.js';
-
-/** How one server's answers are to be read. */
-export interface AnswerDialect {
-  /** Null when the object tells nothing. */
-  readonly usageOf: (usage: JsonObject) => LlmUsage | null;
-  readonly redact: Redact;
-  /** Characters of text and tool arguments after which the answer is cut. */
-  readonly maxAnswerChars: number;
-}
-
-interface ToolCall {
-  id: string;
-  name: string;
-  arguments: string;
-}
-
-/** Characters that one frame may have before its end is seen; real ones have a few hundred. */
-const MAX_FRAME_CHARS = 1024 * 1024;
-const MAX_TOOL_CALLS = 128;
-
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map(
-  Object.entries({
-    stop: 'stop',
-    length: 'length',
-    max_tokens: 'length',
-    content_filter: 'content_filter',
-    tool_calls: 'tool_calls',
-    function_call: 'tool_calls',
-  } as const),
-);
+import { OpeningThought, reasoningOf, reasoningOfPart } from './reasoning.js';
+import { ToolCallPieces } from './tool-call-pieces.js';
 
 /**
  * Reads one answer of the chat completions wire, as frames (`feed`, `end`) or as one JSON body (`readCompletion`).
- * Text gathers until `takeText`, so that all frames of one socket read become one event.
+ * Text and reasoning gather until they are taken, so that all frames of one socket read become one event of each.
+ * Once a finish reason has come, nothing that follows makes the answer a failure.
  */
 export class AnswerDecoder {
   /** Set once; what came before it is still to be taken. */
@@ -53,9 +29,13 @@ export class AnswerDecoder {
   private readonly parser: EventSourceParser;
   private readonly template = new FrameTemplate();
   /** None in most answers. */
-  private toolCalls: Map<number, ToolCall> | null = null;
+  private toolCalls: ToolCallPieces | null = null;
+  /** Until the answer is seen to begin. */
+  private opening: OpeningThought | null = new OpeningThought();
   private text = '';
   private chars = 0;
+  private reasoning = '';
+  private reasoningChars = 0;
   private isFirst = true;
   private isAtEnd = false;
   private hasRefusal = false;
@@ -66,14 +46,18 @@ export class AnswerDecoder {
 
   constructor(private readonly dialect: AnswerDialect) {
     this.parser = createParser({
-      maxBufferSize: MAX_FRAME_CHARS,
-      onEvent: (event) => this.onFrame(event.data),
+      maxBufferSize: maxBodyChars(dialect),
+      onEvent: ({ data, event }) => this.onFrame(data, event),
       onError: (error) => this.onParserError(error),
     });
   }
 
   get hasFinishReason(): boolean {
     return this.rawReason !== null;
+  }
+
+  get hasUsage(): boolean {
+    return this.usage !== null;
   }
 
   feed(text: string): void {
@@ -88,28 +72,41 @@ export class AnswerDecoder {
   end(rest: string): void {
     this.isAtEnd = true;
     this.feed(`${rest}\n\n`);
-    if (this.isOver || this.hasFinishReason) return;
-    if (this.hasGarbage && this.chars === 0) this.failure = badResponse('The event stream held no event');
+    this.endText();
+    if (this.hasGarbage && !this.isOver && this.chars === 0) this.fail(badResponse('The event stream held no event'));
   }
 
   readCompletion(body: string): void {
-    const completion = parseJson(body);
+    const parsed = parseJson(body);
+    const completion: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
     if (!isJsonObject(completion)) {
-      this.failure = badResponse('The JSON body could not be parsed');
+      this.fail(badResponse('The JSON body could not be parsed'));
       return;
     }
     this.onChunk(completion);
-    if (this.failure === null && !isJsonObject(firstChoice(completion))) {
-      this.failure = badResponse('The completion has no choice');
-    }
+    if (!isJsonObject(firstChoice(completion))) this.fail(badResponse('The completion has no choice'));
+    this.endText();
     this.isDone = true;
+  }
+
+  /** Ends the answer with an error, unless it has ended well or with another error before. */
+  fail(error: LlmError): void {
+    this.endText();
+    if (!this.hasFinishReason) this.failure ??= error;
   }
 
   /** The text since the last call; empty when there is none. */
   takeText(): string {
-    const text = this.text;
+    const { text } = this;
     this.text = '';
     return text;
+  }
+
+  /** The reasoning since the last call; empty when there is none. */
+  takeReasoning(): string {
+    const { reasoning } = this;
+    this.reasoning = '';
+    return reasoning;
   }
 
   /** Whether the answer may count as whole: it said why it ended, or that it ended after it had said something. */
@@ -119,15 +116,15 @@ export class AnswerDecoder {
 
   /** The events after the last text: tool calls, usage when told, and the finish. */
   closing(): LlmEvent[] {
-    const events: LlmEvent[] = [];
-    for (const call of this.toolCalls?.values() ?? []) events.push({ type: 'tool-call', ...call });
+    const { generationId, model, rawReason } = this;
+    const finish: LlmEvent = { type: 'finish', reason: this.reason(), rawReason, generationId, model };
+    return [...(this.toolCalls?.toEvents() ?? []), ...this.usageEvents(), finish];
+  }
+
+  /** The usage as far as it was told, as one event or none. */
+  usageEvents(): LlmEvent[] {
     const usage = this.usage === null ? null : this.dialect.usageOf(this.usage);
-    if (this.usage !== null && usage !== null) {
-      events.push({ type: 'usage', usage, rawUsage: rawUsage(this.usage) });
-    }
-    const { generationId, model } = this;
-    events.push({ type: 'finish', reason: this.reason(), rawReason: this.rawReason, generationId, model });
-    return events;
+    return this.usage === null || usage === null ? [] : [{ type: 'usage', usage, rawUsage: rawUsage(this.usage) }];
   }
 
   private get isOver(): boolean {
@@ -137,82 +134,140 @@ export class AnswerDecoder {
   private reason(): FinishReason {
     if (this.isCut) return 'length';
     if (this.hasRefusal) return 'content_filter';
-    return (this.rawReason === null ? undefined : FINISH_REASONS.get(this.rawReason)) ?? 'other';
+    const meaning = this.rawReason === null ? 'other' : meaningOf(this.rawReason);
+    return meaning === 'failed' ? 'other' : meaning;
   }
 
-  private onFrame(data: string): void {
+  private onFrame(data: string, name: string | undefined): void {
     if (this.isOver) return;
-    if (data === '[DONE]') {
+    if (data.startsWith('[DONE]')) {
+      this.endText();
       this.isDone = true;
       return;
     }
-    const text = this.template.read(data);
-    if (text !== null) {
-      this.addText(text);
-      return;
+    const text = name === 'error' ? null : this.template.read(data);
+    if (text === null) this.onValue(data, name);
+    else this.addText(text);
+  }
+
+  private onValue(data: string, name: string | undefined): void {
+    const value = parseJson(data);
+    if (isJsonObject(value) && (name !== 'error' || errorIn(value) !== undefined)) {
+      this.onChunk(value, data);
+    } else if (name === 'error') {
+      this.fail(inBandError(value ?? data, this.dialect.redact));
+    } else if (Array.isArray(value)) {
+      for (const element of value) if (isJsonObject(element)) this.onChunk(element);
+    } else if (typeof value === 'string') {
+      this.fail(inBandError(value, this.dialect.redact));
+    } else if (value !== null && !this.isAtEnd) {
+      // A frame that the end of the stream cut off is a lost connection, not a provider that writes nonsense.
+      this.fail(badResponse('A frame could not be parsed'));
     }
-    const chunk = parseJson(data);
-    if (isJsonObject(chunk)) this.onChunk(chunk, data);
-    // A frame that the end of the stream cut off is a lost connection, not a provider that writes nonsense.
-    else if (!this.isAtEnd) this.failure = badResponse('A frame could not be parsed');
   }
 
   private onParserError(error: ParseError): void {
     if (error.type === 'max-buffer-size-exceeded') {
-      this.failure = badResponse('A frame is too large');
+      this.fail(badResponse('A frame is too large'));
+      this.isDone = true;
     } else if (error.type === 'unknown-field') {
       // llama.cpp has written errors as a field named `error`, others as a bare line of JSON; the rest is to be
       // ignored (WHATWG HTML, 9.2.6).
       const bare = parseJson((error.field === 'error' ? error.value : error.line) ?? '');
-      if (error.field === 'error' && isJsonObject(bare)) this.failure ??= inBandError(bare, this.dialect.redact);
-      else if (isJsonObject(bare) && bare.error != null) this.onChunk(bare);
+      if (error.field === 'error' && isJsonObject(bare)) this.fail(inBandError(bare, this.dialect.redact));
+      else if (isJsonObject(bare) && errorIn(bare) !== undefined) this.onChunk(bare);
       else this.hasGarbage = true;
     }
   }
 
   private onChunk(chunk: JsonObject, data?: string): void {
-    if (chunk.error != null) {
-      this.failure = inBandError(chunk.error, this.dialect.redact);
+    this.noteUsage(chunk.usage);
+    if (isJsonObject(chunk.x_groq)) this.noteUsage(chunk.x_groq.usage);
+    const error = errorIn(chunk);
+    if (error !== undefined) {
+      this.fail(inBandError(error, this.dialect.redact));
       return;
     }
     this.generationId ??= textOrNull(chunk.id);
     this.model ??= textOrNull(chunk.model);
-    if (isJsonObject(chunk.usage)) this.usage = chunk.usage;
     const choice = firstChoice(chunk);
     if (!isJsonObject(choice)) return;
     this.onChoice(choice);
     if (data !== undefined && this.failure === null) this.learn(data, choice);
   }
 
+  private noteUsage(usage: unknown): void {
+    if (isJsonObject(usage) && this.dialect.usageOf(usage) !== null) this.usage = usage;
+  }
+
   private learn(data: string, { delta, finish_reason: reason }: JsonObject): void {
-    if (reason != null || !isJsonObject(delta) || typeof delta.content !== 'string') return;
-    if (delta.tool_calls == null && delta.refusal == null) this.template.learn(data, delta.content);
+    if (finishWordOf(reason) !== null || !isJsonObject(delta) || typeof delta.content !== 'string') return;
+    if (delta.tool_calls != null || delta.refusal != null || reasoningOf(delta) !== '') return;
+    this.template.learn(data, delta.content);
   }
 
   private onChoice(choice: JsonObject): void {
     const piece = choice.delta ?? choice.message;
     if (isJsonObject(piece)) this.onPiece(piece);
+    this.noteUsage(choice.usage);
     if (choice.error != null) {
-      this.failure = inBandError(choice.error, this.dialect.redact);
+      this.fail(inBandError(choice.error, this.dialect.redact));
       return;
     }
-    const reason = textOrNull(choice.finish_reason);
-    if (reason === 'error') this.failure = inBandError({ message: 'finish_reason error' }, this.dialect.redact);
-    else if (reason !== null) this.rawReason = reason;
+    const word = finishWordOf(choice.finish_reason);
+    if (word === null) return;
+    if (meaningOf(word) === 'failed') {
+      this.fail(inBandError({ code: word, message: `The finish reason is ${word}` }, this.dialect.redact));
+    } else {
+      this.endText();
+      this.rawReason = word;
+    }
   }
 
   private onPiece(piece: JsonObject): void {
+    this.addReasoning(reasoningOf(piece));
     if (typeof piece.content === 'string') this.addText(piece.content);
-    else if (Array.isArray(piece.content)) this.addText(textOfParts(piece.content));
+    else if (Array.isArray(piece.content)) piece.content.forEach((part) => this.onPart(part));
     if (typeof piece.refusal === 'string' && piece.refusal !== '') {
       this.hasRefusal = true;
       this.addText(piece.refusal);
     }
-    if (Array.isArray(piece.tool_calls)) piece.tool_calls.forEach((call, place) => this.addToolCall(call, place));
+    if (!Array.isArray(piece.tool_calls) || piece.tool_calls.length === 0) return;
+    this.toolCalls ??= new ToolCallPieces((text) => this.measure(text));
+    this.toolCalls.add(piece.tool_calls);
+  }
+
+  private onPart(part: unknown): void {
+    if (!isJsonObject(part)) return;
+    this.addReasoning(reasoningOfPart(part));
+    if (part.type === 'text') this.addText(textOrNull(part.text) ?? '');
   }
 
   private addText(text: string): void {
-    this.text += this.measure(text);
+    this.text += this.measure(this.opening === null ? text : this.withoutThought(this.opening, text));
+  }
+
+  private withoutThought(opening: OpeningThought, text: string): string {
+    const rest = opening.read(text);
+    this.addReasoning(opening.takeThought());
+    if (opening.isOver) this.opening = null;
+    return rest;
+  }
+
+  /** What was held back because it could have become a tag is text after all. */
+  private endText(): void {
+    if (this.opening === null || this.isCut) return;
+    this.text += this.measure(this.opening.end());
+    this.addReasoning(this.opening.takeThought());
+    this.opening = null;
+  }
+
+  private addReasoning(text: string): void {
+    if (text === '') return;
+    const room = this.dialect.maxAnswerChars - this.reasoningChars;
+    this.reasoningChars += text.length;
+    this.reasoning += text.slice(0, Math.max(room, 0));
+    if (text.length > room) this.isCut = true;
   }
 
   /** Counts `text` against the largest answer and gives back what still fits, never half a surrogate pair. */
@@ -225,30 +280,4 @@ export class AnswerDecoder {
     const last = fitting > 0 ? text.charCodeAt(fitting - 1) : 0;
     return text.slice(0, last >= 0xd800 && last <= 0xdbff ? fitting - 1 : fitting);
   }
-
-  private addToolCall(delta: unknown, place: number): void {
-    if (!isJsonObject(delta)) return;
-    const index = typeof delta.index === 'number' ? delta.index : place;
-    this.toolCalls ??= new Map();
-    let call = this.toolCalls.get(index);
-    if (call === undefined) {
-      if (this.toolCalls.size === MAX_TOOL_CALLS) return;
-      call = { id: textOrNull(delta.id) ?? `call_${index}`, name: '', arguments: '' };
-      this.toolCalls.set(index, call);
-    }
-    if (!isJsonObject(delta.function)) return;
-    if (call.name === '') call.name = textOrNull(delta.function.name) ?? '';
-    if (typeof delta.function.arguments === 'string') call.arguments += this.measure(delta.function.arguments);
-  }
-}
-
-function firstChoice(chunk: JsonObject): unknown {
-  return Array.isArray(chunk.choices) ? (chunk.choices[0] as unknown) : undefined;
-}
-
-/** Mistral's reasoning models answer in parts; those that are not text are their thoughts. */
-function textOfParts(parts: readonly unknown[]): string {
-  return parts
-    .map((part) => (isJsonObject(part) && part.type === 'text' ? (textOrNull(part.text) ?? '') : ''))
-    .join('');
 }

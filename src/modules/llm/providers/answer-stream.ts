@@ -1,20 +1,25 @@
-import { isUtf8 } from 'node:buffer';
-import { StringDecoder } from 'node:string_decoder';
+import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Cancellation } from '../../../kernel/cancellation.js';
+import { LlmError } from '../public/llm-error.js';
 import type { LlmEvent } from '../public/llm-provider.js';
-import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
-import { badResponse, disconnected, networkError, statusError } from './openai-errors.js';
-
-type Headers = Record<string, string | string[] | undefined>;
-type BodyKind = 'frames' | 'completion' | 'error';
+import { AnswerBody, type Headers } from './answer-body.js';
+import { AnswerDecoder } from './answer-decoder.js';
+import type { AnswerDialect } from './answer-dialect.js';
+import { inflationOf } from './inflation.js';
+import { textOrNull } from './json-fields.js';
+import { brokenOff } from './openai-errors.js';
+import { UnreadEvents } from './unread-events.js';
 
 /** Text that may wait for a slow reader before the socket is paused. */
 const MAX_UNREAD_CHARS = 64 * 1024;
-/** Error bodies are read this far; beyond, the status alone tells. */
-export const MAX_ERROR_BYTES = 64 * 1024;
+/** Of a compressed body, for each character of the largest answer: a frame of some 250 bytes for each token, and more. */
+const MAX_INFLATION = 128;
 /** How long the socket of a finished answer may stay open for its last bytes, so that it can be used again. */
 const DRAIN_MS = 1000;
+/** How long an answer that has told its finish reason may leave its end open: until usage is told, and from then on. */
+const USAGE_AWAITED_MS = 2000;
+const END_AWAITED_MS = 250;
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -25,12 +30,10 @@ const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
  */
 export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher.DispatchHandler {
   private readonly decoder: AnswerDecoder;
-  /** From the first read on that ends within a character; most answers never need it. */
-  private utf8: StringDecoder | null = null;
-  private unreadText = '';
-  /** What is told before the first text, until it is taken; undefined as long as there is no text. */
-  private opening: LlmEvent | null | undefined;
-  private closing: LlmEvent[] = [];
+  private body: AnswerBody | null = null;
+  private inflation: Transform | null = null;
+  private isAnnounced = false;
+  private readonly unread = new UnreadEvents();
   private waiting: { resolve: (result: IteratorResult<LlmEvent>) => void; reject: (error: unknown) => void } | null =
     null;
   private controller: Dispatcher.DispatchController | null = null;
@@ -40,18 +43,18 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   private isSettled = false;
   private failure: { readonly error: unknown } | null = null;
   private status: number | null = null;
-  private kind: BodyKind = 'frames';
-  private retryAfter: { readonly seconds: unknown; readonly milliseconds: unknown } | null = null;
-  private body: Buffer[] = [];
-  private bodyBytes = 0;
   private hasEnded = false;
-  private drainTimer: NodeJS.Timeout | null = null;
+  /** For the end of an answer that has told its finish reason, then for the end of its socket. */
+  private endTimer: NodeJS.Timeout | null = null;
+  private isUsageAwaited = true;
 
   constructor(
     private readonly dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
     private readonly signal: Cancellation,
+    /** Of what the provider sends that brings no event. */
+    private readonly onSignOfLife: (() => void) | undefined,
   ) {
     this.request = request;
     this.decoder = new AnswerDecoder(dialect);
@@ -79,7 +82,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   /** The reader leaves: the socket is closed, since a provider goes on writing (and charging) otherwise. */
   return(): Promise<IteratorResult<LlmEvent>> {
     this.request = null;
-    this.forgetUnread();
+    this.unread.forget();
     if (!this.isSettled) {
       this.settle();
       this.hangUp();
@@ -97,53 +100,30 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     this.status = status;
     // undici keeps them until the answer ends, and with them all that came in the same read.
     controller.rawHeaders = null;
-    const type = String(headers['content-type'] ?? '').toLowerCase();
-    if (status !== 200) {
-      this.kind = 'error';
-      this.retryAfter = { seconds: headers['retry-after'], milliseconds: headers['retry-after-ms'] };
-    } else if (isEncoded(headers)) this.fail(badResponse('The body is compressed although identity was asked for'));
-    else if (type.startsWith('text/event-stream')) this.kind = 'frames';
-    else if (type.startsWith('application/json')) this.kind = 'completion';
-    else this.fail(badResponse(`The content type is ${type.slice(0, 100)}`));
+    this.onSignOfLife?.();
+    this.body = new AnswerBody(this.decoder, this.dialect, status, headers);
+    if (!this.body.isError) this.decoder.generationId = textOrNull(headers['x-generation-id']);
+    this.inflation = inflationOf(headers, MAX_INFLATION * this.dialect.maxAnswerChars, {
+      onData: (chunk) => this.onBody(chunk),
+      onError: (error) => this.fail(error),
+    });
+    this.announce();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.isSettled) return;
-    if (this.kind === 'frames') {
-      this.decoder.feed(this.textOf(chunk));
-      this.pump();
-      return;
-    }
-    this.body.push(chunk);
-    this.bodyBytes += chunk.length;
-    if (this.kind === 'error') {
-      if (this.bodyBytes > MAX_ERROR_BYTES) this.fail(this.refusal());
-    } else if (this.bodyBytes > maxCompletionBytes(this.dialect)) {
-      this.fail(badResponse('The completion is too large'));
-    }
+    if (this.inflation === null) this.onBody(chunk);
+    else this.inflation.write(chunk);
   }
 
   onResponseEnd(): void {
     this.hasEnded = true;
-    this.stopDraining();
-    if (this.isSettled) return;
-    if (this.kind === 'error') {
-      this.fail(this.refusal());
-    } else if (this.kind === 'completion') {
-      this.decoder.readCompletion(this.bodyText());
-      this.pump();
-    } else {
-      this.endFrames(new Error('The stream ended without a finish reason'));
-    }
+    this.onEnd(new Error('The stream ended without a finish reason'));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.hasEnded = true;
-    this.stopDraining();
-    if (this.isSettled) return;
-    if (this.status !== null && this.kind === 'frames') this.endFrames(error);
-    else if (this.status !== null && this.kind === 'error') this.fail(this.refusal());
-    else this.fail(networkError(error, this.status));
+    this.onEnd(error);
   }
 
   private start(request: Dispatcher.DispatchOptions): void {
@@ -156,82 +136,109 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     this.dispatcher.dispatch(request, this);
   }
 
-  private textOf(chunk: Buffer): string {
-    if (this.utf8 === null && isUtf8(chunk)) return chunk.toString('utf8');
-    this.utf8 ??= new StringDecoder('utf8');
-    return this.utf8.write(chunk);
+  private onBody(chunk: Buffer): void {
+    if (this.isSettled) return;
+    this.body?.read(chunk);
+    this.pump();
+  }
+
+  /** @param cause why there is no more, for an answer that is not whole */
+  private onEnd(cause: Error): void {
+    if (this.isSettled) this.stopWaiting();
+    else if (this.inflation === null) this.endBody(cause);
+    else this.inflation.once('end', () => this.endBody(cause)).end();
   }
 
   private readonly onAbort = (): void => {
-    this.forgetUnread();
-    this.fail(this.signal.reason);
+    const reason: unknown = this.signal.reason;
+    // A deadline is no failure of an answer that has said that it is over.
+    if (this.decoder.hasFinishReason && reason instanceof LlmError) {
+      this.complete();
+      return;
+    }
+    this.unread.forget();
+    this.fail(reason);
   };
 
   /** Hands on what the decoder has gathered from one read of the socket. */
   private pump(): void {
-    const text = this.decoder.takeText();
-    if (text !== '') this.emitText(text);
-    if (this.decoder.failure !== null) this.fail(this.decoder.failure);
-    else if (this.decoder.isCut) this.complete();
-    else if (this.decoder.isDone) this.completeOrFail(new Error('The stream is done but holds no answer'));
+    const { decoder } = this;
+    const reasoning = decoder.takeReasoning();
+    const text = decoder.takeText();
+    this.announce();
+    if (text !== '' || reasoning !== '') this.emit(reasoning, text);
+    else this.onSignOfLife?.();
+    if (decoder.failure !== null) this.fail(decoder.failure);
+    else if (decoder.isCut) this.complete();
+    else if (decoder.isDone) this.completeOrFail(new Error('The stream is done but holds no answer'));
+    else if (decoder.hasFinishReason) this.awaitEnd();
   }
 
-  private endFrames(cause: Error): void {
-    this.decoder.end(this.utf8?.end() ?? '');
+  private endBody(cause: Error): void {
+    if (this.isSettled) return;
+    const isCutOff = 'code' in cause;
+    if (this.body === null || (this.body.isCompletion && isCutOff)) {
+      this.fail(brokenOff(cause, this.status));
+      return;
+    }
+    this.body.end();
     this.pump();
     if (!this.isSettled) this.completeOrFail(cause);
   }
 
   private completeOrFail(cause: Error): void {
     // A finished completion may lack the reason; a stream may not, else a cut off answer would pass for a whole one.
-    if (this.decoder.isComplete || this.kind === 'completion') this.complete();
-    else this.fail(networkErrorOr(cause, this.status));
+    if (this.decoder.isComplete || this.body?.isCompletion === true) this.complete();
+    else this.fail(brokenOff(cause, this.status));
   }
 
   private complete(): void {
+    if (this.isSettled) return;
     this.settle();
-    this.closing = this.decoder.closing();
-    if (this.waiting !== null) {
-      const event = this.takeUnread();
-      if (event !== undefined) this.wake(event);
-    }
+    this.unread.closing = this.decoder.closing();
+    this.wakeWithUnread();
     if (this.decoder.isCut) this.hangUp();
     else this.drain();
   }
 
-  private emitText(text: string): void {
-    if (this.opening === undefined) this.opening = this.generation();
-    if (this.waiting !== null && this.opening === null) {
+  /** Some servers leave the socket open behind their last frame. */
+  private awaitEnd(): void {
+    if (this.endTimer !== null && (!this.isUsageAwaited || !this.decoder.hasUsage)) return;
+    this.stopWaiting();
+    this.isUsageAwaited = !this.decoder.hasUsage;
+    this.endTimer = setTimeout(() => this.complete(), this.isUsageAwaited ? USAGE_AWAITED_MS : END_AWAITED_MS);
+  }
+
+  /** As early as can be: a call that is stopped before its first word is asked after by this id. */
+  private announce(): void {
+    const { generationId } = this.decoder;
+    if (this.isAnnounced || generationId === null || this.isSettled) return;
+    this.isAnnounced = true;
+    this.unread.generation = { type: 'generation', id: generationId };
+    this.wakeWithUnread();
+  }
+
+  private emit(reasoning: string, text: string): void {
+    // Whoever waits has taken all that came before.
+    if (this.waiting !== null && reasoning === '') {
       this.wake({ type: 'text-delta', text });
       return;
     }
-    this.unreadText += text;
-    if (this.waiting !== null) this.wake(this.takeUnread() as LlmEvent);
-    if (this.unreadText.length > MAX_UNREAD_CHARS) this.controller?.pause();
-  }
-
-  private generation(): LlmEvent | null {
-    const { generationId } = this.decoder;
-    return generationId === null ? null : { type: 'generation', id: generationId };
+    this.unread.add(reasoning, text);
+    this.wakeWithUnread();
+    if (this.unread.chars > MAX_UNREAD_CHARS) this.controller?.pause();
   }
 
   private takeUnread(): LlmEvent | undefined {
-    if (this.opening != null) {
-      const { opening } = this;
-      this.opening = null;
-      return opening;
-    }
-    if (this.unreadText === '') return this.closing.shift();
-    const text = this.unreadText;
-    this.unreadText = '';
-    if (this.controller?.paused === true) this.controller.resume();
-    return { type: 'text-delta', text };
+    const event = this.unread.take();
+    if (this.unread.chars === 0 && this.controller?.paused === true) this.controller.resume();
+    return event;
   }
 
-  private forgetUnread(): void {
-    this.opening = null;
-    this.unreadText = '';
-    this.closing = [];
+  private wakeWithUnread(): void {
+    if (this.waiting === null) return;
+    const event = this.takeUnread();
+    if (event !== undefined) this.wake(event);
   }
 
   private wake(event: LlmEvent): void {
@@ -243,53 +250,39 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
   private fail(error: unknown): void {
     if (this.isSettled) return;
     this.settle();
+    // What was used is told also when the answer is not whole.
+    if (!this.signal.aborted) this.unread.closing = this.decoder.usageEvents();
+    this.failure = { error };
+    this.wakeWithUnread();
     const waiting = this.waiting;
     this.waiting = null;
-    if (waiting === null) this.failure = { error };
-    else waiting.reject(error);
+    if (waiting !== null) {
+      this.failure = null;
+      waiting.reject(error);
+    }
     this.hangUp();
   }
 
   private settle(): void {
     this.isSettled = true;
+    this.stopWaiting();
+    this.inflation?.destroy();
     this.signal.removeEventListener('abort', this.onAbort);
   }
 
   private hangUp(): void {
-    this.stopDraining();
+    this.stopWaiting();
     if (!this.hasEnded) this.controller?.abort(new Error('The reader has left'));
   }
 
   private drain(): void {
     if (this.hasEnded) return;
     if (this.controller?.paused === true) this.controller.resume();
-    this.drainTimer = setTimeout(() => this.hangUp(), DRAIN_MS).unref();
+    this.endTimer = setTimeout(() => this.hangUp(), DRAIN_MS).unref();
   }
 
-  private stopDraining(): void {
-    if (this.drainTimer !== null) clearTimeout(this.drainTimer);
-    this.drainTimer = null;
+  private stopWaiting(): void {
+    if (this.endTimer !== null) clearTimeout(this.endTimer);
+    this.endTimer = null;
   }
-
-  private refusal(): Error {
-    return statusError(this.status ?? 0, this.bodyText(), this.retryAfter ?? {}, this.dialect.redact);
-  }
-
-  private bodyText(): string {
-    return Buffer.concat(this.body).toString('utf8');
-  }
-}
-
-export function isEncoded(headers: Headers): boolean {
-  const encoding = headers['content-encoding'];
-  return encoding !== undefined && encoding !== '' && encoding !== 'identity';
-}
-
-/** UTF-8 takes up to 3 bytes for a UTF-16 unit, JSON's \uXXXX 6; half of the rest is more than any envelope. */
-export function maxCompletionBytes({ maxAnswerChars }: AnswerDialect): number {
-  return 6 * maxAnswerChars + 1024 * 1024;
-}
-
-function networkErrorOr(cause: Error, status: number | null): Error {
-  return 'code' in cause ? networkError(cause, status) : disconnected(cause);
 }

@@ -1,53 +1,62 @@
 import { ADDRESS_REFUSED } from '../../../platform/outbound/outbound-guard.js';
-import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
+import { LlmError, type LlmErrorFacts, type LlmErrorCode } from '../public/llm-error.js';
+import { judge, type Verdict } from './error-verdicts.js';
+import { errorWords } from './error-words.js';
 import { isJsonObject, parseJson, textOrNull } from './json-fields.js';
+import { type Lesson, lessonsIn } from './request-lessons.js';
 
 /** Takes secrets out of a provider's words before they become a cause. */
 export type Redact = (text: string) => string;
 
-interface Verdict {
-  readonly code: LlmErrorCode;
-  readonly retryable: boolean;
+export interface RetryHeaders {
+  readonly seconds?: unknown;
+  readonly milliseconds?: unknown;
 }
 
-/** What a provider says about its error, in any of the shapes in use. */
-interface ErrorWords {
-  /** `code` and `type`, lower case. */
-  readonly names: readonly string[];
-  readonly message: string;
-  readonly isModeration: boolean;
+/** An answer whose status is an error, with what it teaches about the requests that the server takes. */
+export class RefusalError extends LlmError {
+  constructor(
+    code: LlmErrorCode,
+    facts: LlmErrorFacts,
+    readonly lessons: readonly Lesson[],
+  ) {
+    super(code, facts);
+  }
 }
 
 const MAX_CAUSE_CHARS = 2000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
-
-// llama.cpp has sent the second one under status 500 (ggml-org/llama.cpp#15780).
-const CONTEXT_NAMES = ['context_length_exceeded', 'exceed_context_size_error'];
-const CONTEXT_MESSAGE = /context[ _-]?(length|size|window)|maximum context|prompt is too long/i;
-const QUOTA_NAMES = ['insufficient_quota', 'billing_hard_limit_reached', 'insufficient_credits'];
-const MODEL_MESSAGE = /not a valid model/i;
-/** Two looks: as one expression they would take the square of the text's length, and the text is a stranger's. */
-const MODEL = /model /i;
-const IS_NOT_THERE = /not found|does not exist/i;
+/** Statuses under which servers refuse a field or a role; llama.cpp's templates fail with 500. */
+const TEACHING = [400, 422, 500, 501];
 
 /** Statuses that the names in errors without a number stand for. */
 const STATUS_OF_NAME: ReadonlyMap<string, number> = new Map(
   Object.entries({
     authentication_error: 401,
     invalid_api_key: 401,
+    unauthenticated: 401,
     insufficient_quota: 402,
+    permission_denied: 403,
     model_not_found: 404,
     not_found_error: 404,
+    not_found: 404,
     context_length_exceeded: 413,
     exceed_context_size_error: 413,
     rate_limit_error: 429,
     rate_limit_exceeded: 429,
+    ratelimiterror: 429,
+    resource_exhausted: 429,
     invalid_request_error: 400,
+    invalid_argument: 400,
+    badrequesterror: 400,
     content_policy_violation: 400,
     overloaded: 503,
     overloaded_error: 503,
     service_unavailable: 503,
+    unavailable: 503,
+    insufficient_system_resource: 503,
     timeout: 504,
+    deadline_exceeded: 504,
   }),
 );
 
@@ -59,35 +68,41 @@ export function redactor(apiKey: string): Redact {
   };
 }
 
-/** The error of an answer whose HTTP status is not 200. */
-export function statusError(
-  status: number,
-  body: string,
-  retryAfter: { readonly seconds?: unknown; readonly milliseconds?: unknown },
-  redact: Redact,
-): LlmError {
-  const parsed = parseJson(body);
-  const verdict = judge(status, wordsOf(isJsonObject(parsed) && parsed.error != null ? parsed.error : parsed));
-  return new LlmError(verdict.code, {
+/** The error of an answer whose HTTP status is not one of success. */
+export function statusError(status: number, body: string, retryAfter: RetryHeaders, redact: Redact): RefusalError {
+  const words = errorWords(parseJson(body) ?? body);
+  const { code, retryable } = judge(status, words);
+  const facts = {
     providerStatus: status,
-    retryable: verdict.retryable,
-    retryAfterMs: retryAfterMs(retryAfter.seconds, retryAfter.milliseconds),
+    retryable,
+    retryAfterMs: retryAfterMs(retryAfter) ?? bounded(words.retryAfterMs),
     cause: providerWords(`HTTP ${status}: ${body}`, redact),
-  });
+  };
+  const isTaught = TEACHING.includes(status) && (code === 'provider_rejected' || code === 'provider_error');
+  return new RefusalError(code, facts, isTaught ? lessonsIn(status, words) : []);
 }
 
 /** The error that a provider wrote into a 200: in a JSON body, or as a frame in the middle of a stream. */
 export function inBandError(error: unknown, redact: Redact): LlmError {
-  const words = wordsOf(error);
-  const number = isJsonObject(error) ? Number(error.code ?? error.status) : Number.NaN;
-  const isStatus = Number.isInteger(number) && number >= 400 && number <= 599;
+  const words = errorWords(error);
+  const told = statusIn(error);
   const named = words.names.map((name) => STATUS_OF_NAME.get(name)).find((status) => status !== undefined);
-  const verdict = judge(isStatus ? number : (named ?? 500), words);
+  const verdict = judge(told ?? named ?? 500, words);
   return new LlmError(verdict.code, {
-    providerStatus: isStatus ? number : 200,
+    providerStatus: told ?? 200,
     retryable: verdict.retryable,
+    retryAfterMs: bounded(words.retryAfterMs),
     cause: providerWords(JSON.stringify(error) ?? String(error), redact),
   });
+}
+
+/** The HTTP status that an error names as a number, in the object or in the first of a list. */
+function statusIn(error: unknown): number | null {
+  if (Array.isArray(error)) return statusIn(error[0]);
+  if (!isJsonObject(error)) return null;
+  const numbers = [error.code, error.status, error.status_code, error.statusCode].map(Number);
+  const status = numbers.find((number) => Number.isInteger(number) && number >= 400 && number <= 599);
+  return status ?? statusIn(error.error);
 }
 
 /** An answer that breaks the wire format. The same call would most likely break it again. */
@@ -95,8 +110,9 @@ export function badResponse(what: string, status: number | null = 200): LlmError
   return new LlmError('provider_bad_response', { providerStatus: status, retryable: false, cause: new Error(what) });
 }
 
-/** The answer ended before it was complete. */
-export function disconnected(cause: unknown): LlmError {
+/** The answer ended before it was complete; a cause with a code is the transport's. */
+export function brokenOff(cause: Error, status: number | null): LlmError {
+  if ('code' in cause) return networkError(cause, status);
   return new LlmError('provider_disconnected', { providerStatus: 200, retryable: true, cause });
 }
 
@@ -115,45 +131,6 @@ export function transportCode(error: unknown): string {
   if (typeof error.code === 'string') return error.code;
   if (error.name === 'HTTPParserError') return 'HPE_UNKNOWN';
   return transportCode(Array.isArray(error.errors) ? error.errors[0] : error.cause);
-}
-
-function judge(status: number, words: ErrorWords): Verdict {
-  if (words.names.some((name) => CONTEXT_NAMES.includes(name))) return { code: 'context_too_large', retryable: false };
-  if (words.names.some((name) => QUOTA_NAMES.includes(name))) {
-    return { code: 'provider_credit_exhausted', retryable: false };
-  }
-  switch (status) {
-    case 401:
-      return { code: 'provider_key_refused', retryable: false };
-    case 403:
-      // OpenRouter answers 403 for a flagged prompt too; that is no trouble with the key.
-      return { code: words.isModeration ? 'provider_rejected' : 'provider_key_refused', retryable: false };
-    case 402:
-      return { code: 'provider_credit_exhausted', retryable: false };
-    case 404:
-      return { code: 'model_not_found', retryable: false };
-    case 408:
-    case 409:
-      return { code: 'provider_error', retryable: true };
-    case 413:
-      return { code: 'context_too_large', retryable: false };
-    case 429:
-      return { code: 'provider_rate_limited', retryable: true };
-    case 503:
-    case 529:
-      return { code: 'provider_overloaded', retryable: true };
-    case 504:
-      return { code: 'provider_timeout', retryable: true };
-    default:
-      if (status >= 500) return { code: 'provider_error', retryable: true };
-      return { code: status < 400 ? 'provider_bad_response' : judgeRejection(words), retryable: false };
-  }
-}
-
-function judgeRejection({ names, message }: ErrorWords): LlmErrorCode {
-  if (CONTEXT_MESSAGE.test(message)) return 'context_too_large';
-  if (names.includes('model_not_found') || isModelMissing(message)) return 'model_not_found';
-  return 'provider_rejected';
 }
 
 function judgeTransport(code: string): Verdict {
@@ -189,24 +166,17 @@ function isTlsCode(code: string): boolean {
   return code === 'EPROTO' || /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/.test(code);
 }
 
-function wordsOf(error: unknown): ErrorWords {
-  if (typeof error === 'string') return { names: [], message: error, isModeration: false };
-  if (!isJsonObject(error)) return { names: [], message: '', isModeration: false };
-  const names = [error.code, error.type].map(textOrNull).flatMap((name) => (name === null ? [] : [name.toLowerCase()]));
-  return { names, message: textOrNull(error.message) ?? '', isModeration: isModeration(error.metadata) };
-}
-
-function isModeration(metadata: unknown): boolean {
-  return isJsonObject(metadata) && (Array.isArray(metadata.reasons) || 'flagged_input' in metadata);
-}
-
 /** RFC 9110 gives seconds or a date; OpenAI also sends `retry-after-ms`. At most an hour; null when unreadable. */
-function retryAfterMs(seconds: unknown, milliseconds: unknown): number | null {
+function retryAfterMs({ seconds, milliseconds }: RetryHeaders): number | null {
   const exact = Number(textOrNull(milliseconds) ?? Number.NaN);
-  const text = textOrNull(seconds);
+  const text = textOrNull(Array.isArray(seconds) ? seconds[0] : seconds);
   const rough = text === null ? Number.NaN : /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) * 1000 : untilDate(text);
-  const wait = Number.isFinite(exact) ? exact : rough;
-  return Number.isFinite(wait) ? Math.min(Math.max(Math.round(wait), 0), MAX_RETRY_AFTER_MS) : null;
+  return bounded(Number.isFinite(exact) ? exact : rough);
+}
+
+function bounded(waitMs: number | null): number | null {
+  if (waitMs === null || !Number.isFinite(waitMs)) return null;
+  return Math.min(Math.max(Math.round(waitMs), 0), MAX_RETRY_AFTER_MS);
 }
 
 function untilDate(text: string): number {
@@ -216,9 +186,4 @@ function untilDate(text: string): number {
 
 function providerWords(text: string, redact: Redact): Error {
   return new Error(redact(text.slice(0, MAX_CAUSE_CHARS)));
-}
-
-function isModelMissing(message: string): boolean {
-  const at = message.search(MODEL);
-  return MODEL_MESSAGE.test(message) || (at >= 0 && IS_NOT_THERE.test(message.slice(at)));
 }

@@ -1,18 +1,25 @@
 import { type Dispatcher, Pool } from 'undici';
 import type { Cancellation } from '../../../kernel/cancellation.js';
 import { ERROR_CATALOGUE } from '../../../kernel/errors/error-catalogue.js';
-import { LlmError } from '../public/llm-error.js';
+import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import type { ConnectionCheck, Generation, LlmEvent, LlmModel, LlmUsage } from '../public/llm-provider.js';
-import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
-import { AnswerStream, isEncoded, MAX_ERROR_BYTES, maxCompletionBytes } from './answer-stream.js';
+import { isSuccess, MAX_ERROR_BYTES, retryHeaders } from './answer-body.js';
+import { AnswerDecoder } from './answer-decoder.js';
+import { type AnswerDialect, maxBodyChars } from './answer-dialect.js';
+import { AnswerStream } from './answer-stream.js';
+import { inflated } from './inflation.js';
 import { countOrNull, isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
+import { LearnedRequests, learnFrom, LearningStream } from './learned-requests.js';
 import { badResponse, networkError, redactor, statusError, transportCode } from './openai-errors.js';
-import { type ChatCall, chatBody, type RequestDialect } from './openai-request.js';
+import { type ChatCall, chatBody } from './openai-request.js';
+import type { Lesson } from './request-lessons.js';
 
-export interface WireSettings extends RequestDialect {
+export interface WireSettings {
   /** With the version, without the resource: `https://api.openai.com/v1`. */
   readonly baseUrl: string;
   readonly apiKey: string;
+  /** Fields that every request to this server carries. */
+  readonly extraBody: JsonObject;
   readonly extraHeaders: Readonly<Record<string, string>>;
   readonly usageOf: (usage: JsonObject) => LlmUsage | null;
   readonly connectTimeoutMs: number;
@@ -21,6 +28,8 @@ export interface WireSettings extends RequestDialect {
   readonly maxAnswerChars: number;
   /** Whose connections are used; without it the wire has its own. Whoever made it closes it. */
   readonly dispatcher?: Dispatcher;
+  /** What servers have refused so far; without it the wire learns for itself. */
+  readonly learned?: LearnedRequests;
 }
 
 /** For every dispatcher that carries answers. */
@@ -31,6 +40,7 @@ export const SOCKET_OPTIONS = {
   bodyTimeout: 0,
 } as const;
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+const NOT_THERE: ReadonlySet<LlmErrorCode> = new Set(['model_not_found', 'provider_address_wrong']);
 
 /**
  * A client of the OpenAI chat completions wire, which most model servers speak. Throws `LlmError`, or the signal's
@@ -42,6 +52,7 @@ export class OpenAiWire {
   private readonly path: string;
   private readonly headers: Record<string, string>;
   private readonly dialect: AnswerDialect;
+  private readonly learned: LearnedRequests;
 
   constructor(private readonly settings: WireSettings) {
     const base = new URL(settings.baseUrl);
@@ -49,6 +60,7 @@ export class OpenAiWire {
     this.origin = base.origin;
     const connect = { timeout: settings.connectTimeoutMs };
     this.dispatcher = settings.dispatcher ?? new Pool(base.origin, { connect, ...SOCKET_OPTIONS });
+    this.learned = settings.learned ?? new LearnedRequests();
     this.headers = {
       authorization: `Bearer ${settings.apiKey}`,
       'content-type': 'application/json',
@@ -63,16 +75,30 @@ export class OpenAiWire {
     };
   }
 
-  stream(call: ChatCall, signal: Cancellation): AsyncIterable<LlmEvent> {
-    return new AnswerStream(this.dispatcher, this.post(call, true), this.dialect, signal);
+  /** @param onSignOfLife told of what the provider sends that brings no event */
+  stream(call: ChatCall, signal: Cancellation, onSignOfLife?: () => void): AsyncIterable<LlmEvent> {
+    const place = this.placeOf(call);
+    const { dispatcher, dialect, learned } = this;
+    return new LearningStream(
+      {
+        open: (lessons) => new AnswerStream(dispatcher, this.post(call, true, lessons), dialect, signal, onSignOfLife),
+        keep: (lessons) => learned.keep(place, lessons),
+      },
+      learned.find(place),
+    );
   }
 
   async generate(call: ChatCall, signal?: AbortSignal): Promise<Generation> {
-    const body = await this.exchange(this.post(call, false), maxCompletionBytes(this.dialect), signal);
-    const decoder = new AnswerDecoder(this.dialect);
-    decoder.readCompletion(body);
-    if (decoder.failure !== null) throw decoder.failure;
-    return generationOf(decoder.takeText(), decoder.closing());
+    const place = this.placeOf(call);
+    for (let lessons = this.learned.find(place); ;) {
+      try {
+        const body = await this.exchange(this.post(call, false, lessons), maxBodyChars(this.dialect), signal);
+        this.learned.keep(place, lessons);
+        return this.readCompletion(body);
+      } catch (error) {
+        lessons = learnFrom(error, lessons);
+      }
+    }
   }
 
   /** Whether GET `resource` answers 200 to our key. Never throws; the reason is one line of our own words. */
@@ -98,10 +124,22 @@ export class OpenAiWire {
     if (this.settings.dispatcher === undefined) await this.dispatcher.destroy();
   }
 
-  private post(call: ChatCall, isStream: boolean): Dispatcher.RequestOptions {
+  private readCompletion(body: string): Generation {
+    const decoder = new AnswerDecoder(this.dialect);
+    decoder.readCompletion(body);
+    if (decoder.failure !== null) throw decoder.failure;
+    return generationOf(decoder.takeText(), decoder.closing());
+  }
+
+  /** Servers differ in what they take, and so do the models of one server. */
+  private placeOf({ model }: ChatCall): string {
+    return `${this.origin}${this.path} ${model}`;
+  }
+
+  private post(call: ChatCall, isStream: boolean, lessons: readonly Lesson[]): Dispatcher.RequestOptions {
     const { origin, headers } = this;
     const path = `${this.path}/chat/completions`;
-    const body = chatBody(this.settings, call, isStream);
+    const body = chatBody(this.settings.extraBody, call, isStream, lessons);
     if (!isStream) return { origin, method: 'POST', path, headers, body };
     const sized = { ...headers, 'content-length': String(Buffer.byteLength(body)) };
     return { origin, method: 'POST', path, headers: sized, body: sentOnce(body) };
@@ -122,14 +160,15 @@ export class OpenAiWire {
         throw new LlmError('provider_timeout', { retryable: true, cause: error });
       }
       // Here it is the resource that is not there, as on servers without a list.
-      if (error instanceof LlmError && error.code === 'model_not_found') {
-        throw new LlmError('provider_rejected', { providerStatus: 404, retryable: false, cause: error.cause });
+      if (error instanceof LlmError && NOT_THERE.has(error.code)) {
+        const { providerStatus, cause } = error;
+        throw new LlmError('provider_rejected', { providerStatus, retryable: false, cause });
       }
       throw error;
     }
   }
 
-  /** One request and the JSON text of its 200. */
+  /** One request and the body of its success. */
   private async exchange(
     request: Dispatcher.RequestOptions,
     maxBytes: number,
@@ -140,11 +179,10 @@ export class OpenAiWire {
     try {
       const response = await this.dispatcher.request({ ...request, signal });
       status = response.statusCode;
-      if (status === 200) return await readJson(response, maxBytes);
+      if (isSuccess(status)) return await readWhole(response, maxBytes);
       // An error is told by its status; what is too long for its words is not read.
-      const words = (await readUpTo(response.body, MAX_ERROR_BYTES)) ?? '';
-      const { 'retry-after': seconds, 'retry-after-ms': milliseconds } = response.headers;
-      throw statusError(status, words, { seconds, milliseconds }, this.dialect.redact);
+      const words = await readWhole(response, MAX_ERROR_BYTES).catch(() => '');
+      throw statusError(status, words, retryHeaders(response.headers), this.dialect.redact);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       throw error instanceof LlmError ? error : networkError(error, status);
@@ -166,23 +204,15 @@ function sentOnce(text: string): Dispatcher.DispatchOptions['body'] {
   return body as unknown as Dispatcher.DispatchOptions['body'];
 }
 
-/** What is wrong with the body of a 200 before it is read. */
-function objectionTo(headers: Dispatcher.ResponseData['headers']): string | null {
-  if (isEncoded(headers)) return 'The body is compressed although identity was asked for';
-  const type = String(headers['content-type'] ?? '').toLowerCase();
-  return type.startsWith('application/json') ? null : `The content type is ${type.slice(0, 100)}`;
-}
-
-async function readJson(response: Dispatcher.ResponseData, maxBytes: number): Promise<string> {
-  const objection = objectionTo(response.headers);
-  const text = objection === null ? await readUpTo(response.body, maxBytes) : null;
-  if (text !== null) return text;
-  response.body.on('error', () => undefined).destroy();
-  throw badResponse(objection ?? 'The body is too large');
+/** The text of a body, whatever its type is called; throws when it has more than `maxBytes`. */
+async function readWhole({ headers, body }: Dispatcher.ResponseData, maxBytes: number): Promise<string> {
+  const bytes = await readUpTo(body, maxBytes);
+  if (bytes === null) throw badResponse('The body is too large');
+  return (await inflated(headers, bytes, maxBytes)).toString('utf8');
 }
 
 /** The whole body, or null when it has more than `maxBytes`; the socket is closed then. */
-async function readUpTo(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string | null> {
+async function readUpTo(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -190,7 +220,7 @@ async function readUpTo(body: Dispatcher.ResponseData['body'], maxBytes: number)
     bytes += chunk.length;
     if (bytes > maxBytes) return null;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function generationOf(text: string, closing: readonly LlmEvent[]): Generation {

@@ -9,6 +9,7 @@ import type {
   LlmOptions,
   LlmProvider,
 } from '../public/llm-provider.js';
+import type { LearnedRequests } from './learned-requests.js';
 import { openAiUsage } from './openai-usage.js';
 import { OpenAiWire } from './openai-wire.js';
 
@@ -22,6 +23,8 @@ export interface HttpProviderSettings {
   readonly maxAnswerChars: number;
   /** Whose connections are used; without it the provider has its own. */
   readonly dispatcher?: Dispatcher;
+  /** What servers have refused so far; without it the provider learns for itself. */
+  readonly learned?: LearnedRequests;
 }
 
 /**
@@ -39,7 +42,6 @@ export class OpenAiProvider implements LlmProvider {
     this.defaultModel = settings.model;
     this.wire = new OpenAiWire({
       ...settings,
-      maxTokensField: new URL(settings.baseUrl).hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens',
       extraBody: {},
       extraHeaders: {},
       usageOf: openAiUsage,
@@ -51,7 +53,8 @@ export class OpenAiProvider implements LlmProvider {
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
-    return this.wire.stream({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
+    const { model, params, onSignOfLife } = options;
+    return this.wire.stream({ messages, model: model ?? this.defaultModel, params }, signal, onSignOfLife);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {

@@ -26,7 +26,6 @@ export class OpenRouterProvider implements LlmProvider {
     this.defaultModel = settings.model;
     this.wire = new OpenAiWire({
       ...settings,
-      maxTokensField: 'max_tokens',
       extraBody: { usage: { include: true } },
       extraHeaders: { 'x-title': 'Parley' },
       usageOf: openRouterUsage,
@@ -38,7 +37,7 @@ export class OpenRouterProvider implements LlmProvider {
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
-    return this.wire.stream(this.callOf(messages, options), signal);
+    return this.wire.stream(this.callOf(messages, options), signal, options.onSignOfLife);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {

@@ -76,6 +76,35 @@ describe('AttemptLog', () => {
     ]);
   });
 
+  it('counts the reasoning of one that was stopped before its first word', () => {
+    const log = logOf(
+      attempt('a'),
+      { type: 'reasoning-delta', text: 'Let me ' },
+      { type: 'reasoning-delta', text: 'see é' },
+    );
+    expect(log.end('stopped', null, 0)).toEqual([
+      expect.objectContaining({ inputTokens: 100, outputTokens: 4, isEstimated: true }),
+    ]);
+  });
+
+  it('counts at least the input of one that failed after it had begun, and is asked after by its id', () => {
+    const log = logOf(attempt('a'), { type: 'generation', id: 'gen-1' }, failed, attempt('b'), finish);
+    expect(log.end('completed', null, 2)[0]).toMatchObject({
+      status: 'failed',
+      generationId: 'gen-1',
+      inputTokens: 100,
+      outputTokens: 0,
+      isEstimated: true,
+    });
+  });
+
+  it('counts the input of one that was given up on', () => {
+    const timeout: LlmEvent = { type: 'attempt-failed', code: 'provider_timeout', providerStatus: null };
+    expect(logOf(attempt('a'), timeout).end('failed', 'provider_timeout', 0)).toEqual([
+      expect.objectContaining({ inputTokens: 100, isEstimated: true }),
+    ]);
+  });
+
   it('has none when nobody was asked, and adds none when it ends between two', () => {
     expect(logOf().end('failed', 'context_too_large', 0)).toEqual([]);
     expect(logOf(attempt('a'), failed).end('stopped', null, 0)).toHaveLength(1);

@@ -5,7 +5,13 @@ import type { AttemptStatus, ProviderAttempt } from './provider-attempt.js';
 const MAX_NAME = 200;
 
 type Begun = Extract<LlmEvent, { type: 'attempt' }>;
-type Open = { -readonly [K in keyof ProviderAttempt]: ProviderAttempt[K] };
+type Open = { -readonly [K in keyof ProviderAttempt]: ProviderAttempt[K] } & {
+  /** Of the reasoning that has come, in UTF-8. */
+  reasoningBytes: number;
+};
+
+/** Our estimate where the provider gives no counts: reasoning is not kept, so its tokens cannot be counted exactly. */
+const BYTES_PER_TOKEN = 4;
 
 /** Collects from the events of an answer what its calls of providers were, in their order. Text is no concern of it. */
 export class AttemptLog {
@@ -39,7 +45,7 @@ export class AttemptLog {
 
   /**
    * All attempts, the one that answered last. One that still runs ends so.
-   * @param outputTokens our own count of what it has said, for when the provider gives none
+   * @param outputTokens our own count of its text, for when the provider gives none; reasoning is added
    */
   end(status: AttemptStatus, errorCode: ErrorCode | null, outputTokens: number): readonly ProviderAttempt[] {
     this.close(status, errorCode, outputTokens);
@@ -47,15 +53,18 @@ export class AttemptLog {
   }
 
   private close(status: AttemptStatus, errorCode: ErrorCode | null, outputTokens: number): void {
-    const { open, inputTokens } = this;
-    if (open === null) return;
+    if (this.open === null) return;
+    const { inputTokens } = this;
+    const { reasoningBytes, ...open } = this.open;
     this.open = null;
     const isCounted = open.inputTokens !== null && open.outputTokens !== null;
     // Whoever asked a model and got no counts still used it: our own count stands in, and says so.
-    const isEstimated = !isCounted && inputTokens !== null && (outputTokens > 0 || status !== 'failed');
+    const saidTokens = outputTokens + Math.ceil(reasoningBytes / BYTES_PER_TOKEN);
+    const hasBegun = saidTokens > 0 || open.generationId !== null || errorCode === 'provider_timeout';
+    const isEstimated = !isCounted && inputTokens !== null && (hasBegun || status !== 'failed');
     if (isEstimated) {
       open.inputTokens ??= inputTokens;
-      open.outputTokens ??= outputTokens;
+      open.outputTokens ??= saidTokens;
     }
     open.status = status;
     open.errorCode = errorCode;
@@ -79,11 +88,13 @@ function begin({ provider, model, isOwnKey }: Omit<Begun, 'type'>): Open {
     cachedInputTokens: null,
     costMicroUsd: null,
     rawUsage: null,
+    reasoningBytes: 0,
   };
 }
 
 function note(open: Open, event: LlmEvent): void {
-  if (event.type === 'generation') open.generationId = toName(event.id);
+  if (event.type === 'reasoning-delta') open.reasoningBytes += Buffer.byteLength(event.text);
+  else if (event.type === 'generation') open.generationId = toName(event.id);
   else if (event.type === 'usage') Object.assign(open, event.usage, { rawUsage: event.rawUsage });
   else if (event.type === 'finish') {
     if (event.generationId !== null) open.generationId = toName(event.generationId);

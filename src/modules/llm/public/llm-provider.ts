@@ -34,6 +34,8 @@ export interface LlmOptions {
   readonly alternatives?: readonly string[];
   /** Whether somebody else is asked when this call fails; then it is not made again. */
   readonly hasFallback?: boolean;
+  /** Called when the provider has sent something that brings no event: headers, a comment, a part of a frame. */
+  readonly onSignOfLife?: () => void;
 }
 
 /** Counts as the provider gave them; null is "not told", never 0. */
@@ -62,8 +64,10 @@ export type LlmEvent =
     }
   /** The call failed before it said anything, and there will be another one. The failure of the last one is thrown. */
   | { readonly type: 'attempt-failed'; readonly code: LlmErrorCode; readonly providerStatus: number | null }
-  /** The provider's own id of what it begins to say: once, before the first text, when the provider tells it. */
+  /** The provider's own id of the generation: once, before all reasoning and text, when the provider tells it. */
   | { readonly type: 'generation'; readonly id: string }
+  /** What the model thinks before or while it answers; no part of the answer's text. */
+  | { readonly type: 'reasoning-delta'; readonly text: string }
   | { readonly type: 'text-delta'; readonly text: string }
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
   | { readonly type: 'usage'; readonly usage: LlmUsage; readonly rawUsage: RawUsage | null }
@@ -78,9 +82,11 @@ export type LlmEvent =
       readonly model: string | null;
     };
 
-/** What is said about the calls of a provider is none of their answer yet. */
+const NOTICES: ReadonlySet<LlmEvent['type']> = new Set(['attempt', 'attempt-failed', 'generation', 'usage']);
+
+/** Whether an event tells about a call and brings nothing of its answer: after it, the call may still be made again. */
 export function isNotice({ type }: LlmEvent): boolean {
-  return type === 'attempt' || type === 'attempt-failed';
+  return NOTICES.has(type);
 }
 
 export interface Generation {
@@ -114,7 +120,8 @@ export interface LlmProvider {
   generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation>;
 
   /**
-   * The answer as it comes: text deltas (never empty), at most one `usage`, and exactly one `finish` as the last event.
+   * The answer as it comes: deltas of reasoning and text (never empty), at most one `usage`, and exactly one `finish` as the
+   * last event. A stream that fails may tell its usage before it throws.
    * Attempts are announced by what makes several of them, not by a single provider.
    * A stream that ends without saying why it ended throws `provider_disconnected`.
    */

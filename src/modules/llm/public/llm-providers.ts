@@ -5,6 +5,7 @@ import { ServerConfig } from '../../../platform/config/server.config.js';
 import { Circuits } from '../../../platform/circuits/circuits.js';
 import { Bulkhead } from '../../../platform/load/bulkhead.js';
 import { OutboundGuard } from '../../../platform/outbound/outbound-guard.js';
+import { LearnedRequests } from '../providers/learned-requests.js';
 import { OfflineProvider } from '../providers/offline.provider.js';
 import { type HttpProviderSettings, OpenAiProvider } from '../providers/openai.provider.js';
 import { SOCKET_OPTIONS } from '../providers/openai-wire.js';
@@ -39,6 +40,7 @@ export class LlmProviders {
   readonly default: LlmProvider;
   private readonly openRouter: OpenRouterProvider | null = null;
   private readonly logger = new Logger('Llm');
+  private readonly learned = new LearnedRequests();
   private readonly byName = new Map<ProviderName, LlmProvider>();
   /** Of keys that projects bring. */
   private readonly bulkheads = new Map<string, Bulkhead>();
@@ -151,6 +153,7 @@ export class LlmProviders {
       connectTimeoutMs: llmConnectTimeoutMs,
       probeTimeoutMs: llmConnectTimeoutMs + llmFirstTokenTimeoutMs,
       maxAnswerChars: llmMaxAnswerChars,
+      learned: this.learned,
     };
   }
 

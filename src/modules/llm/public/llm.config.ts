@@ -43,11 +43,15 @@ export class LlmConfig {
   @IsMilliseconds(0, 10_000)
   offlineDelayMs: number = 15;
 
-  @Variable('Milliseconds to wait for the first token of an answer. Raise it for slow reasoning models.')
+  @Variable(
+    'Milliseconds of silence to wait before the first token of an answer. Anything that the provider sends restarts the time, such as reasoning or a comment.',
+  )
   @IsMilliseconds(10)
   llmFirstTokenTimeoutMs: number = 60_000;
 
-  @Variable('Milliseconds to wait between two pieces of an answer.')
+  @Variable(
+    'Milliseconds of silence to wait between two pieces of an answer. Anything that the provider sends restarts the time.',
+  )
   @IsMilliseconds(10)
   llmIdleTimeoutMs: number = 30_000;
 

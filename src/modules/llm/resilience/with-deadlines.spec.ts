@@ -77,6 +77,39 @@ describe('WithDeadlines', () => {
     await expect(run()).resolves.toBe(5);
   });
 
+  it('takes anything that the provider sends for a sign of life, before the first event and after it', async () => {
+    const { provider, inner } = setUp([150, 150], { firstTokenMs: 100, idleMs: 100 });
+    const open = inner.stream.bind(inner);
+    inner.stream = (messages, { onSignOfLife, ...rest }, signal) => {
+      const beat = setInterval(() => onSignOfLife?.(), 20);
+      setTimeout(() => clearInterval(beat), 320).unref();
+      return open(messages, rest, signal);
+    };
+    let outerSigns = 0;
+    const events: LlmEvent[] = [];
+    const heard = { ...options, onSignOfLife: () => void (outerSigns += 1) };
+    for await (const event of provider.stream([], heard, new AbortController().signal)) events.push(event);
+    expect(events).toHaveLength(2);
+    expect(outerSigns).toBeGreaterThan(5);
+  });
+
+  it('does not take what is told about a call for its first event', async () => {
+    const { provider, inner } = setUp([], { firstTokenMs: 60, idleMs: 5 });
+    inner.stream = async function* (_messages, _options, signal) {
+      yield { type: 'generation', id: 'gen-1' };
+      await sleep(30);
+      yield { type: 'reasoning-delta', text: 'Hm' };
+      await sleep(5000, undefined, { signal: signal as AbortSignal }).catch(() => undefined);
+      signal.throwIfAborted();
+    };
+    const seen: LlmEvent[] = [];
+    const read = async (): Promise<void> => {
+      for await (const event of provider.stream([], options, new AbortController().signal)) seen.push(event);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'provider_timeout', retryable: false });
+    expect(seen).toHaveLength(2);
+  });
+
   it('does not hold a slow reader against the provider, and still sees silence after it', async () => {
     const { run } = setUp([0, 0, 0], { firstTokenMs: 5000, idleMs: 30 });
     await expect(run(50)).resolves.toBe(3);

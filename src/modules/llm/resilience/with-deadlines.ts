@@ -11,11 +11,13 @@ import {
   type LlmProvider,
 } from '../public/llm-provider.js';
 
-/** Milliseconds; null sets no such deadline. */
+type Open = (signal: Cancellation, onSignOfLife: () => void) => AsyncIterable<LlmEvent>;
+
+/** Milliseconds; null sets no such deadline. Silence ends with anything that the provider sends, be it a comment. */
 export interface Deadlines {
-  /** From the call to the first event of a stream. */
+  /** Of silence between the call and the first piece of its answer. */
   readonly firstTokenMs: number | null;
-  /** From one event of a stream to the next, while the reader waits for it. */
+  /** Of silence between two events of a stream, while the reader waits. */
   readonly idleMs: number | null;
   /** For a whole call, whatever happens. */
   readonly totalMs: number | null;
@@ -62,7 +64,8 @@ export class WithDeadlines implements LlmProvider {
   }
 
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
-    return new BoundedStream((bounded) => this.inner.stream(messages, options, bounded), this.deadlines, signal);
+    const open: Open = (bounded, onSignOfLife) => this.inner.stream(messages, { ...options, onSignOfLife }, bounded);
+    return new BoundedStream(open, this.deadlines, signal, options.onSignOfLife);
   }
 
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck> {
@@ -92,9 +95,10 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
 
   constructor(
     /** Until it is called: it holds the whole conversation. */
-    private open: ((signal: Cancellation) => AsyncIterable<LlmEvent>) | null,
+    private open: Open | null,
     private readonly deadlines: Deadlines,
     private readonly signal: Cancellation,
+    private readonly onOuterSign: (() => void) | undefined,
   ) {}
 
   [Symbol.asyncIterator](): this {
@@ -131,7 +135,7 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     throw error;
   };
 
-  private async first(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
+  private async first(open: Open): Promise<IteratorResult<LlmEvent>> {
     this.open = null;
     this.isWaiting = true;
     try {
@@ -142,14 +146,19 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     }
   }
 
-  private begin(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): AsyncIterator<LlmEvent> {
+  private begin(open: Open): AsyncIterator<LlmEvent> {
     const { firstTokenMs, totalMs } = this.deadlines;
     if (this.signal.aborted) this.follow();
     else this.signal.addEventListener('abort', this.follow, { once: true });
     if (totalMs !== null) this.totalTimer = setTimeout(() => this.runOut(this.isBeforeFirst), totalMs);
     if (firstTokenMs !== null) this.gapTimer = setTimeout(() => this.runOut(true), firstTokenMs);
-    return open(this.call)[Symbol.asyncIterator]();
+    return open(this.call, this.onSignOfLife)[Symbol.asyncIterator]();
   }
+
+  private readonly onSignOfLife = (): void => {
+    this.gapTimer?.refresh();
+    this.onOuterSign?.();
+  };
 
   private readonly follow = (): void => this.call.abort(this.signal.reason);
 

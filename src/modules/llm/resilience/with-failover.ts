@@ -38,6 +38,7 @@ const ELSEWHERE: ReadonlySet<LlmErrorCode> = new Set([
   'provider_credit_exhausted',
   'provider_key_refused',
   'model_not_found',
+  'provider_address_wrong',
 ]);
 
 /** OpenRouter refuses a request that names more beside its first one. */
@@ -110,7 +111,7 @@ export class WithFailover implements LlmProvider {
   private optionsOf(step: number, options: LlmOptions): LlmOptions {
     const { model, alternatives } = this.steps[step] as Step;
     return {
-      params: options.params,
+      ...options,
       model: step === 0 ? options.model : model,
       alternatives,
       hasFallback: step < this.steps.length - 1,
@@ -178,7 +179,8 @@ class FailoverStream implements AsyncIterableIterator<LlmEvent> {
       try {
         const result = await this.events.next();
         if (result.done === true || !isNotice(result.value)) this.calls = null;
-        else this.isAttempting = result.value.type === 'attempt';
+        else if (result.value.type === 'attempt') this.isAttempting = true;
+        else if (result.value.type === 'attempt-failed') this.isAttempting = false;
         return result;
       } catch (error) {
         calls.goOnOrThrow(this.step, error);

@@ -1,14 +1,15 @@
 import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
-import type {
-  ConnectionCheck,
-  Generation,
-  LlmEvent,
-  LlmMessage,
-  LlmModel,
-  LlmOptions,
-  LlmProvider,
+import {
+  type ConnectionCheck,
+  type Generation,
+  isNotice,
+  type LlmEvent,
+  type LlmMessage,
+  type LlmModel,
+  type LlmOptions,
+  type LlmProvider,
 } from '../public/llm-provider.js';
 
 export interface RetryNotice {
@@ -151,13 +152,14 @@ class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   }
 
   private async begin({ open, pauseAfter }: Attempts): Promise<IteratorResult<LlmEvent>> {
-    this.attempt += 1;
-    this.events = open();
+    if (this.events === null) this.attempt += 1;
+    this.events ??= open();
     try {
       const result = await this.events.next();
-      this.attempts = null;
+      if (result.done === true || !isNotice(result.value)) this.attempts = null;
       return result;
     } catch (error) {
+      this.events = null;
       this.pauseMs = pauseAfter(error, this.attempt);
       this.isAnnounced = false;
       const { code, providerStatus } = error as LlmError;
