@@ -92,7 +92,7 @@ export class Lifecycle {
 
   private onCrash(error: unknown): void {
     const err = error instanceof Error ? error : new Error(String(error));
-    createLog(this.config ?? defaultConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
+    createLog(this.config ?? defaultConfig()).fatal({ err }, 'Parley stops because of an uncaught error');
     // The state of the application is unknown now, so only the database is closed.
     if (this.database === undefined) process.exit(1);
     void this.database.close().then(() => process.exit(1));

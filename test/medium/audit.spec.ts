@@ -179,7 +179,7 @@ describe('the audit log', () => {
       ['swapped two', [move(2, 9), move(3, 2), move(9, 3)], 2, 'does not follow'],
       ['cut the tail', [`delete from audit_events where seq > 3 and ${OF}`], 4, 'has 5 events, but ends here'],
       ['deleted all events', [`delete from audit_events where ${OF}`], 1, 'all events are missing'],
-      ['deleted the head', [`delete from audit_heads where ${OF}`], 6, 'end of the chain is not known'],
+      ['deleted the head', [`delete from audit_heads where ${OF}`], 6, 'end of the chain is unknown'],
       ['given the head another hash', [`update audit_heads set hash = '\\x00' where ${OF}`], 6, 'another hash'],
       [
         'put an event of another chain at the end',

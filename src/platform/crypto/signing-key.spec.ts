@@ -56,8 +56,8 @@ describe('a key file', () => {
   });
 
   it.each<[string, () => string, string]>([
-    ['that is not there', () => join(dir, 'none.pem'), 'can not be read (ENOENT)'],
-    ['that is a directory', () => dir, 'can not be read (EISDIR)'],
+    ['that is not there', () => join(dir, 'none.pem'), 'cannot be read (ENOENT)'],
+    ['that is a directory', () => dir, 'cannot be read (EISDIR)'],
     ['that is empty', () => file(''), 'holds no key in PEM form without a passphrase'],
     ['with something else in it', () => file('secret words'), 'holds no key in PEM form without a passphrase'],
     [
