@@ -31,7 +31,7 @@ export class MetricsServer implements OnApplicationShutdown {
       await once(this.server.listen(metricsPort, metricsHost), 'listening');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw new Error(`METRICS_PORT: cannot listen on ${metricsPort} at ${metricsHost} (${code})`);
+      throw new Error(`METRICS_PORT: ${metricsPort} at ${metricsHost} is not available (${code})`);
     }
     const { port } = this.server.address() as AddressInfo;
     this.log.log({ metrics: `http://${metricsHost}:${port}/metrics` }, 'Metrics can be read');
