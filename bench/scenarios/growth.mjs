@@ -99,7 +99,7 @@ async function fillBulk(url, rows) {
   ]);
 }
 
-/** The number of messages that the first session of the user gets. */
+/** Extends the first session of the user to LONG_SESSION messages. */
 async function fillLongSession(url, { id, sessions: [session] }) {
   const has = session.messages.length;
   await fill(url, [
