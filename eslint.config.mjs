@@ -69,6 +69,6 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['src/platform/config/**', 'src/main.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['src/platform/config/**', 'src/main.ts', 'src/cli.ts'], rules: { 'no-restricted-properties': 'off' } },
   { files: ['src/cli.ts', 'src/cli/**'], rules: { 'no-console': 'off' } },
 );

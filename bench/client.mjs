@@ -1,15 +1,15 @@
 /**
- * A client that measures, in a process of its own. On the message `{ target, count, concurrency }` it sends `count` requests
- * in a closed loop; with `perSecond` and `seconds` instead of these, at a fixed rate however long the answers take, and counts
- * each from the moment at which it was to be sent: a server that stalls is not spared the requests it kept waiting.
- * The answer has one entry a request: `total` and, of streams, `first` (both ms), and `gaps` between all pieces of text.
+ * A measuring client in its own process. On the message `{ target, count, concurrency }` it sends `count` requests
+ * in a closed loop. With `perSecond` and `seconds` instead, it sends them at a fixed rate however long the responses take, and
+ * measures each from the time at which it was due, so that a stalled server is also charged for the requests that waited.
+ * The result has one entry per request: `total` and, for streams, `first` (both ms), and `gaps` between all pieces of text.
  */
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 
 const TIMEOUT_MS = 60_000;
-/** A server that refuses everything must not be hammered. */
+/** The pause after an error, so that a server that refuses everything is not flooded. */
 const MOST_ERRORS = 50;
 
 process.on('message', (work) => void run(work).then((result) => process.send(result)));
@@ -27,7 +27,7 @@ async function run({ target, count, concurrency, perSecond, seconds }) {
   return result;
 }
 
-/** Each client has requests of its own, where there are enough: two turns of one session would refuse each other. */
+/** Each client has its own requests, if there are enough: concurrent turns of one session are refused. */
 async function closedLoop(pool, target, { count, concurrency }, result) {
   const { requests } = target;
   let left = count;
@@ -68,7 +68,7 @@ async function measure(pool, target, request, sentAt, result) {
   }
 }
 
-/** Of a stream, `pieces` has the moments at which text came. */
+/** For a stream, `pieces` has the times at which text arrived. */
 function post(pool, { method = 'POST', path, marker, alternateMarker }, { headers, body }) {
   return new Promise((resolve, reject) => {
     const chunks = [];

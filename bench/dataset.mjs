@@ -4,9 +4,9 @@ import { query, randomFrom } from './harness.mjs';
 
 const SESSIONS_PER_USER = 4;
 const PROMPTS_PER_PROJECT = 2;
-/** What a turn reads of the history: less than the sessions hold from the beginning, so that each turn reads as much. */
+/** The messages of the history that a turn reads: fewer than each session has at first, so that every turn reads the same number. */
 export const HISTORY_MESSAGES = 10;
-/** How many messages each call of the model must carry. */
+/** The number of messages that each model call must contain. */
 export const MESSAGES_PER_CALL = PROMPTS_PER_PROJECT + HISTORY_MESSAGES + 1;
 const VARIETY = 25;
 const WORDS = (
@@ -22,7 +22,7 @@ export function makeDataset({ seed, users }) {
   const text = (words) => Array.from({ length: words }, () => WORDS[Math.floor(random() * WORDS.length)]).join(' ');
   const times = (count, make) => Array.from({ length: count }, (_, index) => make(index));
   let serial = 0;
-  // Version 7 like the ids that Parley makes, but the same for the same seed.
+  // Version 7 like Parley's ids, but reproducible from the seed.
   const id = () => {
     serial += 1;
     const hex = (digits) => times(digits, () => Math.floor(random() * 16).toString(16)).join('');
@@ -41,7 +41,7 @@ export function makeDataset({ seed, users }) {
   }));
 }
 
-/** What the clients need to know. */
+/** The data that the clients need. */
 export function loadPlan(dataset, accessKey, answer) {
   const sessions = dataset.flatMap((user) => {
     const token = accessToken(accessKey, user.id);
@@ -66,7 +66,7 @@ function accessToken(key, userId) {
 const tokensOf = (text) => Math.ceil(text.length / 4);
 const roleOf = (index) => (index % 2 === 0 ? 'user' : 'assistant');
 
-/** Into the tables of Parley's migrations; `raw` works on the same schema. */
+/** Fills the tables of Parley's migrations; `raw` uses the same schema. */
 export async function fillParley(url, dataset) {
   await insert(url, 'users', ['id', 'email', 'password_hash'], dataset, (user) => [[user.id, user.email, 'none']]);
   await insert(url, 'projects', ['user_id', 'id', 'name'], dataset, (user) => [[user.id, user.projectId, 'Bench']]);
@@ -90,7 +90,7 @@ export async function fillParley(url, dataset) {
   await query(url, 'analyze');
 }
 
-/** Into the tables of the ordinary Nest server, which it has made itself. */
+/** Fills the tables that the ordinary Nest server has created. */
 export async function fillNaive(url, dataset) {
   await insert(url, 'users', ['id', 'email'], dataset, (user) => [[user.id, user.email]]);
   await insert(url, 'projects', ['id', 'user_id', 'name'], dataset, (user) => [[user.projectId, user.id, 'Bench']]);
@@ -114,7 +114,7 @@ export async function fillNaive(url, dataset) {
   await query(url, 'analyze');
 }
 
-/** All rows in one statement: `rowsOf` makes those of one user. */
+/** Inserts all rows in one statement; `rowsOf` makes those of one user. */
 async function insert(url, tableName, columns, dataset, rowsOf) {
   const rows = dataset
     .flatMap(rowsOf)

@@ -1,4 +1,4 @@
-/** Small statistics, and how they are printed. */
+/** Simple statistics and their output. */
 export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();
   return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
@@ -19,7 +19,7 @@ export function spread(values, digits) {
   return `${fixed(median(known), digits)} (${fixed(Math.min(...known), digits)}–${fixed(Math.max(...known), digits)})`;
 }
 
-/** Columns as wide as their widest cell: the first to the left, the others to the right. */
+/** Prints a table. The first column is aligned left, the others right. */
 export function table(header, rows) {
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column].length)));
   const line = (row) =>

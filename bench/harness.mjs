@@ -1,6 +1,6 @@
 /**
- * What every scenario stands on: one PostgreSQL, the mock model, servers in processes of their own and what the system
- * tells about these processes. Everything it starts ends with it, however it ends.
+ * The basis of every scenario: one PostgreSQL, the mock model, servers in their own processes, and what the system
+ * reports about these processes. Everything that it starts ends with it, however it ends.
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -37,7 +37,7 @@ export class Harness {
     this.dir = mkdtempSync(join(tmpdir(), 'parley-bench-'));
     this.janitor = startJanitor(this.dir);
     const { startEmbeddedPostgres } = await importDist('src/platform/embedded-postgres/embedded-postgres.js');
-    // As `npm start` has it, fsync and synchronous_commit on and PostgreSQL's defaults for the rest, unless asked otherwise.
+    // As with `npm start`: fsync and synchronous_commit on, and PostgreSQL's defaults for the rest, unless configured otherwise.
     this.postgres = await startEmbeddedPostgres({ dir: join(this.dir, 'postgres'), ephemeral });
     if (this.closing !== undefined) await this.postgres.stop();
   }
@@ -60,7 +60,7 @@ export class Harness {
     return url.href;
   }
 
-  /** Writes out what rounds before have left in memory, so that the next one does not pay for it. */
+  /** Writes dirty pages of earlier rounds to disk, so that the next round is not slowed down by them. */
   checkpoint() {
     return query(this.postgres.url, 'checkpoint');
   }
@@ -88,7 +88,7 @@ export class Harness {
     return { name, url, pid: child.pid, ask, stop: () => stop(child) };
   }
 
-  /** Starts any other program that listens on the port it is told, and waits until it answers. Its output goes to a file. */
+  /** Starts any other program that listens on a given port, and waits until it answers. Its output goes to a file. */
   async startProgram(name, commandFor, { env = {}, timeoutMs = START_TIMEOUT_MS } = {}) {
     if (this.closing !== undefined) throw new Error('interrupted');
     const port = await freePort();
@@ -113,7 +113,7 @@ export class Harness {
     return { name, url, pid: child.pid, stop: () => stop(child) };
   }
 
-  /** Starts a Node program with nothing of our environment, in a directory of its own: no `.env` reaches it. */
+  /** Starts a Node program without our environment, in its own directory, so that it reads no `.env`. */
   fork(file, { args = [], execArgv = [], env = {} } = {}) {
     if (this.closing !== undefined) throw new Error('interrupted');
     const { PATH, HOME } = process.env;
@@ -134,7 +134,7 @@ export function importDist(path, root = ROOT) {
   return import(pathToFileURL(resolve(root, 'dist', path)).href);
 }
 
-/** One statement on a connection of its own. */
+/** Runs one statement on its own connection. */
 export async function query(url, text, values) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -145,7 +145,7 @@ export async function query(url, text, values) {
   }
 }
 
-/** CPU that a process with all its threads has used, in milliseconds; null where the system does not tell. */
+/** CPU time of a process with all its threads, in milliseconds; null if the system does not report it. */
 export function cpuMs(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -157,7 +157,7 @@ export function cpuMs(pid) {
   }
 }
 
-/** Resident memory in MB; null where the system does not tell. */
+/** Resident memory in MB; null if the system does not report it. */
 export function rssMb(pid) {
   try {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
@@ -166,7 +166,7 @@ export function rssMb(pid) {
   }
 }
 
-/** Open file descriptors, sockets included; null where the system does not tell. */
+/** Open file descriptors, including sockets; null if the system does not report them. */
 export function openFiles(pid) {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
@@ -175,7 +175,7 @@ export function openFiles(pid) {
   }
 }
 
-/** What the figures belong to. */
+/** The machine and the versions that the figures belong to. */
 export function circumstances() {
   const git = (...args) => {
     try {
@@ -192,7 +192,7 @@ export function circumstances() {
   };
 }
 
-/** A generator of numbers from 0 to below 1 that says the same for the same seed (mulberry32). */
+/** A seeded generator of numbers from 0 to below 1 (mulberry32). */
 export function randomFrom(seed) {
   let state = seed >>> 0;
   return () => {
@@ -222,7 +222,7 @@ async function answers(url) {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
+/** A port of 127.0.0.1 that is free at the moment. */
 export function freePort() {
   return new Promise((found, failed) => {
     const probe = createServer();
@@ -235,8 +235,8 @@ export function freePort() {
 }
 
 /**
- * The database server lives apart from us. This shell waits for the end of its input, which comes with our end however that
- * comes, stops the server if it is still there, and removes the directory.
+ * The database server is not our child. This shell waits for the end of its input, which is our end, whatever its cause.
+ * Then it stops the server if it still runs, and removes the directory.
  */
 function startJanitor(dir) {
   if (process.platform === 'win32') return undefined;

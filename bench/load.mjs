@@ -1,5 +1,5 @@
 /**
- * The clients, in a process of their own so that their work is not counted as the server's. A closed loop: each of
+ * The clients, in their own process, so that their work is not counted as the server's. A closed loop: each of
  * `concurrency` clients sends its next message when the last one is answered. No two clients share a session.
  * The parent sends `{ plan }` once, then `{ round }` for each measurement, and gets its result back.
  */
@@ -38,7 +38,7 @@ async function runRound({ url, seconds, concurrency, isStream }) {
       } catch (error) {
         result.errors += 1;
         result.firstError ??= error.message;
-        // A server that refuses everything must not be hammered.
+        // Pauses, so that a server that refuses everything is not flooded.
         if (result.errors > 100) return;
       }
     }

@@ -1,8 +1,8 @@
 /**
  * A language model that costs next to nothing: OpenAI's chat completions on node:http, JSON and server-sent events.
- * Every answer is the same `--tokens` words. Without `--delay-ms` and `--tokens-per-second` it is there at once and leaves in
- * one write from a ready buffer, so that what is measured is the server in front of it.
- * `GET /stats` tells how many calls came and how many messages they carried: whoever leaves out the history is found out.
+ * Every answer has the same `--tokens` words. Without `--delay-ms` and `--tokens-per-second` it is sent at once, in
+ * one write from a prepared buffer, so that the benchmark measures the server in front of it.
+ * `GET /stats` returns the number of calls and of their messages, which reveals a server that omits the history.
  */
 import { createServer } from 'node:http';
 import process from 'node:process';
@@ -82,7 +82,7 @@ async function answerSlowly(response, wantsStream) {
   response.writeHead(200, SSE_HEADERS).write(opening);
   const begin = performance.now();
   for (const [i, piece] of pieces.entries()) {
-    // Against the clock, so that late timers do not add up.
+    // Scheduled from the start time, so that the delays of timers do not add up.
     const waitMs = begin + i * gapMs - performance.now();
     if (waitMs > 0) await sleep(waitMs);
     if (response.destroyed) return;

@@ -1,4 +1,4 @@
-/** Who takes part: how each prepares its database and how its server is started. */
+/** The servers to compare: how each prepares its database and how it is started. */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,12 +11,12 @@ import { fillNaive, fillParley, HISTORY_MESSAGES } from './dataset.mjs';
 import { importDist, ROOT } from './harness.mjs';
 import { makeBare } from './peers/bare.mjs';
 
-/** What `--install` has brought from npm and PyPI; git does not know it. */
+/** Packages that `--install` downloaded from npm and PyPI; git ignores them. */
 const PEERS = fileURLToPath(new URL('.peers', import.meta.url));
 
 const fileOf = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The settings that all have in common. */
+/** The settings of all peers. */
 function commonEnv({ databaseUrl, modelUrl, poolSize, accessKey }) {
   return {
     DATABASE_URL: databaseUrl,
@@ -31,7 +31,7 @@ function commonEnv({ databaseUrl, modelUrl, poolSize, accessKey }) {
 }
 
 async function migrateAndFill(root, url, dataset) {
-  // By the command line, which every version of Parley has.
+  // With the command line, which every version of Parley has.
   const command = [join(root, 'dist/src/cli.js'), 'migrate'];
   const { PATH, HOME } = process.env;
   await promisify(execFile)(process.execPath, command, { env: { PATH, HOME, DATABASE_URL: url } });
@@ -60,7 +60,7 @@ export function parley(root = ROOT, name = 'parley') {
   };
 }
 
-/** Another checkout of Parley, built, for a comparison in the same run. */
+/** Another built checkout of Parley, for a comparison in the same run. */
 export function otherParley(directory) {
   const root = resolve(directory);
   return parley(root, `parley in ${basename(root)}`);
@@ -73,7 +73,7 @@ export const bareParley = {
     parley(makeBare(mkdtempSync(join(harness.dir, 'bare-'))), 'parley-bare').start(harness, context),
 };
 
-/** The limit: see peers/raw.mjs. */
+/** The lower bound: see peers/raw.mjs. */
 export const raw = {
   name: 'raw',
   async start(harness, context) {
@@ -96,7 +96,7 @@ export const naiveNest = {
   },
 };
 
-/** Decorators need a compiler: turns the TypeScript of a peer into JavaScript and returns its main file. */
+/** Compiles the TypeScript of a peer, because of its decorators. Returns its main file. */
 async function compile(dir, peer) {
   const target = join(dir, peer);
   const source = fileOf(`peers/${peer}`);
@@ -119,7 +119,7 @@ async function compile(dir, peer) {
   return join(target, 'main.js');
 }
 
-/** A peer that this machine does not have and can not get: reported, never dropped silently. */
+/** A peer that is missing on this machine and cannot be installed. It is reported, never skipped silently. */
 export class NotInstalled extends Error {}
 
 const DEBIAN_PACKAGES = ['fastapi', 'uvicorn', 'sqlalchemy', 'asyncpg', 'uvloop', 'httptools', 'httpx', 'jwt'].map(
@@ -169,7 +169,7 @@ export const portkey = {
   },
 };
 
-/** A gateway that stores nothing as it is set up here, from PyPI, with one worker: it gets one core like the others. */
+/** A gateway from PyPI that stores nothing in this setup, with one worker: it gets one core like the others. */
 export const liteLlm = {
   name: 'litellm',
   async start(harness, { modelUrl, install }) {
@@ -181,7 +181,7 @@ export const liteLlm = {
       'needs litellm[proxy] of PyPI (--install gets it)',
     );
     const config = join(harness.dir, 'litellm.yaml');
-    // It does not start without a key of its own.
+    // It does not start without its own key.
     const key = `sk-${randomBytes(32).toString('hex')}`;
     const params = `{ model: openai/mock-1, api_base: "${modelUrl}/v1", api_key: bench }`;
     writeFileSync(
@@ -195,7 +195,7 @@ export const liteLlm = {
   },
 };
 
-/** Looks whether a peer is there, else installs it when it may, else throws `NotInstalled`. */
+/** Checks that a peer is installed; installs it if that is allowed, otherwise throws `NotInstalled`. */
 async function ensure(check, installation, need) {
   if (await succeeds(check)) return;
   if (installation) {

@@ -1,7 +1,7 @@
 /**
- * Loaded into a server with `--import`, answers questions by IPC. `memory`: what its memory is made of, after two full
- * collections: what is left is in use (needs `--expose-gc`). `loop-delay`: how late the event loop was since the last time it
- * was asked, in milliseconds.
+ * Loaded into a server with `--import`; answers requests over IPC. `memory`: the parts of its memory after two full
+ * garbage collections, so the rest is in use (needs `--expose-gc`). `loop-delay`: the delay of the event loop since the last
+ * request, in milliseconds.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';

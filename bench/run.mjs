@@ -16,7 +16,7 @@ import { streams } from './scenarios/streams.mjs';
 import { ttft } from './scenarios/ttft.mjs';
 import { turns } from './scenarios/turns.mjs';
 
-/** In the order in which all of them are run; the soak takes too long to be one of them. */
+/** The scenarios that run by default, in this order; the soak takes too long for that. */
 const ALL = [turns, latency, ttft, streams, followers, slowModel, logins, growth, start];
 const SCENARIOS = [...ALL, soak];
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
@@ -111,7 +111,7 @@ function find(name) {
   return scenario;
 }
 
-/** How the main figures compare with those of the last run that is in `results`; nothing when there is none. */
+/** Compares the main figures with those of the last run in `results`; empty if there is none. */
 function sinceLast(name, headline) {
   const runs = new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${name}\\.json$`);
   const file = readdirSync(RESULTS)

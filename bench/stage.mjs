@@ -1,4 +1,4 @@
-/** What scenarios have in common: a model, data, secrets, and servers that each have a database of their own. */
+/** The common parts of scenarios: a model, data, secrets, and servers with a database each. */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { loadPlan, makeDataset } from './dataset.mjs';
@@ -34,7 +34,7 @@ export class Stage {
     return stage;
   }
 
-  /** Starts a peer of `peers.mjs` on a database of its own. */
+  /** Starts a peer of `peers.mjs` on its own database. */
   async start(peer, { env, nodeArgs = [] } = {}) {
     const databaseUrl = await this.harness.createDatabase(`bench_${this.servers++}`);
     const context = {
@@ -50,7 +50,7 @@ export class Stage {
     return { ...(await peer.start(this.harness, context)), databaseUrl };
   }
 
-  /** The requests of many clients, each in a session of its own, to a server that speaks Parley's `POST /chat`. */
+  /** The requests of many clients, each in its own session, to a server with Parley's `POST /chat`. */
   chats(url, { stream = false, sessions = this.plan.sessions } = {}) {
     return {
       url,
@@ -69,14 +69,14 @@ export class Stage {
     return this.chats(url, { sessions: [sessions.find(({ sessionId }) => sessionId === user.sessions[0].id)] });
   }
 
-  /** One user's reading of a path, over and over. */
+  /** One user who reads a path repeatedly. */
   reads(url, user, path) {
     const { token } = this.plan.sessions.find(({ projectId }) => projectId === user.projectId);
     const requests = [{ headers: { authorization: `Bearer ${token}` }, body: null }];
     return { url, path, method: 'GET', marker: null, requests };
   }
 
-  /** The same question put to the model itself, or to a gateway before it. */
+  /** The same request to the model itself, or to a gateway in front of it. */
   completions(url, { stream = false, path = '/v1/chat/completions', headers = {} } = {}) {
     const [{ questions, prompts, sessions }] = this.dataset;
     const messages = [
@@ -98,7 +98,7 @@ export class Stage {
     };
   }
 
-  /** A process that sends requests and measures, so that its work is not counted as anybody's else. */
+  /** A process that sends requests and measures, so that its work is not counted for another process. */
   client() {
     const child = this.harness.fork(fileOf('client.mjs'));
     return (work) =>

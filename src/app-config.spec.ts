@@ -37,7 +37,7 @@ function problemsOf(start: () => AppConfig): readonly string[] {
   }
   throw new Error('it started');
 }
-/** What is read as a path and made, by a variable that should have been refused, is made where it goes away again. */
+/** If a wrong path is accepted by mistake, the file is created in a directory that is removed afterwards. */
 function inOurFolder<T>(work: () => T): T {
   const before = process.cwd();
   process.chdir(dir);
@@ -58,7 +58,7 @@ describe('loadConfig', () => {
     expect(masterKeys).toMatch(/^1:[\w+/]{43}=$/);
   });
 
-  it('takes numbers, switches, lists and texts, without the space around them', () => {
+  it('reads numbers, switches, lists and texts, and trims them', () => {
     expect(
       load({
         PORT: ' 8080 ',
@@ -78,7 +78,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it('takes an empty variable for an absent one, as compose files write them', () => {
+  it('treats an empty variable as absent, because compose files set empty ones', () => {
     const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ' ']));
     expect(loadConfig({ ...empty, DATA_DIR: join(dir, 'data') })).toMatchObject({
       port: defaultConfig().port,
@@ -169,8 +169,8 @@ describe('loadConfig', () => {
     expect(namesOf(() => load({ [name]: value }))).toEqual([name]);
   });
 
-  it('has a row above, or a reason here, for every variable that can be wrong', () => {
-    // Texts that nobody can check before they are used.
+  it('tests every variable that can be wrong, or states why not', () => {
+    // Texts that cannot be checked before they are used.
     const free = new Set([
       ...[
         'HOST',
@@ -184,7 +184,7 @@ describe('loadConfig', () => {
         'TITLE_MODEL',
         'SUMMARY_MODEL',
       ],
-      // Checked against others, below.
+      // Checked together with other variables, below.
       ...['OPENAI_API_KEY', 'OPENROUTER_API_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_OWNER_URL'],
     ]);
     for (const { name } of VARIABLES) {
@@ -194,7 +194,7 @@ describe('loadConfig', () => {
     }
   });
 
-  it('names everything that is wrong at once, one line each', () => {
+  it('reports all problems at once, one line each', () => {
     expect(namesOf(() => load({ PORT: 'x', LOG_LEVEL: 'x', JWT_SECRET: 'x' }))).toEqual([
       'PORT',
       'LOG_LEVEL',
@@ -202,7 +202,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('never repeats a value, for it may be a secret that slipped into another variable', () => {
+  it('never repeats a value, because it may be a secret in the wrong variable', () => {
     const canary = 'canary-1234';
     for (const { name } of VARIABLES) {
       let said: string;
@@ -227,7 +227,7 @@ describe('loadConfig', () => {
     expect(namesOf(() => load(env))).toEqual([name]);
   });
 
-  it('takes what belongs together', () => {
+  it('accepts settings that belong together', () => {
     load({ TLS_CERT_FILE: 'a', TLS_KEY_FILE: 'b' });
     load({ DATABASE_OWNER_URL: 'postgres://owner@localhost/x', DATABASE_URL: 'postgresql://app@localhost/x' });
     load({ LLM_PROVIDER: 'openai', OPENAI_API_KEY: 'x', OPENAI_BASE_URL: 'http://localhost:11434/v1' });
@@ -236,7 +236,7 @@ describe('loadConfig', () => {
 });
 
 describe('production', () => {
-  it('starts when it has all it needs, and makes no secrets', () => {
+  it('starts with all required settings, and generates no secrets', () => {
     expect(production()).toMatchObject({ nodeEnv: 'production', jwtSecret: STRONG, llmProvider: 'offline' });
     expect(existsSync(join(dir, 'data'))).toBe(false);
   });
@@ -260,24 +260,24 @@ describe('production', () => {
     expect(namesOf(() => production(env))).toEqual([name]);
   });
 
-  it('names all that is missing when nothing is set', () => {
+  it('names all missing settings when nothing is set', () => {
     expect(new Set(namesOf(() => loadConfig({ NODE_ENV: 'production' })))).toEqual(
       new Set(['JWT_SECRET', 'PASSWORD_PEPPER', 'MASTER_KEYS', 'LLM_PROVIDER', 'DATABASE_URL']),
     );
   });
 });
 
-describe('settings of several groups that need each other', () => {
-  it('are named together with everything else that is wrong', () => {
+describe('settings that depend on another group', () => {
+  it('are reported together with all other problems', () => {
     const wrong = { REQUIRE_VERIFIED_EMAIL: 'true', PORT: 'x' };
     expect(namesOf(() => production(wrong))).toEqual(['PORT', 'SMTP_URL']);
   });
 });
 
-describe('secrets that nobody set', () => {
+describe('generated secrets', () => {
   const file = (name: string): string => join(dir, 'data', 'secrets', name);
 
-  it('are made once, strong, another each, and kept for the next start', () => {
+  it('are strong, different, generated once, and kept for the next start', () => {
     const [first, second] = [load(), load()];
     expect(first.jwtSecret).toMatch(/^[\w-]{64}$/);
     expect(first.passwordPepper).toMatch(/^[\w-]{64}$/);
@@ -286,29 +286,32 @@ describe('secrets that nobody set', () => {
     expect(readFileSync(file('jwt-secret'), 'utf8')).toBe(first.jwtSecret);
   });
 
-  it('can be read by their owner alone', () => {
+  it('can be read only by their owner', () => {
     load();
     expect(statSync(join(dir, 'data', 'secrets')).mode & 0o777).toBe(0o700);
     for (const name of ['jwt-secret', 'password-pepper', 'master-keys'])
       expect(statSync(file(name)).mode & 0o777).toBe(0o600);
   });
 
-  it('are another in another data directory', () => {
+  it('differ in another data directory', () => {
     expect(load().jwtSecret).not.toBe(load({ DATA_DIR: join(dir, 'other') }).jwtSecret);
   });
 
-  it('give way to those that are set, and are then not made', () => {
+  it('are not generated if the settings have them', () => {
     expect(load({ JWT_SECRET: STRONG }).jwtSecret).toBe(STRONG);
     expect(existsSync(file('jwt-secret'))).toBe(false);
     expect(existsSync(file('password-pepper'))).toBe(true);
   });
 
-  it.each(['', '\n', 'short', 'x'.repeat(64)])('are refused by their file when it holds %j', (damaged) => {
-    mkdirSync(join(dir, 'data', 'secrets'), { recursive: true });
-    writeFileSync(file('jwt-secret'), damaged);
-    const problems = problemsOf(() => load());
-    expect(problems).toHaveLength(1);
-    expect(problems[0]).toContain(file('jwt-secret'));
-    expect(load({ JWT_SECRET: STRONG }).jwtSecret).toBe(STRONG);
-  });
+  it.each(['', '\n', 'short', 'x'.repeat(64)])(
+    'are refused, with the name of the file, when it contains %j',
+    (damaged) => {
+      mkdirSync(join(dir, 'data', 'secrets'), { recursive: true });
+      writeFileSync(file('jwt-secret'), damaged);
+      const problems = problemsOf(() => load());
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toContain(file('jwt-secret'));
+      expect(load({ JWT_SECRET: STRONG }).jwtSecret).toBe(STRONG);
+    },
+  );
 });

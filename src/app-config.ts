@@ -31,7 +31,7 @@ export const SETTINGS_GROUPS = [
   PrivacyConfig,
 ] as const;
 
-/** Every setting of the server. Only the roof sees them all; the rest of the house injects the group that it needs. */
+/** Every setting of the server. Only the top-level files see all of them; modules inject the group that they need. */
 export type AppConfig = Settings<typeof SETTINGS_GROUPS>;
 
 /** The settings of an empty environment, without the secrets that development generates. */

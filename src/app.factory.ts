@@ -20,22 +20,22 @@ import { createLog, PinoLogger } from './platform/observability/pino-logger.js';
 import { logRequests } from './platform/observability/request-log.js';
 import { measureRequests } from './platform/observability/request-metrics.js';
 
-/** The first line and the headers are short: who needs longer for them is slow on purpose. */
+/** The request line and the headers are small, so a client that needs longer is slow on purpose. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** How often slow clients are looked for. */
+/** How often Node.js checks for clients that exceeded a timeout. */
 const TIMEOUT_CHECK_MS = 1000;
 
-/** TLS 1.3, and of 1.2 what has forward secrecy and authenticated encryption (RFC 9325, 4.2); the server's order counts. */
+/** TLS 1.3, and the TLS 1.2 suites with forward secrecy and authenticated encryption (RFC 9325, 4.2), in the server's order. */
 const CIPHERS = [
   'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':');
 
-/** An id of a client that is kept: it can stand in a log line and in a header as it is. */
+/** A request id from a client that is safe to use unchanged in log lines and headers. */
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** The application, ready to listen: the same one for the server and for every e2e test. Migrates when config says so. */
+/** Creates the application, ready to listen. The server and every e2e test use it. It migrates the database if configured to. */
 export async function createApp(config: AppConfig): Promise<NestFastifyApplication> {
   const log = createLog(config);
   const app = await NestFactory.create<NestFastifyApplication>(
@@ -76,7 +76,7 @@ function createServer(config: AppConfig): FastifyInstance {
     // Longer than the idle timeout of common load balancers (60 s), so that they never write to a socket we just closed.
     keepAliveTimeout: 65_000,
     trustProxy: config.trustedProxies === 0 ? false : (_address: string, hop: number) => hop < config.trustedProxies,
-    // As long as an address can be: a long id is a malformed id, and that is for the route to say.
+    // As long as an address can be, so that a malformed long id reaches its route, which reports it.
     routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
     frameworkErrors: refuseAddress(securityHeaders(config)),
     clientErrorHandler: refuseBytes(securityHeaders(config)),
@@ -99,7 +99,7 @@ function createServer(config: AppConfig): FastifyInstance {
   const server = fastify(options as FastifyServerOptions) as unknown as FastifyInstance;
   server.server.headersTimeout = Math.min(HEADERS_TIMEOUT_MS, config.requestTimeoutMs);
   server.server.maxConnections = config.maxConnections;
-  // Fastify reads plain text unasked; here it is as unknown as any other media type.
+  // Fastify parses plain text by default; here it is an unsupported media type like any other.
   server.removeContentTypeParser('text/plain');
   return server;
 }
@@ -111,7 +111,7 @@ async function secure(app: NestFastifyApplication, config: AppConfig): Promise<v
     .getInstance()
     .addHook('onRequest', (request, reply, done) => {
       void reply.headers(fixed).header('x-request-id', request.id);
-      // Many clients name a media type even when they send nothing: that is no broken JSON.
+      // Many clients send a media type without a body; that is not malformed JSON.
       const { headers } = request;
       if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) {
         delete headers['content-type'];

@@ -33,7 +33,7 @@ import { CountingLimit } from './platform/tokens/token-counter.js';
 import { TokensModule } from './platform/tokens/tokens.module.js';
 import { PRODUCT_DATABASE } from './product-database.js';
 
-/** What needs no settings of its own, floor by floor from the ground. */
+/** Modules without settings, from the lowest floor to the highest. */
 const FLOORS = [
   CacheModule,
   HttpModule,
@@ -62,7 +62,7 @@ const FLOORS = [
   AdminModule,
 ];
 
-/** The house. */
+/** The root module. */
 @Module({})
 export class AppModule {
   static with(config: AppConfig): DynamicModule {

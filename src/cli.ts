@@ -3,11 +3,10 @@ import { nodeVersionProblem } from './node-version.js';
 const problem = nodeVersionProblem(process.versions.node);
 if (problem === undefined) {
   (await import('./stack-traces.js')).mapStackTraces();
-  // A reader that ends before we do (`… | head`) is no reason to leave a database behind.
+  // When the reader of the output ends first (`… | head`), the command must still clean up its database.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-  // Imported late, as in main.ts: an old Node.js must not load what it does not understand.
+  // Imported late, as in main.ts: an old Node.js cannot load it.
   const { runCommand } = await import('./cli/commands.js');
-  // eslint-disable-next-line no-restricted-properties -- the roof hands the environment down, as main.ts does
   process.exitCode = await runCommand(process.argv.slice(2), process.env);
 } else {
   process.stderr.write(`${problem}\n`);

@@ -9,13 +9,13 @@ import { MetricsServer } from './platform/observability/metrics-server.js';
 import { createLog } from './platform/observability/pino-logger.js';
 import { banner, databaseLine, explainFailure } from './start-messages.js';
 
-// What the application may take beyond its own grace to close pools and sockets.
+// The time that the application may take beyond its grace period to close pools and sockets.
 const CLOSE_MARGIN_MS = 5000;
 const PARENT_POLL_MS = 500;
 const SAME_SIGNAL_MS = 300;
 const HURRY_MS = 3000;
 
-/** The life of the server process: database up, application up, and on a signal down again in the reverse order. */
+/** The life cycle of the server process: start the database and the application; on a signal, stop them in reverse order. */
 export class Lifecycle {
   private config: AppConfig | undefined;
   private database: OpenDatabase | undefined;
@@ -26,14 +26,14 @@ export class Lifecycle {
 
   constructor(private readonly env: NodeJS.ProcessEnv) {}
 
-  /** Resolves when the server listens. When it can not, says why on stderr and ends the process with code 1. */
+  /** Resolves when the server listens. If it cannot, prints the reason on stderr and ends the process with code 1. */
   async start(): Promise<void> {
     this.watchProcess();
     this.starting = this.rise();
     try {
       await this.starting;
     } catch (error) {
-      // A start that was interrupted fails in ways that nobody needs to read.
+      // The errors of an interrupted start would only confuse.
       if (this.stopping === undefined) process.stderr.write(`${explainFailure(error, this.config)}\n`);
       await this.stop(1);
     }
@@ -44,8 +44,8 @@ export class Lifecycle {
     const config = loadConfig(this.env);
     this.config = config;
     checkTlsFiles(config);
-    // Loaded while the embedded server is made and starts, in processes of its own; a failure is met below. Not while a
-    // configured one is asked: loading holds the event loop, and would use up DATABASE_CONNECT_TIMEOUT_MS.
+    // Loaded while the embedded server starts in processes of its own; a failed import is reported below. Not loaded while a
+    // configured database is checked: loading blocks the event loop and would use up DATABASE_CONNECT_TIMEOUT_MS.
     if (config.databaseUrl === undefined) void import('./app.factory.js').catch(() => undefined);
     this.database = await openDatabase(config, config.migrateOnStart, (line) => createLog(config).warn(line));
     if (this.stopping !== undefined) return;
@@ -53,7 +53,7 @@ export class Lifecycle {
     this.app = await createApp(config);
     if (this.stopping !== undefined) return;
     await this.app.get(MetricsServer).listen();
-    // The server's own listen: Nest's would log a failure before we explain it.
+    // Fastify's own listen: Nest's would log a failure before we explain it.
     await this.app.getHttpAdapter().getInstance().listen({ port: config.port, host: config.host });
     this.announce(config, this.app.getHttpServer().address() as AddressInfo);
   }
@@ -69,11 +69,11 @@ export class Lifecycle {
     }
   }
 
-  /** Closes the application within its grace, then leaves the database, then ends the process. */
+  /** Closes the application within its grace period, disconnects from the database, then ends the process. */
   private stop(code: number): Promise<void> {
     this.stopping ??= (async () => {
       const graceMs = (this.config ?? defaultConfig()).shutdownGraceMs + CLOSE_MARGIN_MS;
-      // A start in progress sees that we are stopping and ends at its next step.
+      // A start in progress notices that the server is stopping, and ends at its next step.
       await within(graceMs, this.starting);
       await within(graceMs, this.app?.close());
       await this.database?.close();
@@ -83,7 +83,7 @@ export class Lifecycle {
   }
 
   private onSignal(): void {
-    // One Ctrl-C arrives twice under npm: from the terminal, and passed on by npm.
+    // Under npm one Ctrl-C arrives twice: from the terminal, and forwarded by npm.
     if (Date.now() - this.signalledAt < SAME_SIGNAL_MS) return;
     this.signalledAt = Date.now();
     if (this.stopping === undefined) void this.stop(0);
@@ -92,8 +92,8 @@ export class Lifecycle {
 
   private onCrash(error: unknown): void {
     const err = error instanceof Error ? error : new Error(String(error));
-    createLog(this.config ?? defaultConfig()).fatal({ err }, 'Parley stops: an error that nothing caught');
-    // The application's state is unknown now: it is not asked to close, only the database is.
+    createLog(this.config ?? defaultConfig()).fatal({ err }, 'Parley stops because of an uncaught error');
+    // The state of the application is unknown now, so only the database is closed.
     if (this.database === undefined) process.exit(1);
     void this.database.close().then(() => process.exit(1));
   }
@@ -102,12 +102,12 @@ export class Lifecycle {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => this.onSignal());
     process.on('uncaughtException', (error) => this.onCrash(error));
     process.on('unhandledRejection', (error) => this.onCrash(error));
-    // The reader of our output may end before we do; that is no reason to crash on the way down.
+    // The reader of our output may end first; that must not crash the shutdown.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
     if (this.env.npm_lifecycle_event !== undefined) this.watchParent();
   }
 
-  /** npm that is killed outright tells nobody: we would live on with the port and the database. */
+  /** When npm is killed outright, it forwards no signal, and this process would keep the port and the database. */
   private watchParent(): void {
     const parent = process.ppid;
     const timer = setInterval(() => {
@@ -139,7 +139,7 @@ function checkTlsFiles({ tlsCertFile, tlsKeyFile }: AppConfig): void {
   }
 }
 
-/** Waits for `work`, however it ends, but at most `ms`. */
+/** Waits until `work` settles, but at most `ms`. */
 async function within(ms: number, work: Promise<unknown> | undefined): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise((resolve) => (timer = setTimeout(resolve, ms)));

@@ -1,7 +1,7 @@
 const NEEDED = { major: 20, minor: 19 };
 
 /**
- * What to tell a person whose Node.js is too old for this server, or undefined when it is new enough.
+ * The message for a person whose Node.js is too old for this server, or undefined if it is new enough.
  * `version` is three numbers separated by dots. This file imports nothing, so that an old Node.js can still run it.
  */
 export function nodeVersionProblem(version: string): string | undefined {

@@ -6,7 +6,7 @@ import type { AppConfig } from './app-config.js';
 import { addCommonParts } from './platform/http/openapi-parts.js';
 import { Problem } from './platform/http/problem.js';
 
-/** One tag a module, in the order in which a newcomer meets them. */
+/** One tag per module, in the order in which a newcomer needs them. */
 const TAGS = {
   Auth: 'Create an account, sign in, and manage sign-ins, API keys and the second factor.',
   Users: 'The account that is signed in: profile, audit log, export and deletion.',
@@ -23,7 +23,7 @@ const DESCRIPTION = `A chat backend: users, projects with ordered system prompts
 
 Start with \`register\`, \`createProject\` and \`sendMessage\`. Every error is a \`Problem\` (RFC 9457): branch on its \`code\`. Fields, operations, enumeration values, parts of messages and events may be added without notice, so clients ignore what they do not know.`;
 
-/** The contract as a document (OpenAPI 3.1): what `/openapi.json` serves, what is checked in, and what clients are generated from. */
+/** The API contract (OpenAPI 3.1): served at `/openapi.json`, checked in, and used to generate clients. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -80,7 +80,7 @@ interface UiResponse {
   readonly body?: { readonly access_token?: string };
 }
 
-/** Runs in the page: a sign-in by "Try it out" also fills in what the Authorize button asks for. */
+/** Runs in the browser: a sign-in through "Try it out" also fills in the token of the Authorize button. */
 function responseInterceptor(response: UiResponse): UiResponse {
   const page: { ui?: { preauthorizeApiKey(scheme: string, token: string): void } } = Object(globalThis);
   const token = response.body?.access_token;

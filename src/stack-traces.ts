@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** The build, whose files have their maps beside them. */
+/** The build; each of its files has a source map beside it. */
 const BUILD = new URL('..', import.meta.url).href;
 
 /**
- * From here on stack traces name lines of our TypeScript, as `--enable-source-maps` has it. That flag reads the maps of all
- * files that are loaded, those of packages too, for 14 MB and a sixth of a second at each start; here the map of a file of
- * ours is read when a trace with that file is.
+ * Makes stack traces name lines of our TypeScript, like `--enable-source-maps`. That flag reads the maps of all loaded files,
+ * including packages, which costs 14 MB and a sixth of a second at each start. Here, the map of one of our files is read only
+ * when a trace contains that file.
  */
 export function mapStackTraces(): void {
   const maps = new Map<string, SourceMap | undefined>();
@@ -32,7 +32,7 @@ function mapOf(file: string): SourceMap | undefined {
   try {
     return new SourceMap(JSON.parse(readFileSync(new URL(`${file}.map`), 'utf8')));
   } catch {
-    // A trace of the built file is better than none.
+    // A trace with the built file is better than none.
     return undefined;
   }
 }

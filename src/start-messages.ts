@@ -49,7 +49,7 @@ function withoutPasswords(text: string): string {
   return text.replaceAll(/(\w+:\/\/[^\s:/@]*):[^\s@]*@/g, '$1:***@');
 }
 
-/** The first lines that a person sees: the address of the server, the model, the place of the data, and what to try first. */
+/** The first lines that a person sees: the address of the server, the model, the location of the data, and what to try first. */
 export function banner(config: AppConfig, address: string, database: string): string {
   const insecure = config.tlsCertFile === undefined ? '' : 'k';
   const body = `'{"email":"me@example.com","password":"correct horse battery"}'`;
@@ -86,7 +86,7 @@ function hints(config: AppConfig): string[] {
   );
 }
 
-/** The place of the data, for the banner: the directory of the embedded server, or the address of the database without its password. */
+/** The location of the data: the directory of the embedded server, or the address of the database without its password. */
 export function databaseLine(config: AppConfig, embeddedPort: number | undefined): string {
   if (embeddedPort !== undefined) {
     return `${resolve(config.dataDir)} (embedded PostgreSQL on port ${embeddedPort}; delete the directory to start over)`;

@@ -1,6 +1,6 @@
 /**
  * Parley without limits, budgets, ledger and known prompts, to see what these cost: a copy of the build in which the
- * statements of a turn do not call them, and nothing else is changed. It is no product: nobody is charged for anything.
+ * statements of a turn do not call them, and nothing else is changed. It is not a product: it charges for nothing.
  */
 import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ const CHANGES = [
   patch(`${CHAT}storage/known-prompts.js`, /find\(tenant, [^)]*\) \{/, '$& return null;'),
 ];
 
-/** Writes the copy into a directory that is there, and returns it: a checkout for `parley(root)`. */
+/** Writes the copy into an existing directory and returns it, as a checkout for `parley(root)`. */
 export function makeBare(root) {
   cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'), 'junction');

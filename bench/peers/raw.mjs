@@ -1,6 +1,6 @@
 /**
- * The limit: the same turn with nothing around it. node:http, pg and undici, everything else by hand; the SQL of the turn
- * is Parley's own, from its build, so the database does the same work. What it leaves out is what a framework and a product are for:
+ * The lower bound: the same turn without a framework. node:http, pg and undici, the rest by hand; the SQL of the turn
+ * is Parley's own, from its build, so the database does the same work. It omits what a framework and a product provide:
  * routing, declared validation, problem details, security headers, deadlines, retries, stop, resume, a real token count, logs.
  */
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
@@ -40,7 +40,7 @@ const JWT_HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'at+jwt', kid
   'base64url',
 );
 
-/** The user that a bearer token names, after signature, header, issuer, audience and time have been checked. */
+/** Checks signature, header, issuer, audience and time of a bearer token, and returns its user. */
 function userOf(authorization = '') {
   const [header, claims, signature] = authorization.slice('Bearer '.length).split('.');
   if (!authorization.startsWith('Bearer ') || header !== JWT_HEADER || !signature) throw new Refusal(401, 'no token');
@@ -124,7 +124,7 @@ const base = new URL(env.OPENAI_BASE_URL);
 const upstream = new Pool(base.origin, { headersTimeout: 60_000, bodyTimeout: 60_000 });
 const MODEL_HEADERS = { authorization: `Bearer ${env.OPENAI_API_KEY}`, 'content-type': 'application/json' };
 
-/** Posts to the model; `onData` gets the body as it comes, and the promise its end. */
+/** Posts to the model; `onData` receives the body in pieces, and the promise resolves at its end. */
 function askModel(body, onData) {
   const options = { method: 'POST', path: `${base.pathname}/chat/completions`, headers: MODEL_HEADERS, body };
   return new Promise((resolve, reject) => {
@@ -147,7 +147,7 @@ async function complete(messages) {
   return { id, model, content: choices[0].message.content, finishReason: choices[0].finish_reason, usage };
 }
 
-/** The same, streamed: all deltas of one read of the socket are handed on as one text. */
+/** The same as a stream: all deltas of one socket read are passed on as one text. */
 async function stream(messages, onText) {
   const answer = { id: null, model: null, content: '', finishReason: null, usage: null };
   const utf8 = new TextDecoder();

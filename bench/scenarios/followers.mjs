@@ -1,6 +1,6 @@
 /**
- * Clients that follow a turn of which nothing comes yet: what each costs while it waits, and whether all of them get the
- * answer. The model thinks until everybody is there and has waited for a while.
+ * Clients that follow a turn without text yet: what each costs while it waits, and whether all of them receive the
+ * answer. The model starts to write only after all clients have connected and waited for a while.
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { parley } from '../peers.mjs';
 import { Stage } from '../stage.mjs';
 
 const OPENED_PER_SECOND = 500;
-/** With their heartbeats, of which each gets one in this time. */
+/** Includes heartbeats: each client gets one in this time. */
 const IDLE_MS = 15_000;
 const THINKS_AT_LEAST_MS = 5000;
 const PROBE = ['--expose-gc', '--import', new URL('../probe.mjs', import.meta.url).href];

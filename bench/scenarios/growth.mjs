@@ -1,5 +1,5 @@
 /**
- * What size costs: the same requests to a small database and to one with `--rows` messages, to a short session and to
+ * The cost of size: the same requests to a small database and to one with `--rows` messages, to a short session and to
  * one of a hundred thousand messages, to a user with a few pages of sessions and to one with ten thousand. The requests alternate; both servers run
  * side by side.
  */
@@ -10,9 +10,9 @@ import { Stage } from '../stage.mjs';
 
 const LONG_SESSION = 100_000;
 const MANY_SESSIONS = 10_000;
-/** Enough that a page of them is as full as one of many. */
+/** Enough sessions for a full page. */
 const FEW_SESSIONS = 50;
-/** Of the bulk that is nobody's in this bench: messages a session, sessions a user. */
+/** The bulk data, which no client uses: messages per session, sessions per user. */
 const [PER_SESSION, PER_USER] = [100, 20];
 const REQUESTS = 150;
 
@@ -76,7 +76,7 @@ function sessionsOf(stage, url, user, search = '') {
 const uuid = (kind, number) => `('01900000-${kind}-7000-8000-' || lpad(to_hex(${number}), 12, '0'))::uuid`;
 const WORDS = `'the of and to in is that it for was on are as with they be at one have this from ' || n`;
 
-/** Foreign keys and triggers are put aside: what is written fits together by its making. */
+/** Disables foreign keys and triggers, because the generated rows are consistent. */
 async function fill(url, statements) {
   await query(url, ['set session_replication_role = replica', ...statements].join(';\n'));
 }
@@ -99,7 +99,7 @@ async function fillBulk(url, rows) {
   ]);
 }
 
-/** The first session of the user goes on for as long as that. */
+/** Extends the first session of the user to LONG_SESSION messages. */
 async function fillLongSession(url, { id, sessions: [session] }) {
   const has = session.messages.length;
   await fill(url, [

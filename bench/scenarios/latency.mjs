@@ -1,7 +1,7 @@
 /**
- * What a server adds to the model behind it, in a queue of one: the same question is put to the model directly and through
- * each peer, in turns. The gateways store nothing; the others store both messages. Then at a fixed rate of arrivals, where p99
- * means something: a closed loop slows its clients down with the server.
+ * The latency that a server adds to the model, one request at a time: the same request goes to the model directly and through
+ * each peer in turn. The gateways store nothing; the others store both messages. Then at a fixed arrival rate, where p99
+ * is meaningful: in a closed loop, a slow server also slows its clients down.
  */
 import { fixed, median, quantile, spread, table } from '../figures.mjs';
 import { cpuMs, Harness } from '../harness.mjs';
@@ -20,7 +20,7 @@ export const latency = {
 };
 
 async function measure(harness, options) {
-  // Enough sessions that none is asked again before it has answered, at any rate that the server can do.
+  // Enough sessions that no session gets a second request before it has answered, at any rate of the server.
   const stage = await Stage.set(harness, { ...options, users: Math.max(options.users, 250) });
   const ask = stage.client();
   const direct = {

@@ -1,4 +1,4 @@
-/** Fifty sign-ins at once beside chat: hashing passwords must not hold up anybody else. */
+/** Fifty concurrent sign-ins during chat: hashing passwords must not delay other requests. */
 import { median, quantile, spread, table } from '../figures.mjs';
 import { Harness } from '../harness.mjs';
 import { parley } from '../peers.mjs';
@@ -23,7 +23,7 @@ export const logins = {
 };
 
 async function measure(harness, options) {
-  // Enough sessions that none is asked again before it has answered, at any rate that the server can do.
+  // Enough sessions that no session gets a second request before it has answered, at any rate of the server.
   const stage = await Stage.set(harness, { ...options, users: Math.max(options.users, 250) });
   const server = await stage.start(parley(), { env: LIMITS, nodeArgs: PROBE });
   const chat = stage.client();

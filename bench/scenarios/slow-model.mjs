@@ -1,4 +1,4 @@
-/** A pool of five connections, a model that thinks for a second, and 500 callers: no connection may be held meanwhile. */
+/** A pool of five connections, a model that waits for a second, and 500 callers: no connection may be held during the wait. */
 import { fixed, median, quantile, spread, table } from '../figures.mjs';
 import { Harness } from '../harness.mjs';
 import { naiveNest, parley, raw } from '../peers.mjs';

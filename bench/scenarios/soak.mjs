@@ -1,6 +1,6 @@
 /**
  * A long run at 60 % of the peak, plain turns, streams and stops mixed: memory, descriptors and database connections at the
- * end must be what they were after the first tenth. The peak is measured first.
+ * end must equal those after the first tenth. The peak is measured first.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fixed, median, table } from '../figures.mjs';
@@ -24,7 +24,7 @@ async function measure(harness, options) {
   const stage = await Stage.set(harness, options);
   const server = await stage.start(parley(), { nodeArgs: PROBE });
   const [plain, streaming] = [stage.client(), stage.client()];
-  // Two turns of one session would refuse each other.
+  // Concurrent turns of one session are refused.
   const [own, others] = [stage.plan.sessions.slice(0, -30), stage.plan.sessions.slice(-30)];
   const targets = {
     plain: stage.chats(server.url, { sessions: own }),
@@ -52,7 +52,7 @@ async function measure(harness, options) {
   return report({ samples, turns, perSecond, heapUsedMb: heapUsed / 2 ** 20 });
 }
 
-/** Turns in the background that are stopped at once. */
+/** Background turns that are stopped at once. */
 async function stops(url, { plan: { sessions } }) {
   for (const { token, projectId, messages } of sessions.slice(0, STOPS_A_SLICE)) {
     const post = async (path, body) => {

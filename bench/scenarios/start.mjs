@@ -1,4 +1,4 @@
-/** From `node dist/src/main.js` to the first answer of /health/ready, with the embedded database: cold, and with data there. */
+/** From `node dist/src/main.js` to the first answer of /health/ready, with the embedded database: without and with existing data. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';

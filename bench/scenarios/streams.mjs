@@ -1,5 +1,5 @@
 /**
- * Many open streams on one instance: every frame must arrive, and an open stream may cost only so much memory. Each client
+ * Many open streams on one instance: every frame must arrive, and the memory per open stream is limited. Each client
  * posts one turn in a session of its own and reads it to its end; the model writes five tokens a second.
  */
 import { Agent, request } from 'node:http';
@@ -11,14 +11,14 @@ import { Stage } from '../stage.mjs';
 
 const TOKENS = 100;
 const TOKENS_PER_SECOND = 5;
-/** Opened at this rate: all at once would measure the rush at the door. */
+/** Streams opened per second: opening all at once would measure only the rush of connections. */
 const OPENED_PER_SECOND = 250;
 const WARM_UP_STREAMS = 50;
-/** When all are open and none has ended, how long until their memory is looked at. */
+/** The delay before memory is measured, when all streams are open and none has ended. */
 const MEMORY_AFTER_MS = 5000;
 const PROBE = ['--expose-gc', '--import', new URL('../probe.mjs', import.meta.url).href];
 const USERS = 100;
-/** Room that V8 keeps: mostly its new generation, which does not grow with the streams. */
+/** Memory that V8 reserves: mostly its new generation, which does not grow with the streams. */
 const FREE = 'free in the JavaScript heap';
 const TEXT = Array(TOKENS).fill('word').join(' ');
 
@@ -36,7 +36,7 @@ async function measure(harness, options) {
   const agent = new Agent({ maxSockets: Infinity });
   const open = (index) => follow({ hostname, port, agent }, sessions[index % sessions.length]);
 
-  // Its compiler and pools get ready first, so that only the streams are in the difference.
+  // Warms up compiler and pools first, so that the difference contains only the streams.
   await Promise.all(Array.from({ length: WARM_UP_STREAMS }, (_, index) => open(index)));
   await sleep(2000);
   const idle = await server.ask('memory');
@@ -144,7 +144,7 @@ function report(ended, { rssBefore, rssPeak, cpu, seconds, parts }, showsParts) 
   return { results, headline, text: `${text}\n${table(['in use', 'KB/stream'], rows)}` };
 }
 
-/** What grew, by who has it: `rest` is what the C and C++ below JavaScript hold, and what the allocator did not give back. */
+/** The growth by owner: `rest` is memory of the C and C++ code below JavaScript, and memory that the allocator kept. */
 function memoryPerStream(idle, inUse, streams) {
   const kb = (read) => (read(inUse) - read(idle)) / 1024 / streams;
   return {

@@ -1,5 +1,5 @@
 /**
- * What streaming through a server adds to the first token and to the gaps between pieces of text, against the model itself in
+ * How much a server delays the first token and widens the gaps between pieces of text, compared with the model itself in
  * the same run, with one stream and with fifty at a time.
  */
 import { fixed, median, quantile, spread, table } from '../figures.mjs';

@@ -1,6 +1,6 @@
 /**
  * Turns per second and CPU per turn at full load: post a message, get the whole answer, over and over. The rounds of
- * the peers alternate (A B C A B C), so that what the machine does meanwhile hits all alike; a warm-up of each comes first and is dropped.
+ * the peers alternate (A B C A B C), so that other load of the machine affects all alike; a warm-up round of each is discarded.
  */
 import { fileURLToPath } from 'node:url';
 import { MESSAGES_PER_CALL } from '../dataset.mjs';
@@ -82,7 +82,7 @@ async function runRound(load, { name, server }, { seconds, concurrency, stream }
   };
 }
 
-/** What was answered must be stored, and every call of the model must have carried prompts and history. */
+/** Checks that every answer was stored, and that every model call contained prompts and history. */
 async function verify(peers, modelUrl) {
   let turnCount = 0;
   for (const { name, databaseUrl, before, turns: answered } of peers) {
@@ -113,7 +113,7 @@ function report(peers, isStream) {
   }));
   const limit = results[0];
   const rows = results.map((result) => {
-    // Ratios of neighbouring rounds, so that a slow minute of the machine hits both sides of each.
+    // Ratios of neighbouring rounds, so that a slow minute of the machine affects both sides.
     result.turnsToRaw = ratio(result, limit, 'perSecond');
     result.cpuToRaw = ratio(result, limit, 'cpuMsPerTurn');
     return [

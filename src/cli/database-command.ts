@@ -8,10 +8,10 @@ import { PRODUCT_DATABASE } from '../product-database.js';
 import type { Environment } from './command.js';
 import { databaseConfig } from './database-config.js';
 
-/** In the server each module lists its own; a command has no modules. */
+/** In the server, each module lists its own entities; a command has no modules. */
 const ENTITIES = join(import.meta.dirname, '..', '**', '*.entity.js');
 
-/** The ways to the database that a command has without the web framework. */
+/** Access to the database for a command, without the web framework. */
 export interface Doors {
   readonly unitOfWork: UnitOfWork;
   readonly system: SystemScope;

@@ -129,7 +129,7 @@ async function showHistory(client: DemoClient, paper: Paper, sessionId: string):
   }
 }
 
-/** The history is there to be recognised, not to be read again. */
+/** A short excerpt is enough: the reader has just seen the whole text. */
 function excerpt(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ');
   return line.length <= 200 ? line : `${line.slice(0, line.lastIndexOf(' ', 200))} …`;

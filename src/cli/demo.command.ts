@@ -16,7 +16,7 @@ export interface DemoOptions {
 export async function demoCommand({ url, keep }: DemoOptions, env: Environment): Promise<void> {
   const paper = new Paper(process.stdout, env);
   const interrupt = new AbortController();
-  // Not once: under npm one Ctrl-C arrives twice, and the second must not end us before we have cleaned up.
+  // Not `once`: under npm one Ctrl-C arrives twice, and the second must not end the process before it has cleaned up.
   const onSignal = (): void => interrupt.abort(new Interrupted());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   let own: OwnServer | undefined;

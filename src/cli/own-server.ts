@@ -4,7 +4,7 @@ import { openDatabase } from '../platform/database/open-database.js';
 
 export interface OwnServer {
   readonly url: string;
-  /** Closes the server, then gives back its database. */
+  /** Closes the server, then releases its database. */
   stop(): Promise<void>;
 }
 

@@ -15,7 +15,7 @@ export class Paper {
     private readonly out: WriteStream,
     env: NodeJS.ProcessEnv,
   ) {
-    // https://no-color.org: any value but the empty one. A terminal that does not know its width says 0.
+    // https://no-color.org: any value except the empty one disables colours. A terminal of unknown width reports 0.
     this.hasColours = out.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
     this.width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, out.columns || MAX_WIDTH));
   }

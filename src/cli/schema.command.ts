@@ -10,12 +10,12 @@ const HEAD = `-- The schema of the database, as all migrations make it. For read
 -- migrated database, and a test fails when it is out of date. To change the schema, add a migration.
 `;
 
-/** The text of docs/schema.sql, from a migrated database. */
+/** Returns the text of docs/schema.sql for a migrated database. */
 export async function schemaFile(url: string): Promise<string> {
   return `${HEAD}\n${await describeSchema(url)}`;
 }
 
-/** Migrates an embedded PostgreSQL that is made for this and removed again, and writes its schema to a file. */
+/** Writes the schema to a file. It migrates a temporary embedded PostgreSQL for this and deletes it afterwards. */
 export async function schemaCommand(file: string): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'parley-schema-'));
   try {

@@ -1,7 +1,7 @@
 import { Canceller, toAbortSignal } from './cancellation.js';
 
 describe('Canceller', () => {
-  it('calls each listener once, with the reason there already', () => {
+  it('calls each listener once, after it has set the reason', () => {
     const canceller = new Canceller();
     const seen: unknown[] = [];
     const listener = (): number => seen.push(canceller.reason);
@@ -15,7 +15,7 @@ describe('Canceller', () => {
     expect(canceller).toMatchObject({ aborted: true, reason: 'first' });
   });
 
-  it('does not call who was removed, or came too late, and calls the others', () => {
+  it('does not call listeners that were removed or added after the abort, but calls the others', () => {
     const canceller = new Canceller();
     const seen: string[] = [];
     const [gone, stays] = [(): number => seen.push('gone'), (): number => seen.push('stays')];
@@ -28,7 +28,7 @@ describe('Canceller', () => {
     expect(seen).toEqual(['stays']);
   });
 
-  it('calls all that were there, also when one of them takes itself or another away', () => {
+  it('calls all listeners, even if one of them removes itself or another one', () => {
     const canceller = new Canceller();
     const seen: string[] = [];
     const second = (): number => seen.push('second');
@@ -48,7 +48,7 @@ describe('Canceller', () => {
 });
 
 describe('toAbortSignal', () => {
-  it('follows, with the reason', () => {
+  it('is aborted with the same reason', () => {
     const canceller = new Canceller();
     const early = toAbortSignal(canceller);
     expect(early.aborted).toBe(false);
@@ -57,7 +57,7 @@ describe('toAbortSignal', () => {
     expect(toAbortSignal(canceller)).toMatchObject({ aborted: true, reason: 'why' });
   });
 
-  it('gives back what is one', () => {
+  it('returns an AbortSignal unchanged', () => {
     const { signal } = new AbortController();
     expect(toAbortSignal(signal)).toBe(signal);
   });

@@ -1,37 +1,37 @@
 /**
- * Tells a piece of work to end, and why. An `AbortSignal` is one; whoever takes no more than this also takes a `Canceller`,
- * which costs a tenth of it.
+ * Signals that work must stop, and why. An `AbortSignal` is one. A function that needs no more than this also accepts a
+ * `Canceller`, which costs a tenth as much.
  */
 export interface Cancellation {
   readonly aborted: boolean;
-  /** What it was aborted with; undefined until then. */
+  /** The reason of the abort; undefined until then. */
   readonly reason: unknown;
-  /** Calls the listener once, when it is aborted; never when it is already. */
+  /** Calls the listener once, when the abort happens; never if it has already happened. */
   addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
-  /** Throws the reason when it is aborted. */
+  /** Throws the reason if the abort has happened. */
   throwIfAborted(): void;
 }
 
-const NOBODY: readonly (() => void)[] = [];
+const NO_LISTENERS: readonly (() => void)[] = [];
 
 /**
- * An `AbortController` and its signal in one object. Node.js makes of those two, for each pair, two maps, a hidden class and
- * a listener that is an object of its own: about 1 KB, where three of them were in each open stream.
+ * An `AbortController` and its signal in one object. For each such pair, Node.js creates two maps, a hidden class and an
+ * object for the listener: about 1 KB, and each open stream had three pairs.
  */
 export class Canceller implements Cancellation {
   aborted = false;
   reason: unknown = undefined;
-  /** Replaced, not changed: there is mostly one, and a list that grows in place has room for seventeen. */
-  private listeners = NOBODY;
+  /** Replaced, not changed: usually there is one listener, and an array that grows in place reserves room for seventeen. */
+  private listeners = NO_LISTENERS;
 
-  /** Only the first call does anything. Calls all listeners before it returns; they must not throw. */
+  /** Only the first call has an effect. Calls all listeners before it returns; they must not throw. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
     const { listeners } = this;
-    this.listeners = NOBODY;
+    this.listeners = NO_LISTENERS;
     for (const listener of listeners) listener();
   }
 
@@ -42,7 +42,7 @@ export class Canceller implements Cancellation {
 
   removeEventListener(_type: 'abort', listener: () => void): void {
     if (!this.listeners.includes(listener)) return;
-    this.listeners = this.listeners.length === 1 ? NOBODY : this.listeners.filter((other) => other !== listener);
+    this.listeners = this.listeners.length === 1 ? NO_LISTENERS : this.listeners.filter((other) => other !== listener);
   }
 
   throwIfAborted(): void {
@@ -50,7 +50,7 @@ export class Canceller implements Cancellation {
   }
 }
 
-/** An `AbortSignal` that follows it, for what takes nothing else. It is held until the work is over: for seldom work. */
+/** An `AbortSignal` that follows the cancellation, for APIs that accept nothing else. It is kept until the work ends: use it rarely. */
 export function toAbortSignal(cancellation: Cancellation): AbortSignal {
   if (cancellation instanceof AbortSignal) return cancellation;
   const controller = new AbortController();

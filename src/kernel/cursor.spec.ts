@@ -5,13 +5,13 @@ describe('CursorCodec', () => {
   const position = ['2026-01-01T00:00:00.123Z', 7, null, 'ünïcödé "quoted"'];
   const cursor = codec.encode('list of ada', position);
 
-  it('gives back the position it was given, for the same list', () => {
+  it('decodes the encoded position for the same list', () => {
     expect(codec.decode('list of ada', cursor)).toEqual(position);
     expect(new CursorCodec([Buffer.from('a key')]).decode('list of ada', cursor)).toEqual(position);
     expect(codec.decode('x', codec.encode('x', []))).toEqual([]);
   });
 
-  it('makes cursors that need no escaping in an address', () => {
+  it('makes cursors that need no escaping in a URL', () => {
     for (let i = 0; i < 100; i++) expect(codec.encode('list', [i, 'ÿ'.repeat(i)])).toMatch(/^[\w-]+$/);
   });
 
@@ -21,23 +21,23 @@ describe('CursorCodec', () => {
     }
   });
 
-  it('keeps scope and position apart: what moves from one to the other is another cursor', () => {
+  it('separates scope and position, so that text cannot move from one to the other', () => {
     const [ab, a] = [codec.encode('a\0["b"]', []), codec.encode('a', ['b'])];
     expect(codec.decode('a', ab)).toBeNull();
     expect(codec.decode('a\0["b"]', a)).toBeNull();
   });
 
-  it('refuses a cursor that another key has signed', () => {
+  it('refuses a cursor that another key signed', () => {
     expect(new CursorCodec([Buffer.from('another key')]).decode('list of ada', cursor)).toBeNull();
   });
 
-  it('takes one of a former key too, and signs by the newest', () => {
+  it('accepts a cursor of a previous key, and signs with the newest', () => {
     const both = new CursorCodec([Buffer.from('a new key'), Buffer.from('a key')]);
     expect(both.decode('list of ada', cursor)).toEqual(position);
     expect(codec.decode('list of ada', both.encode('list of ada', position))).toBeNull();
   });
 
-  it('refuses a cursor of which any bit is another', () => {
+  it('refuses a cursor in which any bit was changed', () => {
     const bytes = Buffer.from(cursor, 'base64url');
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const forged = Buffer.from(bytes);

@@ -3,11 +3,11 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 const MAC_BYTES = 12;
 
 /**
- * Opaque, signed positions in a list. A cursor names the place after which the next page starts, and is good only for
- * the list (`scope`: its name, tenant and filters) that gave it out.
+ * Opaque, signed positions in a list. A cursor names the position after which the next page starts. It is valid only for
+ * the list that issued it (`scope`: the list's name, tenant and filters).
  */
 export class CursorCodec {
-  /** @param keys the first signs, all are accepted */
+  /** @param keys the first key signs; every key verifies */
   constructor(private readonly keys: readonly [Buffer, ...Buffer[]]) {}
 
   /** @param position the sort keys of the last row of a page */
@@ -19,12 +19,12 @@ export class CursorCodec {
   /** The position, or null when the cursor was not made by `encode` for this scope. */
   decode(scope: string, cursor: string): (string | number | null)[] | null {
     const bytes = Buffer.from(cursor, 'base64url');
-    // Node's decoder skips what is no base64url; a cursor has one spelling.
+    // Node.js skips characters that are not base64url; only the canonical spelling is accepted.
     if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== cursor) return null;
     const payload = bytes.subarray(MAC_BYTES);
     const proof = bytes.subarray(0, MAC_BYTES);
     if (!this.keys.some((key) => timingSafeEqual(proof, mac(key, scope, payload)))) return null;
-    // Signed, so it is JSON that `encode` wrote.
+    // The signature is valid, so `encode` wrote this JSON.
     return JSON.parse(payload.toString()) as (string | number | null)[];
   }
 }

@@ -16,20 +16,20 @@ describe('newId', () => {
     },
   );
 
-  it('carries the time of its making when none is given', () => {
+  it('contains the current time when none is given', () => {
     const before = Date.now();
     const time = timeOf(newId());
     expect(time).toBeGreaterThanOrEqual(before);
     expect(time).toBeLessThanOrEqual(Date.now());
   });
 
-  it('sorts as text by the millisecond it was made in, over every carry', () => {
+  it('sorts as text by its millisecond, across every carry', () => {
     const times = [0, 1, 254, 255, 256, 257, 65_535, 65_536, 65_537, 2 ** 32 - 1, 2 ** 32, 1_763_900_000_000, 2 ** 47];
     const ids = times.map((time) => newId(time));
     expect([...ids].sort()).toEqual(ids);
   });
 
-  it('is another each time, a hundred thousand times in one millisecond', () => {
+  it('is unique, a hundred thousand times in one millisecond', () => {
     expect(new Set(Array.from({ length: 100_000 }, () => newId(1_763_900_000_000))).size).toBe(100_000);
   });
 
@@ -39,14 +39,14 @@ describe('newId', () => {
       [...newId(0)].forEach((digit, place) => seen.set(place, (seen.get(place) ?? new Set()).add(digit)));
     }
     const varied = [...seen].filter(([, digits]) => digits.size === 16).map(([place]) => place);
-    // The 12 bits after the version, and all after the variant's own two bits.
+    // The 12 bits after the version, and all bits after the two of the variant.
     expect(varied).toEqual([15, 16, 17, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35]);
     expect(seen.get(19)?.size).toBe(4);
   });
 });
 
 describe('isId', () => {
-  it('takes what newId makes, and UUIDs of other versions', () => {
+  it('accepts ids of newId, and UUIDs of other versions', () => {
     expect(isId(newId())).toBe(true);
     expect(isId('8c3d2f0e-3b1a-4c5d-9e6f-0123456789ab')).toBe(true);
   });

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-// One call into the system's generator serves 256 ids.
+// One call to the system's random generator serves 256 ids.
 const pool = new Uint8Array(10 * 256);
 let used = pool.length;
 
@@ -29,13 +29,13 @@ export function newId(nowMs: number = Date.now()): string {
   return id;
 }
 
-/** The smallest id that `newId` can make in this millisecond: ids of a time are a range. */
+/** The smallest id that `newId` can make in this millisecond. It turns a period into a range of ids. */
 export function firstIdAt(nowMs: number): string {
   const time = Math.floor(nowMs).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
 }
 
-/** Whether `value` is a UUID in the one spelling this API uses: lower case, with hyphens. */
+/** Whether `value` is a UUID in the only spelling that this API uses: lower case, with hyphens. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);
 }

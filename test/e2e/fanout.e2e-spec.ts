@@ -14,7 +14,7 @@ import { createTestApp, type TestApp } from '../support/test-app.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { type Watched, watchEvents } from '../support/watch-events.js';
 
-const CAN_NOT_BE_USED = /Redis can not be used/g;
+const CANNOT_BE_USED = /Redis cannot be used/g;
 
 /** No text is saved, and nobody looks by itself, in the time of a test. */
 const NEVER_MS = 60_000;
@@ -275,7 +275,7 @@ describe('a turn that is followed from elsewhere', () => {
         const project = await user.project();
         await user.turn({ project_id: project.id });
         await eventually(
-          () => CAN_NOT_BE_USED.test(server.output()),
+          () => CANNOT_BE_USED.test(server.output()),
           () => server.output(),
         );
         await redis.start();
@@ -283,7 +283,7 @@ describe('a turn that is followed from elsewhere', () => {
           () => server.output().includes('Redis can be used again'),
           () => server.output(),
         );
-        expect(server.output().match(CAN_NOT_BE_USED)).toHaveLength(1);
+        expect(server.output().match(CANNOT_BE_USED)).toHaveLength(1);
         await user.turn({ project_id: project.id });
         expect(await server.stop()).toBe(0);
       } finally {

@@ -54,7 +54,7 @@ describe('the audit log', () => {
 
   const verify = (): Promise<AuditVerdict> => verifyAudit(rows);
 
-  /** As somebody who may do everything on the server: past policies, grants and triggers. */
+  /** Runs SQL as a superuser, who bypasses policies, grants and triggers. */
   async function tamper(sql: string, values: unknown[] = []): Promise<void> {
     for (const table of ['audit_events', 'audit_heads'])
       await database.query(`alter table ${table} disable trigger user`);
@@ -63,7 +63,7 @@ describe('the audit log', () => {
       await database.query(`alter table ${table} enable trigger user`);
   }
 
-  it('links each event to the one before it, and answers with the new end', async () => {
+  it('links each event to the previous one, and returns the new end', async () => {
     const userId = newId();
     const [first, second] = [await add(userId), await add(userId)];
     const stored = await database.query<{ seq: number; previous_hash: Buffer; hash: Buffer }>(
@@ -77,14 +77,14 @@ describe('the audit log', () => {
     expect(await verify()).toEqual({ chains: 1, events: 2, broken: [] });
   });
 
-  it('stays whole when twenty record at the same time, in two chains', async () => {
+  it('stays intact when twenty events are recorded concurrently, in two chains', async () => {
     const users = [newId(), newId()] as const;
     await Promise.all(Array.from({ length: 40 }, (_, i) => add(users[i % 2] as string)));
     expect(await verify()).toEqual({ chains: 2, events: 40, broken: [] });
     for (const userId of users) expect((await log.list({ userId }, null, 100))[0]?.seq).toBe(20);
   });
 
-  it('keeps nothing of a unit of work that was rolled back, and goes on without a gap', async () => {
+  it('keeps no event of a unit of work that was rolled back, and continues without a gap', async () => {
     const userId = await chain();
     const failing = unitOfWork.run({ userId }, async () => {
       await log.record(by(userId), 'project.deleted', { subjectId: newId() });
@@ -95,7 +95,7 @@ describe('the audit log', () => {
     expect(await verify()).toEqual({ chains: 1, events: 6, broken: [] });
   });
 
-  it('says who it was', async () => {
+  it('records the actor', async () => {
     const userId = newId();
     const [signInId, apiKeyId, adminId] = [newId(), newId(), newId()];
     await unitOfWork.run({ userId }, async () => {
@@ -115,7 +115,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('takes no event for another user than the one the unit of work is for', async () => {
+  it('refuses an event for another user than that of the unit of work', async () => {
     const work = unitOfWork.run({ userId: newId() }, () => log.record(by(newId()), 'account.deleted'));
     await expect(work).rejects.toThrow('row-level security');
   });
@@ -138,13 +138,13 @@ describe('the audit log', () => {
     "update audit_heads set seq = 4, previous_hash = 'x'",
     "update audit_heads set seq = seq + 1, previous_hash = 'x'",
     'update audit_heads set seq = seq + 2, previous_hash = hash',
-  ])('lets a head move only one step on: %s', async (sql) => {
+  ])('lets a head advance only by one: %s', async (sql) => {
     const userId = await chain();
     await expect(database.queryAs(userId, sql)).rejects.toMatchObject({ code: '42501' });
     await expect(database.query(sql)).rejects.toMatchObject({ code: '42501' });
   });
 
-  describe('when somebody past all rights has', () => {
+  describe('when a superuser has', () => {
     const [OF, OTHERS] = ['user_id = $1', 'user_id <> $1'];
     const move = (from: number, to: number): string =>
       `update audit_events set seq = ${to} where seq = ${from} and ${OF}`;
@@ -179,7 +179,7 @@ describe('the audit log', () => {
       ['swapped two', [move(2, 9), move(3, 2), move(9, 3)], 2, 'does not follow'],
       ['cut the tail', [`delete from audit_events where seq > 3 and ${OF}`], 4, 'has 5 events, but ends here'],
       ['deleted all events', [`delete from audit_events where ${OF}`], 1, 'all events are missing'],
-      ['deleted the head', [`delete from audit_heads where ${OF}`], 6, 'end of the chain is not known'],
+      ['deleted the head', [`delete from audit_heads where ${OF}`], 6, 'end of the chain is unknown'],
       ['given the head another hash', [`update audit_heads set hash = '\\x00' where ${OF}`], 6, 'another hash'],
       [
         'put an event of another chain at the end',
@@ -190,7 +190,7 @@ describe('the audit log', () => {
         6,
         'does not follow',
       ],
-    ])('%s, verifying shows it', async (_what, statements, seq, fault) => {
+    ])('%s, the verification detects it', async (_what, statements, seq, fault) => {
       const userId = await chain();
       await chain();
       for (const sql of statements) await tamper(sql, [userId]);
@@ -198,7 +198,7 @@ describe('the audit log', () => {
     });
   });
 
-  it('is verified to the end when there is more than one batch', async () => {
+  it('is verified completely when there is more than one batch', async () => {
     const userId = newId();
     await unitOfWork.run({ userId }, async () => {
       for (let i = 0; i < 1001; i++) await log.record(by(userId), 'sign_in.created');

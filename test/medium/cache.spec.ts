@@ -10,10 +10,10 @@ import { eventually } from '../support/server-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
-/** Longer than a Redis that hangs may hold anybody up (100 ms), and much shorter than anybody would wait for it. */
+/** Longer than a hanging Redis may delay a request (100 ms), and much shorter than its own timeouts. */
 const BOUND_MS = 2000;
 
-/** Something that can be loaded, and counts how often it was. */
+/** A value that counts how often it was loaded. */
 class Source {
   loads = 0;
   value = 'first';
@@ -44,7 +44,7 @@ const change = (who: { userId: string }, source: Source, value: string): Promise
     await t.app.get(Cache).invalidate(who, 'models', 'key');
   });
 
-/** Nobody hears a notice for the next half second. */
+/** Suspends notices for half a second. */
 async function deafen(): Promise<void> {
   await t.database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley-listen'
@@ -55,7 +55,7 @@ async function deafen(): Promise<void> {
   });
 }
 
-/** A load that has read, and is not over before it is released. */
+/** A load that has read its value, but ends only when it is released. */
 async function holdLoad(app: NestFastifyApplication, who: Owner, source: Source) {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -69,7 +69,7 @@ async function holdLoad(app: NestFastifyApplication, who: Owner, source: Source)
 }
 
 function itKeeps(): void {
-  it('loads once for twenty who ask at once, and then not at all', async () => {
+  it('loads once for twenty concurrent requests, and not again afterwards', async () => {
     const [who, source] = [owner(), new Source()];
     const all = Promise.all(Array.from({ length: 20 }, () => ask(t.app, who, source.load)));
     expect(new Set(await all)).toEqual(new Set(['first']));
@@ -77,7 +77,7 @@ function itKeeps(): void {
     expect(source.loads).toBe(1);
   });
 
-  it('gives nobody what is another’s, under the same key', async () => {
+  it('keeps the values of different owners under the same key apart', async () => {
     const [a, b] = [new Source(), new Source()];
     b.value = 'other';
     const [ada, eve] = [owner(), owner()];
@@ -87,7 +87,7 @@ function itKeeps(): void {
     expect(await ask(t.app, ada, b.load)).toBe('first');
   });
 
-  it('gives the new after a change: here with its commit, elsewhere as soon as the notice is there', async () => {
+  it('returns the new value after a change: here at the commit, elsewhere when the notice arrives', async () => {
     const [who, source] = [owner(), new Source()];
     for (const app of [t.app, there]) expect(await ask(app, who, source.load)).toBe('first');
     await change(who, source, 'second');
@@ -95,7 +95,7 @@ function itKeeps(): void {
     await expectSoon(async () => expect(await ask(there, who, source.load)).toBe('second'));
   });
 
-  it('goes on as before when the change is rolled back', async () => {
+  it('keeps the cached value when the change is rolled back', async () => {
     const [who, source] = [owner(), new Source()];
     await ask(t.app, who, source.load);
     const failing = t.app.get(UnitOfWork).run(who, async () => {
@@ -107,7 +107,7 @@ function itKeeps(): void {
     expect(source.loads).toBe(1);
   });
 
-  it('does not keep what was being loaded while it changed', async () => {
+  it('does not cache a value that changed while it was being loaded', async () => {
     const [who, source] = [owner(), new Source()];
     const { release, loaded } = await holdLoad(t.app, who, source);
     await change(who, source, 'second');
@@ -117,7 +117,7 @@ function itKeeps(): void {
     expect(await ask(there, who, source.load)).toBe('second');
   });
 
-  it('is not the old any more when notices come again, though that of the change was lost', async () => {
+  it('is cleared when notices arrive again, because the notice of a change may be lost', async () => {
     const [who, source] = [owner(), new Source()];
     for (const app of [t.app, there]) expect(await ask(app, who, source.load)).toBe('first');
     await deafen();
@@ -125,7 +125,7 @@ function itKeeps(): void {
     await expectSoon(async () => expect(await ask(there, who, source.load)).toBe('second'));
   });
 
-  it('does not keep what was being loaded while a notice was lost', async () => {
+  it('does not cache a value that was being loaded while a notice was lost', async () => {
     const [who, source] = [owner(), new Source()];
     const { release, loaded } = await holdLoad(there, who, source);
     await deafen();
@@ -136,7 +136,7 @@ function itKeeps(): void {
     expect(await ask(there, who, source.load)).toBe('second');
   });
 
-  it('gives all who asked the error of a load that fails, and asks anew then', async () => {
+  it('passes the error of a failed load to all callers, and loads again next time', async () => {
     const [who, source] = [owner(), new Source()];
     const failing = (): Promise<never> => Promise.reject(new Error('away'));
     const all = await Promise.allSettled([1, 2, 3].map(() => ask(t.app, who, failing)));
@@ -145,14 +145,14 @@ function itKeeps(): void {
   });
 }
 
-describe('What is kept without Redis', () => {
+describe('the cache without Redis', () => {
   beforeAll(() => begin());
   afterAll(end);
 
   itKeeps();
 });
 
-describeWithRedis('What is kept with Redis', () => {
+describeWithRedis('the cache with Redis', () => {
   let redis: RedisServer;
   let wire: TcpProxy;
 
@@ -168,7 +168,7 @@ describeWithRedis('What is kept with Redis', () => {
     await redis.remove();
   });
 
-  /** Until what one instance loads is there for the other one. */
+  /** Waits until the second instance finds a value that the first one loaded. */
   const sharing = (other: NestFastifyApplication): Promise<void> =>
     eventually(
       async () => {
@@ -182,7 +182,7 @@ describeWithRedis('What is kept with Redis', () => {
 
   itKeeps();
 
-  it('is loaded once for all instances, and stays no longer there than here', async () => {
+  it('loads once for all instances, and keeps values in Redis no longer than in memory', async () => {
     const [who, source] = [owner(), new Source()];
     expect(await ask(t.app, who, source.load)).toBe('first');
     expect(await ask(there, who, source.load)).toBe('first');
@@ -192,7 +192,7 @@ describeWithRedis('What is kept with Redis', () => {
     });
   });
 
-  it('is loaded by each instance while Redis answers nothing, soon, and changes all the same', async () => {
+  it('loads on each instance without long delay while Redis hangs, and still applies changes', async () => {
     const [who, source] = [owner(), new Source()];
     expect(await ask(t.app, who, source.load)).toBe('first');
     redis.freeze();
@@ -205,7 +205,7 @@ describeWithRedis('What is kept with Redis', () => {
     await sharing(there);
   });
 
-  it('is not the old when Redis is back that could not be told of a change', async () => {
+  it('returns no outdated value when Redis is back after it missed a change', async () => {
     const [who, source] = [owner(), new Source()];
     for (const app of [t.app, there]) expect(await ask(app, who, source.load)).toBe('first');
     await wire.cut();
@@ -218,7 +218,7 @@ describeWithRedis('What is kept with Redis', () => {
     expect(await ask(late, who, source.load)).toBe('second');
   });
 
-  it('gets nothing from an instance that can not hear of changes', async () => {
+  it('stores nothing in Redis from an instance that receives no notices', async () => {
     const [who, source] = [owner(), new Source()];
     const late = await t.another();
     await sharing(late);
@@ -230,7 +230,7 @@ describeWithRedis('What is kept with Redis', () => {
     expect(await ask(late, who, source.load)).toBe('second');
   });
 
-  it('goes on when Redis dies, and is shared again when it is back', async () => {
+  it('continues when Redis dies, and shares values again when it is back', async () => {
     const [who, source] = [owner(), new Source()];
     await redis.kill();
     expect(await ask(t.app, who, source.load)).toBe('first');

@@ -32,14 +32,14 @@ const versions = async (): Promise<number[]> =>
 const envelopeOf = (app: NestFastifyApplication): Envelope => app.get(Envelope);
 
 describe('the envelope', () => {
-  it('opens what it sealed, on any instance, and keeps nothing in plain text', async () => {
+  it('decrypts its own ciphertext on any instance, and stores nothing in plain text', async () => {
     const sealed = await envelope.encrypt(ada.id, place, SECRET);
     expect(sealed.includes(SECRET)).toBe(false);
     expect(await envelope.decrypt(ada.id, place, sealed)).toBe(SECRET);
     expect(await envelopeOf(await t.another()).decrypt(ada.id, place, sealed)).toBe(SECRET);
   });
 
-  it('opens it for no other row, column, table or user', async () => {
+  it('decrypts it for no other row, column, table or user', async () => {
     const eve = await TestUser.register(t);
     const sealed = await envelope.encrypt(ada.id, place, SECRET);
     const others = [{ ids: [newId()] }, { ids: [] }, { column: 'other' }, { table: 'others' }];
@@ -49,7 +49,7 @@ describe('the envelope', () => {
     await expect(envelope.decrypt(eve.id, place, sealed)).rejects.toThrow('things.secret cannot be decrypted');
   });
 
-  it('makes one key a user, however many instances seal at once', async () => {
+  it('makes one key per user, however many instances encrypt at once', async () => {
     const other = envelopeOf(await t.another());
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? envelope : other).encrypt(ada.id, place, `${SECRET} ${i}`)),
@@ -69,7 +69,7 @@ describe('the envelope', () => {
     expect(await envelopeOf(await t.another()).decrypt(ada.id, place, sealed)).toBe(SECRET);
   });
 
-  it('forgets a key that was deleted within a minute, and then nothing of the user opens', async () => {
+  it('drops a deleted key from memory within a minute, and then decrypts nothing of the user', async () => {
     const sealed = await envelope.encrypt(ada.id, place, SECRET);
     await t.database.query('delete from data_keys where user_id = $1', [ada.id]);
     expect(await envelope.decrypt(ada.id, place, sealed)).toBe(SECRET);
@@ -81,7 +81,7 @@ describe('the envelope', () => {
 });
 
 describe('a rotation of the master key', () => {
-  it('wraps every key by the newest version; instances that know both go on, and one that knows it alone does too', async () => {
+  it('re-encrypts every key with the newest version; instances with both versions or only the newest can use it', async () => {
     const users = await Promise.all(Array.from({ length: 5 }, () => TestUser.register(t)));
     const sealed = await Promise.all(users.map(({ id }) => envelope.encrypt(id, place, SECRET)));
     const openAll = async (app: NestFastifyApplication): Promise<void> => {
@@ -104,11 +104,11 @@ describe('a rotation of the master key', () => {
       [users[0]?.id],
     );
     expect(told).toEqual([{ facts: { version: 2 } }]);
-    // Stopped and begun again, it finds nothing left to do.
+    // A second run finds nothing to do.
     expect(await writer.get(DataKeyRotation).run()).toEqual({ version: 2, wrapped: 0, failed: 0, reasons: [] });
   });
 
-  it('goes on past a key that it can not open, and says which version is missing', async () => {
+  it('skips a key that it cannot decrypt, and reports the missing version', async () => {
     const unknown = await t.another({ masterKeys: newKey(7) });
     const lost = await TestUser.register(t);
     await envelopeOf(unknown).encrypt(lost.id, place, SECRET);

@@ -15,8 +15,8 @@ beforeAll(async () => {
 afterAll(() => names.stop());
 beforeEach(() => (names.asked.length = 0));
 
-describe('the name of a host of a user', () => {
-  it('leads to all its addresses, IPv4 first', async () => {
+describe('a host name from a user', () => {
+  it('resolves to all its addresses, IPv4 first', async () => {
     const found = [
       { address: '93.184.215.14', family: 4 },
       { address: '93.184.215.15', family: 4 },
@@ -26,7 +26,7 @@ describe('the name of a host of a user', () => {
     expect(await resolve('alias.dev', false)).toEqual(found);
   });
 
-  it('may have IPv6 alone', async () => {
+  it('may have only IPv6 addresses', async () => {
     expect(await resolve('v6.dev', false)).toEqual([{ address: '2606:4700:4700::1111', family: 6 }]);
   });
 
@@ -34,26 +34,26 @@ describe('the name of a host of a user', () => {
     await expect(resolve(name, false)).rejects.toMatchObject({ code: 'ENOTFOUND' });
   });
 
-  it('is given up within the time limit when its name server is silent', async () => {
+  it('fails within the time limit when its name server is silent', async () => {
     const begunMs = performance.now();
     await expect(resolve('a.silent.dev', false)).rejects.toMatchObject({ code: 'EAI_AGAIN' });
     expect(performance.now() - begunMs).toBeLessThan(RESOLVE_TIMEOUT_MS + 1000);
   });
 
-  it('is asked for once at a time, however many wait for it, and again afterwards', async () => {
+  it('is looked up once for all concurrent callers, and again afterwards', async () => {
     await Promise.all(Array.from({ length: 50 }, () => resolve('both.dev', false)));
     expect(names.asked).toEqual(['both.dev', 'both.dev']);
     await resolve('both.dev', false);
     expect(names.asked).toHaveLength(4);
   });
 
-  it('is not looked for in the hosts file of this machine', async () => {
+  it('is not looked up in the hosts file of this machine', async () => {
     await expect(resolve('localhost', false)).rejects.toMatchObject({ code: 'ENOTFOUND' });
   });
 });
 
-describe('the name of a host that the operator allows', () => {
-  it('is found in the hosts file, and no name server for users is asked', async () => {
+describe('a host name that the operator allows', () => {
+  it('is found in the hosts file, without a query to the name servers for users', async () => {
     expect((await resolve('localhost', true)).map(({ address }) => address)).toContain('127.0.0.1');
     expect(names.asked).toEqual([]);
   });

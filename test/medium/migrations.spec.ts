@@ -24,7 +24,7 @@ const migrate = (ownerUrl: string, appUrl?: string): Promise<string[]> =>
   migrateProduct(PRODUCT_DATABASE, ownerUrl, appUrl);
 
 let database: TestDatabase;
-/** Logins of a test are the server's, not the database's: they are removed by hand. */
+/** Logins belong to the server, not to the database of a test, so the tests remove them. */
 const logins: string[] = [];
 
 beforeEach(async () => {
@@ -60,7 +60,7 @@ const newLogin = (): string => {
   return login;
 };
 
-/** Everything the migrations make, as PostgreSQL describes it. */
+/** The schema that the migrations create, as PostgreSQL describes it. */
 async function schema(): Promise<unknown> {
   const details = await database.query(`
     select 'constraint' as kind, conrelid::regclass::text || '.' || conname as name, pg_get_constraintdef(oid) as definition
@@ -89,7 +89,7 @@ async function undo(migrations = ALL): Promise<void> {
 }
 
 describe('the migrations', () => {
-  it('are found by their folder, oldest first, each by the name of its file', async () => {
+  it('are found in their folder, oldest first, and named after their files', async () => {
     expect(ALL.slice(0, 2)).toEqual(['Init1763900000000', 'TurnCrashes1763950000000']);
     expect(ALL).toHaveLength(readdirSync(PRODUCT_DATABASE.migrations).length);
     const times = ALL.map((name) => Number(name.slice(-13)));
@@ -108,7 +108,7 @@ describe('the migrations', () => {
     expect(await migrateProduct({ ...PRODUCT_DATABASE, migrations: broken }, database.url)).toEqual([]);
   });
 
-  it('go up, down and up again to the same schema', async () => {
+  it('lead to the same schema after up, down and up again', async () => {
     expect(await migrate(database.url)).toEqual(ALL);
     const first = await schema();
     await undo();
@@ -117,13 +117,13 @@ describe('the migrations', () => {
     expect(await schema()).toEqual(first);
   });
 
-  it('make what the entities say: columns, keys, foreign keys, checks and indexes', async () => {
+  it('create what the entities declare: columns, keys, foreign keys, checks and indexes', async () => {
     await migrate(database.url);
     const dataSource = await ownerDataSource(database.url, [], ENTITIES).initialize();
     try {
       const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
       expect(upQueries.map(({ query }) => query)).toEqual([]);
-      // TypeORM compares checks by name; the words have to be the same as well.
+      // TypeORM compares checks only by name, so their expressions are compared here.
       const checks = dataSource.entityMetadatas.flatMap(({ tableName: table, checks }) =>
         checks.map(({ name, expression }) => ({ table, name, expression })),
       );
@@ -133,17 +133,17 @@ describe('the migrations', () => {
     }
   });
 
-  it('run once: a second time there is nothing to do', async () => {
+  it('run once: the second run finds nothing to do', async () => {
     await migrate(database.url);
     expect(await migrate(database.url)).toEqual([]);
   });
 
-  it('run once when several instances start together, and all of them go on', async () => {
+  it('run once when several instances start together, and all instances start', async () => {
     const ran = await Promise.all([1, 2, 3].map(() => migrate(database.url)));
     expect(ran.filter((names) => names.length > 0)).toEqual([ALL]);
   });
 
-  it('give way to those who wait behind them for a table that is held, and go on when it is free', async () => {
+  it('let queries proceed while a table is locked, and continue when it is free', async () => {
     await migrate(database.url);
     await undo(ALL.slice(1));
     const reader = new pg.Client({ connectionString: database.url });
@@ -159,7 +159,7 @@ describe('the migrations', () => {
     expect(await migrating).toEqual(ALL.slice(1));
   });
 
-  it('wait for an instance that is migrating', async () => {
+  it('wait for another instance that is migrating', async () => {
     await migrate(database.url);
     const blocker = new pg.Client({ connectionString: database.url });
     await blocker.connect();
@@ -183,7 +183,7 @@ async function definitions(names: string[]): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ name, definition }) => [name, definition]));
 }
 
-/** The same of the entities' expressions, in PostgreSQL's own spelling. */
+/** The check constraints that the entities declare, in PostgreSQL's own spelling. */
 async function parsed(checks: readonly { table: string; name: string; expression: string }[]): Promise<unknown> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -205,8 +205,8 @@ async function parsed(checks: readonly { table: string; name: string; expression
   }
 }
 
-describe('a login of its own for the application', () => {
-  it('is made by the migrations and inherits nothing; the application works with it', async () => {
+describe('a separate login for the application', () => {
+  it('is created by the migrations and inherits nothing; the application works with it', async () => {
     const login = newLogin();
     const url = loginUrl(login, `p'w\\ü ${login}`);
     await migrate(database.url, url);
@@ -229,7 +229,7 @@ describe('a login of its own for the application', () => {
   });
 });
 
-/** Plays the shortest main job through every door to the database. */
+/** Checks that an account can be created, signed in to, and used for a turn. */
 async function expectAppWorks(ownerUrl: string | undefined, url: string): Promise<void> {
   const t = await createTestApp({ databaseOwnerUrl: ownerUrl, databaseUrl: url, migrateOnStart: true });
   try {
@@ -244,11 +244,11 @@ async function expectAppWorks(ownerUrl: string | undefined, url: string): Promis
   }
 }
 
-describe('an owner that is no superuser', () => {
+describe('an owner that is not a superuser', () => {
   let server: EmbeddedPostgres;
   let owner: string;
 
-  // Roles belong to the whole server, and who has made them matters: so this needs a server that has none yet.
+  // Roles belong to the server, and their creator matters, so this needs a server without these roles.
   beforeAll(async () => {
     const dir = join(process.env.PARLEY_TEST_DIR as string, `owner-${randomBytes(4).toString('hex')}`);
     server = await startEmbeddedPostgres({ dir, ephemeral: true, log: () => undefined });
@@ -260,7 +260,7 @@ describe('an owner that is no superuser', () => {
   });
   afterAll(() => server.stop());
 
-  it('migrates and runs the application, alone or with a login for it', async () => {
+  it('migrates and runs the application, with or without a separate login', async () => {
     expect(await migrate(owner)).toEqual(ALL);
     await expectAppWorks(undefined, owner);
     const url = new URL(owner);

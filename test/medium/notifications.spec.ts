@@ -35,7 +35,7 @@ describe('an instance whose database refuses LISTEN', () => {
   let server: EmbeddedPostgres;
   let proxy: TcpProxy;
 
-  /** A server that has just become a standby and waits for a primary: it answers queries, and refuses LISTEN. */
+  /** Turns the server into a standby that waits for a primary: it answers queries, but refuses LISTEN. */
   beforeAll(async () => {
     const dir = join(process.env.PARLEY_TEST_DIR as string, `standby-${randomBytes(4).toString('hex')}`);
     const options = { dir, ephemeral: true, log: () => undefined };
@@ -55,7 +55,7 @@ describe('an instance whose database refuses LISTEN', () => {
     await server.stop();
   });
 
-  it('has no more than one connection for that, however often it tries, and listens when it may', async () => {
+  it('uses only one connection, however often it retries, and listens as soon as it may', async () => {
     await expect(run(server.url, 'listen x')).rejects.toMatchObject({ code: '25006' });
     const heard: string[] = [];
     const notifications = listenAt(proxy.url);
@@ -90,20 +90,20 @@ describe('an instance that listens', () => {
     await database.drop();
   });
 
-  it('has one connection, also for a channel that is asked for while the connection is away', async () => {
+  it('uses one connection, even for a channel that is requested while the connection is lost', async () => {
     const heard: string[] = [];
     await notifications.listen('first', () => undefined);
     await database.query(LISTENING.replace('select pid', 'select pg_terminate_backend(pid)'));
     await expectSoon(() => expect(notifications.isListening).toBe(false));
     await notifications.listen('second', (payload) => heard.push(payload));
-    // What must not happen cannot be waited for: twice the pause before a lost connection is made again.
+    // To show that nothing happens, waits for twice the pause before a reconnect.
     await sleep(1000);
     expect(await connectionsOf(database.url)).toBe(1);
     await run(database.url, `notify second, 'once'`);
     await expectSoon(() => expect(heard).toEqual(['once']));
   });
 
-  it('hears a channel that was asked for on a connection that had just been lost', async () => {
+  it('receives messages of a channel that was requested on a connection that had just been lost', async () => {
     const proxy = await TcpProxy.start(database.url);
     const distant = listenAt(proxy.url);
     const heard: string[] = [];

@@ -68,13 +68,13 @@ describe('a pipeline', () => {
     (await database.query<{ name: string }>(read.text)).map(({ name }) => name);
   const pid = async (): Promise<unknown> => (await pipeline.run(ada, [whoami]))[0][0]?.pid;
 
-  it('runs its statements in order, each seeing what those before it did, and returns their results in order', async () => {
+  it('runs its statements in order, each seeing the effects of the earlier ones, and returns the results in order', async () => {
     const results = await pipeline.run(ada, [insert('one'), read, insert('two'), read]);
     expect(results.map((rows) => rows.map(({ name }) => name))).toEqual([['one'], ['one'], ['two'], ['one', 'two']]);
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('runs what goes ahead first, and returns nothing of it', async () => {
+  it('runs the statements in `ahead` first, and does not return their rows', async () => {
     const results = await pipeline.run(ada, [read], [insert('one'), insert('two')]);
     expect(results).toEqual([[{ name: 'one' }, { name: 'two' }]]);
   });
@@ -86,17 +86,17 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('throws the error that came first, not those that follow from it', async () => {
+  it('throws the first error, not its consequences', async () => {
     const first = { name: 'division', text: 'select 1 / $1::int', values: [0] };
     await expect(pipeline.run(ada, [insert('one'), first, insert(''), read])).rejects.toThrow('division by zero');
   });
 
-  it('says in the trace of an error who has asked', async () => {
+  it('shows the caller in the stack of an error', async () => {
     const failed = pipeline.run(ada, [{ name: 'wrong', text: 'select wrong', values: [] }]);
     await expect(failed).rejects.toMatchObject({ stack: expect.stringContaining('pipeline.spec') as string });
   });
 
-  it('throws what the catalogue knows of a failure', async () => {
+  it('maps failures to the catalogue', async () => {
     const taken = { name: 'take', text: 'update users set email = $1', values: [`${eve.userId}@example.com`] };
     await expect(pipeline.run(ada, [taken])).rejects.toMatchObject({ name: 'AppError', code: 'email_taken' });
     const orphan = {
@@ -107,7 +107,7 @@ describe('a pipeline', () => {
     await expect(pipeline.run(ada, [orphan])).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('throws what only COMMIT can see', async () => {
+  it('throws errors that occur only at COMMIT', async () => {
     const projectId = newId();
     const project = {
       name: 'project',
@@ -123,7 +123,7 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('uses the same connection again after a failed statement, clean', async () => {
+  it('reuses the connection after a failed statement, without leftovers', async () => {
     const before = await pid();
     for (const bad of [
       insert(''),
@@ -137,7 +137,7 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual(['after all']);
   });
 
-  it('works as its tenant and the application role, and leaves neither rows nor tenant to the next', async () => {
+  it('runs as its tenant with the application role, and leaves neither rows nor the tenant behind', async () => {
     await pipeline.run(ada, [insert("Ada's")]);
     const [own, hers] = [await pipeline.run(ada, [whoami, read]), await pipeline.run(eve, [whoami, read])];
     expect(own[0][0]).toMatchObject({ tenant: ada.userId, role: 'parley_app' });
@@ -149,7 +149,7 @@ describe('a pipeline', () => {
     await expect(pipeline.run(ada, [insert('smuggled', eve)])).rejects.toThrow('row-level security');
   });
 
-  it('refuses a tenant that is no id before anything is sent, and the connection serves the next', async () => {
+  it('refuses a tenant that is not an id before it sends anything, and the connection stays usable', async () => {
     await pid();
     wire.forget();
     for (const userId of ['', "'; drop table users; --"]) {
@@ -160,12 +160,12 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual(['next']);
   }, 5000);
 
-  it('sends everything, what commits too, before the first answer: one round trip, one transaction', async () => {
+  it('sends everything, including the commit, before the first answer: one round trip, one transaction', async () => {
     await pipeline.run(ada, [insert('warm'), read]);
     wire.forget();
     wire.hold();
     const running = pipeline.run(ada, [insert('one'), read]);
-    // While all answers are held back, the end can only come if nobody waits for one.
+    // All answers are held back, so the end is sent only if nothing waits for an answer.
     for (let tries = 0; !wire.sent.includes(SYNC) && tries < 100; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -175,12 +175,12 @@ describe('a pipeline', () => {
     const order = ['set_tenant', 'insert_project', 'read_projects', SYNC].map((part) => sent.indexOf(part));
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(order[0]).toBeGreaterThanOrEqual(0);
-    // Nothing is committed before the end, and nothing comes after it.
+    // Nothing is committed before the end, and nothing is sent after it.
     expect(sent.split(SYNC)).toEqual([expect.any(String), '']);
     expect(wire.sent).toBe(sent);
   });
 
-  it('has its statements parsed once a connection', async () => {
+  it('parses its statements once per connection', async () => {
     await pipeline.run(ada, [read]);
     wire.forget();
     await pipeline.run(ada, [read]);
@@ -188,7 +188,7 @@ describe('a pipeline', () => {
     expect(wire.sent).not.toContain(read.text);
   });
 
-  it('has them parsed in the same round trip, and asks for their columns no more after that', async () => {
+  it('parses them in the same round trip, and asks for their columns only once', async () => {
     const fresh: Statement = { name: 'fresh', text: 'select $1::int as one', values: [1] };
     await pipeline.run(ada, [read]);
     wire.forget();
@@ -207,7 +207,7 @@ describe('a pipeline', () => {
     expect(wire.sent).not.toContain('D\0\0\0');
   });
 
-  it('shares what a connection has parsed with the queries of pg', async () => {
+  it('shares the parsed statements of a connection with the queries of pg', async () => {
     const shared: Statement = { name: 'shared', text: 'select 7 as seven', values: [] };
     const other: Statement = { name: 'other', text: 'select 8 as eight', values: [] };
     const ask = async ({ name, text }: Statement): Promise<unknown> => {
@@ -220,7 +220,7 @@ describe('a pipeline', () => {
     expect(await ask(other)).toEqual([{ eight: 8 }]);
   });
 
-  it('parses again what could not be parsed, and refuses another statement under a name that is taken', async () => {
+  it('parses a statement again after a failed parse, and refuses a second statement with the same name', async () => {
     const late: Statement = { name: 'late', text: 'select * from late_table', values: [] };
     await expect(pipeline.run(ada, [late])).rejects.toThrow('late_table');
     await database.query('create table late_table as select 1 as one; grant select on late_table to parley_app');
@@ -237,7 +237,7 @@ describe('a pipeline', () => {
     await database.query('drop table late_table');
   });
 
-  it('reads values in the types that pg reads them in, and sends them as it does', async () => {
+  it('reads and sends values with the same types as pg', async () => {
     const date = new Date('2026-01-02T03:04:05.678Z');
     const types: Statement = {
       name: 'types',
@@ -249,7 +249,7 @@ describe('a pipeline', () => {
     ]);
   });
 
-  it('sends nothing of a transaction of which a value can not be sent', async () => {
+  it('sends nothing when a value of the transaction cannot be sent', async () => {
     const bad = {
       toPostgres: () => {
         throw new Error('no value');
@@ -264,14 +264,14 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('says database_unavailable when the server can not be reached', async () => {
+  it('throws database_unavailable when the server cannot be reached', async () => {
     await wire.cut();
     await expect(pipeline.run(ada, [read])).rejects.toMatchObject({ code: 'database_unavailable' });
     await wire.restore();
     await pipeline.run(ada, [read]);
   });
 
-  it('says database_unavailable when the server goes away in the middle, and takes a new connection next', async () => {
+  it('throws database_unavailable when the server disappears in the middle, and then uses a new connection', async () => {
     const before = await pid();
     wire.forget();
     wire.hold();
@@ -286,7 +286,7 @@ describe('a pipeline', () => {
     expect(await pid()).not.toEqual(before);
   });
 
-  it('takes a new connection after an answer that took too long', async () => {
+  it('uses a new connection after an answer that took too long', async () => {
     const config = Object.assign(new DatabaseConfig(), {
       databaseUrl: wire.url,
       databasePoolSize: 1,
@@ -299,12 +299,12 @@ describe('a pipeline', () => {
     const running = hastyPipeline.run(ada, [read]);
     await expect(running).rejects.toMatchObject({ code: 'database_unavailable' });
     wire.release();
-    // At once, before the old one has told that it is closed.
+    // At once, before the old connection has reported that it is closed.
     expect((await hastyPipeline.run(ada, [whoami]))[0]).toMatchObject([{ tenant: ada.userId }]);
     await hasty.destroy();
   });
 
-  it('says database_unavailable when the server ends the connection itself', async () => {
+  it('throws database_unavailable when the server closes the connection', async () => {
     const sleeping = pipeline.run(ada, [{ name: 'sleep', text: 'select pg_sleep(10)', values: [] }]);
     sleeping.catch(() => undefined);
     let ended = 0;
@@ -320,7 +320,7 @@ describe('a pipeline', () => {
     expect(await stored()).toEqual(['back']);
   });
 
-  it('is not alone in that: the system scope survives the loss of its connection as well', async () => {
+  it('is not the only one: the system scope survives the loss of its connection too', async () => {
     const system = new SystemScope(dataSource, PRODUCT_DATABASE);
     const ask = (): Promise<unknown> =>
       system.query('a test', { name: 'system_whoami', text: 'select current_user as role', values: [] });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 beforeEach(() => t.database.query('delete from rate_limits'));
 afterAll(() => t.close());
 
-// What fills up while a test runs is far less than a token.
+// While a test runs, the bucket refills by much less than a token.
 const bucket = (subject: string, limit = 3, windowSeconds = 60_000): Bucket => ({
   name: 'test',
   limit,
@@ -34,7 +34,7 @@ const refusalOf = async (taken: Promise<unknown>): Promise<AppError> => {
 };
 
 describe('a bucket', () => {
-  it('gives what it holds and says what is left, then refuses and says when to come back', async () => {
+  it('gives its tokens and reports what is left, then refuses and says when to come back', async () => {
     const left = [];
     for (let i = 0; i < 3; i++) left.push((await here.take(bucket('ada')))[0]?.remaining);
     expect(left).toEqual([2, 1, 0]);
@@ -47,7 +47,7 @@ describe('a bucket', () => {
     });
   });
 
-  it('fills up evenly, and holds no more than its limit however long nobody asks', async () => {
+  it('refills evenly, and never holds more than its limit', async () => {
     for (let i = 0; i < 3; i++) await here.take(bucket('ada'));
     await pass(20_000);
     await here.take(bucket('ada'));
@@ -57,19 +57,19 @@ describe('a bucket', () => {
     await refusalOf(here.take(bucket('ada')));
   });
 
-  it('gives no more than it has, however many ask at once on two instances', async () => {
+  it('gives no more tokens than it has to concurrent requests on two instances', async () => {
     const asked = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here : there).take(bucket('ada', 7)));
     const results = await Promise.allSettled(asked);
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(7);
   });
 
-  it('is of one subject and one limit', async () => {
+  it('belongs to one subject and one limit', async () => {
     for (let i = 0; i < 3; i++) await here.take(bucket('ada'));
     await here.take(bucket('eve'));
     await here.take({ ...bucket('ada'), name: 'other' });
   });
 
-  it('takes back what was not used, up to its limit', async () => {
+  it('takes back unused tokens, up to its limit', async () => {
     for (let i = 0; i < 3; i++) await here.take(bucket('ada'));
     await there.giveBack(bucket('ada'));
     await here.take(bucket('ada'));
@@ -89,7 +89,7 @@ describe('several buckets', () => {
     expect(large?.remaining).toBe(4);
   });
 
-  it('do not wait for each other in a circle', async () => {
+  it('do not deadlock', async () => {
     const names = ['a', 'b', 'c', 'd'];
     const asked = Array.from({ length: 40 }, (_, i) => {
       const order = i % 2 === 0 ? names : [...names].reverse();
@@ -100,15 +100,15 @@ describe('several buckets', () => {
   });
 });
 
-describe('what is stored', () => {
-  it('names nobody', async () => {
+describe('the stored buckets', () => {
+  it('do not reveal their subject', async () => {
     await here.take(bucket('ada@example.com'));
     const rows = await t.database.query<{ row: string }>(`select encode(key, 'escape') as row from rate_limits`);
     expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toMatch(/ada|example|test/);
   });
 
-  it('goes when the bucket is full, and only then', async () => {
+  it('are removed when they are full, and only then', async () => {
     await here.take(bucket('ada'));
     await pass(1_000_000);
     await here.take(bucket('eve'));

@@ -13,7 +13,7 @@ let ada: TestUser;
 let projects: string[];
 
 beforeAll(async () => {
-  // No turn of these is run; none is found and taken over either.
+  // These turns never run, and no job takes them over.
   t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000, usualOutputTokens: 100 });
   here = t.app.get(TurnStore);
   there = (await t.another()).get(TurnStore);
@@ -63,7 +63,7 @@ const fullAt = async (unit = 'tokens'): Promise<string[]> =>
       [ada.id, unit],
     )
   ).map(({ at }) => at);
-/** How many tokens are lacking in the first bucket. */
+/** The number of tokens that the first bucket lacks. */
 const lacking = async (): Promise<number> =>
   (
     await t.database.query<{ lacks: number }>(
@@ -82,7 +82,7 @@ const refused = async (opening: Promise<unknown>): Promise<AppError> => {
 };
 
 describe('buckets of turns', () => {
-  it('give no more than they have, of any limit, however many ask at once on two instances', async () => {
+  it('give no more tokens than they have, for any limit, to concurrent requests on two instances', async () => {
     await allow(100, 1000);
     await allowProjects(6, 100_000);
     const start = Date.now();
@@ -92,7 +92,7 @@ describe('buckets of turns', () => {
     const opened = (await Promise.allSettled(asked)).flatMap((turn) =>
       turn.status === 'fulfilled' ? [turn.value] : [],
     );
-    // 100 tokens each of 1000 allow ten, and no project more than six; and what has filled up meanwhile.
+    // 100 tokens each out of 1000 allow ten turns, and no project more than six, plus what refilled meanwhile.
     const seconds = (Date.now() - start) / 1000;
     expect(opened.length).toBeGreaterThanOrEqual(10);
     expect(opened.length).toBeLessThanOrEqual(10 + Math.floor(seconds / 6));
@@ -104,7 +104,7 @@ describe('buckets of turns', () => {
     for (const { count } of rows) expect(count).toBeLessThanOrEqual(6 + Math.floor(seconds / 10));
   });
 
-  it('do not wait in a circle, opening, settling and interrupting at once', async () => {
+  it('do not deadlock while turns open, settle and are interrupted at once', async () => {
     await allow(10_000, 100_000_000);
     await allowProjects(10_000, 100_000_000);
     const session = (await open()).answer.sessionId;
@@ -124,7 +124,7 @@ describe('buckets of turns', () => {
     expect(await t.database.query(deadlocks)).toEqual([{ deadlocks: 0 }]);
   });
 
-  it('leave the whole bucket to whoever asks after the clock was moved on', async () => {
+  it('are full again after the clock was moved forward', async () => {
     await allow(1, null);
     await open();
     const { retryAfterSeconds } = await refused(open());
@@ -135,7 +135,7 @@ describe('buckets of turns', () => {
     await open();
   });
 
-  it('keep what was used when the limit changes: the time until it is full again', async () => {
+  it('keep the usage when the limit changes: the time until they are full again', async () => {
     await allow(60, null);
     for (let i = 0; i < 30; i++) await open();
     await allow(6, null);
@@ -144,7 +144,7 @@ describe('buckets of turns', () => {
 });
 
 describe('tokens taken in advance', () => {
-  it('are put right by what was used, more or less', async () => {
+  it('are corrected to the actual usage, up or down', async () => {
     await allow(null, 100_000);
     const turn = await open(here, projects[0], 40_000);
     expect(turn.isMetered).toBe(true);
@@ -156,7 +156,7 @@ describe('tokens taken in advance', () => {
     await refused(open());
   });
 
-  it('are put right once, and not at all by whoever has lost the claim', async () => {
+  it('are corrected once, and never by an instance that has lost the claim', async () => {
     await allow(null, 100_000);
     const turn = await open();
     await t.database.query('update turns set claim_id = $2, attempt = 2 where user_id = $1', [ada.id, newId()]);
@@ -177,7 +177,7 @@ describe('tokens taken in advance', () => {
     expect(await fullAt()).toEqual(after);
   });
 
-  it('are put right where they were taken, and nowhere else', async () => {
+  it('are corrected in the buckets they were taken from, and in no others', async () => {
     await allow(null, 100_000);
     const turn = await open();
     await allowProjects(100, 100_000);
@@ -197,14 +197,14 @@ describe('tokens taken in advance', () => {
     return [ada.id, projects[0]].map((id) => rows.find(({ subject }) => subject === id)?.at);
   };
 
-  it('cost nothing to settle where no tokens are limited', async () => {
+  it('need no settling when tokens are not limited', async () => {
     await allow(10, null);
     expect((await open()).isMetered).toBe(false);
   });
 });
 
 describe('the sweep', () => {
-  it('removes what has been full for a day, and nothing that a running turn may still need', async () => {
+  it('removes buckets that were full for a day, but none that a running turn may need', async () => {
     await allow(10, 1000);
     await open();
     const sweep = () => t.app.get(TurnBucketsRepository).sweep();

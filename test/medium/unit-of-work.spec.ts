@@ -21,7 +21,7 @@ describe('a unit of work', () => {
   const ada = { userId: newId() };
   const eve = { userId: newId() };
 
-  /** One connection, so that whatever one unit leaves behind is found by the next. */
+  /** One connection, so that the next unit of work finds the leftovers of the previous one. */
   beforeAll(async () => {
     database = await createTestDatabase();
     wire = await TcpProxy.start(database.url);
@@ -58,14 +58,14 @@ describe('a unit of work', () => {
   };
 
   beforeEach(async () => void (await database.query('delete from projects')));
-  // Whatever a test does, the one connection is idle, nobody's and the application's after it.
+  // After each test, the connection must be idle, without a tenant, and have the application's role.
   afterEach(async () => {
     const { tenant, ...rest } = await settings();
     expect(tenant ?? '').toBe('');
     expect(rest).toEqual({ role: 'parley_app', state: 'idle' });
   });
 
-  it('commits what was done in it and returns what the work returned', async () => {
+  it('commits its changes and returns the result of the work', async () => {
     const result = await unitOfWork.run(ada, async () => {
       await add('one');
       await add('two');
@@ -76,7 +76,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('rolls everything back when the work throws, and throws the same', async () => {
+  it('rolls everything back when the work throws, and throws the same error', async () => {
     const failure = new AppError('not_found');
     await expect(
       unitOfWork.run(ada, async () => {
@@ -96,7 +96,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('throws what the catalogue knows of a failed statement', async () => {
+  it('maps the error of a failed statement to the catalogue', async () => {
     const user = { ...{ id: ada.userId, email: `${eve.userId}@example.com` }, passwordHash: 'x', displayName: null };
     const work = unitOfWork.run({ userId: ada.userId }, async () => {
       await unitOfWork.repository(User).update({ id: ada.userId }, { email: user.email });
@@ -104,7 +104,7 @@ describe('a unit of work', () => {
     await expect(work).rejects.toMatchObject({ name: 'AppError', code: 'email_taken' });
   });
 
-  it('runs a statement and returns the rows of it, whatever it does', async () => {
+  it('runs any kind of statement and returns its rows', async () => {
     const rename = statement<{ name: string }>()(
       'rename_projects',
       { userId: uuid, to: text },
@@ -118,7 +118,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual(['two']);
   });
 
-  it('gives no repository outside', () => {
+  it('gives no repository outside a unit of work', () => {
     expect(() => unitOfWork.repository(Project)).toThrow('no unit of work is running');
     expect(() => unitOfWork.afterCommit(() => undefined)).toThrow('no unit of work is running');
     expect(() => unitOfWork.query('select 1', [])).toThrow('no unit of work is running');
@@ -127,7 +127,7 @@ describe('a unit of work', () => {
   it.each([
     ['committed', async () => undefined],
     ['rolled back', () => Promise.reject(new Error('no'))],
-  ])('gives no repository to what goes on after it has %s', async (_how, end) => {
+  ])('gives no repository to code that still runs after it has %s', async (_how, end) => {
     let late: Promise<unknown> | undefined;
     await unitOfWork
       .run(ada, async () => {
@@ -139,7 +139,7 @@ describe('a unit of work', () => {
     await expect(late).rejects.toThrow('no unit of work is running');
   });
 
-  it('lets what goes on after it have one of its own, whether another one runs or not', async () => {
+  it('lets code that still runs after it start another one, whether or not others are running', async () => {
     for (const isAlone of [true, false]) {
       let release = (): void => undefined;
       const gate = new Promise<void>((resolve) => (release = resolve));
@@ -155,7 +155,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual(['alone', 'beside']);
   });
 
-  it('cannot be nested, not even as part of another, and the outer one may go on', async () => {
+  it('cannot be nested, and the outer one can continue', async () => {
     await unitOfWork.run(ada, async () => {
       const nested = async (): Promise<void> => unitOfWork.run(ada, () => add('nested'));
       await expect(nested()).rejects.toThrow('cannot be nested');
@@ -167,7 +167,7 @@ describe('a unit of work', () => {
   });
 
   describe('that is shared', () => {
-    it('takes those inside as parts: all commit together or none does', async () => {
+    it('includes nested ones: all commit together or none does', async () => {
       await unitOfWork.runShared(ada, async () => {
         await unitOfWork.run(ada, () => add('one'));
         expect(await stored()).toEqual([]);
@@ -182,7 +182,7 @@ describe('a unit of work', () => {
       expect(await stored()).toEqual(['one', 'two']);
     });
 
-    it('takes none of another tenant, whose rules it does not have', async () => {
+    it('includes none of another tenant', async () => {
       const work = unitOfWork.runShared(ada, async () => {
         await unitOfWork.run(eve, async () => undefined);
       });
@@ -191,7 +191,7 @@ describe('a unit of work', () => {
   });
 
   describe('that switches to another tenant for a part', () => {
-    it('sees and writes the rows of that one alone, then of its own again, and commits both together', async () => {
+    it('sees and writes only the rows of that tenant, then its own again, and commits both together', async () => {
       await unitOfWork.run(ada, async () => {
         await add("Ada's");
         await unitOfWork.switchTo(eve, async () => {
@@ -204,7 +204,7 @@ describe('a unit of work', () => {
       expect(await stored()).toEqual(["Ada's", "Eve's"]);
     });
 
-    it('is itself again after the part has failed, and keeps nothing of either when it fails', async () => {
+    it('returns to its own tenant after the part has failed, and keeps nothing when it fails itself', async () => {
       const work = unitOfWork.run(ada, async () => {
         const part = unitOfWork.switchTo(eve, () => Promise.reject(new Error('no')));
         await expect(part).rejects.toThrow('no');
@@ -216,7 +216,7 @@ describe('a unit of work', () => {
     });
   });
 
-  it('works as its tenant and the application role, and shows the tenant its own rows alone', async () => {
+  it('runs as its tenant with the application role, and shows the tenant only its own rows', async () => {
     await unitOfWork.run(ada, () => add("Ada's"));
     await unitOfWork.run(eve, () => add("Eve's", eve));
     const seen = await unitOfWork.run(ada, async () => {
@@ -230,7 +230,7 @@ describe('a unit of work', () => {
     expect(seen).toEqual(["Ada's"]);
   });
 
-  it('can not write a row of another tenant', async () => {
+  it('cannot write a row of another tenant', async () => {
     await expect(unitOfWork.run(ada, () => add('smuggled', eve))).rejects.toThrow('row-level security');
     expect(await stored()).toEqual([]);
   });
@@ -239,7 +239,7 @@ describe('a unit of work', () => {
     ['commit', async () => undefined],
     ['error of ours', () => Promise.reject(new Error('no'))],
     ['failed statement', () => add('')],
-  ])('leaves no tenant to the next user of its connection after a(n) %s', async (_end, work) => {
+  ])('leaves no tenant on its connection after a(n) %s', async (_end, work) => {
     const pid = async (): Promise<unknown> => (await dataSource.query('select pg_backend_pid() as pid'))[0] as unknown;
     const before = await pid();
     await unitOfWork.run(ada, work).catch(() => undefined);
@@ -248,7 +248,7 @@ describe('a unit of work', () => {
     expect(await dataSource.query('select * from users')).toEqual([]);
   });
 
-  it('keeps its tenant while many of others run at once', async () => {
+  it('keeps its tenant while many others run at once', async () => {
     const config = Object.assign(new DatabaseConfig(), { databaseUrl: database.url, databasePoolSize: 3 });
     const wide = await appDataSource(config, PRODUCT_DATABASE, ENTITIES).initialize();
     const units = new UnitOfWork(wide);
@@ -264,13 +264,13 @@ describe('a unit of work', () => {
     expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => [i % 2 === 0 ? ada.userId : eve.userId]));
   });
 
-  it('refuses a tenant that is no id, which could be SQL', async () => {
+  it('refuses a tenant that is not an id, because it could be SQL', async () => {
     for (const userId of ['', "'; drop table users; --", ada.userId.toUpperCase()]) {
       await expect(unitOfWork.run({ userId }, async () => undefined)).rejects.toThrow('tenant is not an id');
     }
   });
 
-  it('calls what waits for the commit once it is done, in order, and not before', async () => {
+  it('calls the commit hooks after the commit, in order', async () => {
     const calls: string[] = [];
     await unitOfWork.run(ada, async () => {
       unitOfWork.afterCommit(() => calls.push('first'));
@@ -281,7 +281,7 @@ describe('a unit of work', () => {
     expect(calls).toEqual(['first', 'second']);
   });
 
-  it('does not call what waits for the commit when there is none', async () => {
+  it('does not call the commit hooks without a commit', async () => {
     const calls: string[] = [];
     const hook = (): void => void calls.push('called');
     const failing: (() => Promise<unknown>)[] = [
@@ -298,7 +298,7 @@ describe('a unit of work', () => {
         }
         expect(calls).toEqual([]);
       },
-      // A failed statement that the work did not want to know of.
+      // A failed statement whose error the work ignored.
       () => add('').catch(() => undefined),
     ];
     for (const work of failing) {
@@ -312,7 +312,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('throws when its COMMIT ended as ROLLBACK, for nothing of it is stored', async () => {
+  it('throws when its COMMIT ended as ROLLBACK, because nothing was stored', async () => {
     const work = unitOfWork.run(ada, async () => {
       await add('one');
       await add('').catch(() => undefined);
@@ -321,7 +321,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual([]);
   });
 
-  it('gives its connection back after every failure', async () => {
+  it('releases its connection after every failure', async () => {
     for (let i = 0; i < 20; i++) {
       await expect(
         unitOfWork.run(ada, () => (i % 2 === 0 ? add('') : Promise.reject(new Error('no')))),
@@ -331,7 +331,7 @@ describe('a unit of work', () => {
     expect(await stored()).toEqual(['after all']);
   });
 
-  it('says database_unavailable when the server is gone, before or in the middle, and works again when it is back', async () => {
+  it('throws database_unavailable when the server is gone, before or in the middle, and works again when it is back', async () => {
     await wire.cut();
     await expect(unitOfWork.run(ada, () => add('never'))).rejects.toMatchObject({ code: 'database_unavailable' });
     await wire.restore();

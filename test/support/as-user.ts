@@ -6,7 +6,7 @@ type Json = Record<string, unknown>;
 
 export const PASSWORD = 'correct horse battery';
 
-/** A registered user with requests that carry its token, and makers of what a test needs but is not about. */
+/** A registered user: sends requests with its token, and creates the data that a test needs as a starting point. */
 export class TestUser {
   private constructor(
     private readonly server: TestApp['server'],
@@ -29,7 +29,7 @@ export class TestUser {
     return new TestUser(server, user.id, email, access_token, refresh_token);
   }
 
-  /** The same user, asking another instance. */
+  /** The same user on another instance. */
   at(server: TestApp['server']): TestUser {
     return new TestUser(server, this.id, this.email, this.accessToken, this.refreshToken);
   }
@@ -60,7 +60,7 @@ export class TestUser {
     return (await this.post('/auth/api-keys', given).expect(201)).body as { id: string; key: string };
   }
 
-  /** The same user, by another token: an API key, or the token of another sign-in. */
+  /** The same user with another token: an API key, or the token of another sign-in. */
   by(token: string): TestUser {
     return new TestUser(this.server, this.id, this.email, token, this.refreshToken);
   }

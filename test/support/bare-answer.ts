@@ -1,6 +1,6 @@
 import type { Response } from 'supertest';
 
-/** An answer byte by byte, but for what belongs to the request: its id, its path and the time. */
+/** A response byte by byte, without the parts that depend on the request: its id, its path and the time. */
 export function bareAnswer({ status, headers, text }: Response): unknown {
   const { date: _date, 'x-request-id': id, 'content-length': _length, ...rest } = headers as Record<string, string>;
   return {

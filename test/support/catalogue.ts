@@ -1,9 +1,9 @@
 import type { TestDatabase } from './test-database.js';
 
-/** What PostgreSQL itself says about the schema, so that a test of all tables can not forget a new one. */
+/** Reads the schema from PostgreSQL, so that a test of all tables also covers new tables. */
 export interface Table {
   readonly name: string;
-  /** The column with the tenant: `user_id`, or `id` of users itself; null when rows belong to nobody. */
+  /** The column with the tenant: `user_id`, or `id` of users itself; null when rows have no owner. */
   readonly owner: 'user_id' | 'id' | null;
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
@@ -62,7 +62,7 @@ function parentsFirst(tables: readonly Table[]): Table[] {
   return sorted;
 }
 
-/** Every row of every table, as text: for seeing that nothing has changed. */
+/** Every row of every table as text, to show that nothing has changed. */
 export async function dump(
   database: Pick<TestDatabase, 'query'>,
   tables: readonly Table[],

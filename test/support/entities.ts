@@ -1,8 +1,8 @@
 import { getMetadataArgsStorage } from 'typeorm';
-// What it loads has all entities of the application.
+// Loading this module loads all entities of the application.
 import '../../src/app.module.js';
 
-/** Every entity of the application, for a test that makes a data source of its own. */
+/** Every entity of the application, for a test that creates its own data source. */
 export const ENTITIES = getMetadataArgsStorage().tables.flatMap(({ target }) =>
   typeof target === 'string' ? [] : [target as new () => unknown],
 );

@@ -1,7 +1,7 @@
 import type { Response } from 'supertest';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../src/kernel/errors/error-catalogue.js';
 
-/** Checks that an answer is the problem document of a code, with its status, and with exactly these wrong places. */
+/** Checks that a response is the problem document of a code, with its status and exactly these errors. */
 export function expectProblem(response: Response, code: ErrorCode, pointers?: string[]): void {
   const body = (typeof response.body === 'object' ? response.body : {}) as {
     code?: string;

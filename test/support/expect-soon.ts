@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits until a check passes, for at most two seconds, and then throws its last error. */
+/** Waits for at most two seconds until a check passes; otherwise throws its last error. */
 export async function expectSoon<T>(check: () => Promise<T> | T): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {

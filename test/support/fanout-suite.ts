@@ -8,8 +8,8 @@ import type { ModelAnswer } from './scripted-model.js';
 import { createTestApp, type TestApp } from './test-app.js';
 
 /**
- * What holds of a turn that is followed, stopped and taken over at other instances, whichever way its text takes to them.
- * @param overrides asked before the first test
+ * Tests of turns that are followed, stopped and taken over on other instances, however the text reaches them.
+ * @param overrides of the settings, read before the first test
  * @param fields of the project in which the turns run
  */
 export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields: Record<string, unknown> = {}): void {
@@ -44,11 +44,11 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     return progress?.text ?? '';
   };
 
-  /** As if the instance that runs the turns had died: its lease is over, though it does not know. */
+  /** Simulates the death of the instance that runs the turns: its leases have expired, but it does not know. */
   const expireLeases = async (): Promise<void> =>
     void (await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where is_running'));
 
-  it('makes the text of a running answer safe, and shows it on another instance before the end', async () => {
+  it('stores the text of a running answer, and shows it on another instance before the end', async () => {
     const gate = t.model.hold('The beginning', ' and the end');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -65,7 +65,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     expect(await t.database.query('select 1 from turn_chunks where message_id = $1', [id])).toEqual([]);
   });
 
-  it('gives the rest on another instance from any event on, byte for byte, while it runs', async () => {
+  it('resumes on another instance after any event, byte for byte, while it runs', async () => {
     const gate = t.model.hold('Grüße 👋 an alle', '.');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -91,7 +91,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     }
   });
 
-  it('is taken over when its instance is silent, and settles once though that instance still writes', async () => {
+  it('is taken over when its instance is silent, and settles once although that instance still writes', async () => {
     const lost = t.model.hold('From the first instance', ' too late');
     t.model.next((_request, answer) => {
       answer.delta('From the second');
@@ -124,7 +124,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     expect(rows).toHaveLength(2);
   });
 
-  it('tells a client that saw text of a lost attempt to drop it', async () => {
+  it('tells a client to discard the text of a lost attempt', async () => {
     const lost = t.model.hold('Never saved by anybody');
     const { id } = (await begin()).assistant_message;
     await lost.reached;
@@ -136,7 +136,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
     expect(textOf(events)).toBe('You said: Go');
   });
 
-  it('is handed back at once when its instance goes down, and a client continues elsewhere', async () => {
+  it('is handed over at once when its instance shuts down, and a client continues on another one', async () => {
     const leaving = await t.another({ shutdownGraceMs: 50 });
     const gate = t.model.hold('Begun', ' never');
     const { body } = await here
@@ -153,7 +153,7 @@ export function itIsFollowedAnywhere(overrides: () => Partial<AppConfig>, fields
   });
 }
 
-/** The next answer of the model, as soon as it is asked; it says what the test says. */
+/** Resolves to the next answer of the model when it is called; the test decides what it says. */
 export const scripted = ({ model }: TestApp): Promise<ModelAnswer> =>
   new Promise((resolve) =>
     model.next((_request, answer) => {

@@ -9,9 +9,9 @@ const DIST = new URL('../../dist/src/', import.meta.url);
 const TEMPLATE = 'parley_template';
 
 /**
- * Before all tests: a PostgreSQL server for them, and on it a migrated database for every test file to clone.
+ * Runs before all tests: starts a PostgreSQL server, with a migrated database that every test file clones.
  * Workers find the server in PARLEY_TEST_SERVER_URL. With TEST_DATABASE_OWNER_URL that server is used and left running.
- * What tests put into PARLEY_TEST_DIR is removed at the end, and database servers that were left running there are stopped.
+ * At the end, PARLEY_TEST_DIR is removed, and database servers that still run there are stopped.
  */
 export default async function setup() {
   if (!existsSync(DIST)) throw new Error('The tests run against the built server: run `npx nest build` first.');
@@ -33,12 +33,12 @@ async function startServer(dir) {
 }
 
 /**
- * Jest does not tear down when it is interrupted or killed. This shell waits for the end of its input, which comes with the
- * end of Jest however that ends, and then stops the servers in `dir` and removes it.
+ * Jest does not tear down when it is interrupted or killed. This shell waits for the end of its input, which is the end of
+ * Jest, whatever its cause, and then stops the servers in `dir` and removes it.
  */
 function startJanitor(dir) {
   if (process.platform === 'win32') return undefined;
-  // For two seconds, because a server may just be on its way up.
+  // For two seconds, because a server may still be starting.
   const script = `read -r _
     for _ in 1 2 3 4 5 6 7 8; do
       find "$0" -name postmaster.pid | while read -r file; do kill -QUIT "$(head -n 1 "$file")"; done

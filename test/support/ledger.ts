@@ -41,7 +41,7 @@ interface Price {
   readonly version?: string;
 }
 
-/** What the scripted model costs, in micro-dollars for a token. */
+/** The price of the scripted model, in micro-dollars per token. */
 export async function setPrice(
   { database }: TestApp,
   {
@@ -62,7 +62,7 @@ export async function setPrice(
   );
 }
 
-/** What budgets say that is spent beside what the ledger says, where the two differ: the running day and month of each. */
+/** Budgets whose spent amount differs from the ledger, for the current day and month. */
 export function driftOf({ database }: TestApp): Promise<object[]> {
   return database.query(`
     select b.user_id, b.project_id, b.day_spent_micro_usd, b.month_spent_micro_usd, l.*

@@ -6,16 +6,16 @@ export interface ReceivedMail {
   readonly to: string;
   readonly from: string;
   readonly subject: string;
-  /** As a reader sees it. */
+  /** The text, as a reader sees it. */
   readonly text: string;
 }
 
-/** A real SMTP server that keeps what it gets, and can be told to refuse or to hold. */
+/** A real SMTP server that stores its mails, and refuses or delays them on request. */
 export class Mailbox {
   readonly mails: ReceivedMail[] = [];
-  /** Codes to refuse the next mails with, oldest first; 4xx asks to come again, 5xx does not. */
+  /** Codes with which the next mails are refused, oldest first; 4xx is temporary, 5xx is permanent. */
   readonly refusals: number[] = [];
-  /** How many mails were offered, the refused ones too. */
+  /** The number of mails that were offered, including refused ones. */
   offered = 0;
   private held: Promise<void> | null = null;
   private readonly server: SMTPServer;
@@ -46,14 +46,14 @@ export class Mailbox {
     return `smtp://127.0.0.1:${(this.server.server.address() as AddressInfo).port}`;
   }
 
-  /** Takes no mail until the answer is called. */
+  /** Delays all mails until the returned function is called. */
   hold(): () => void {
     let release = (): void => undefined;
     this.held = new Promise((resolve) => (release = resolve));
     return release;
   }
 
-  /** The next mail to somebody; waits for it. */
+  /** Waits for the next mail to an address. */
   async next(to: string): Promise<ReceivedMail> {
     let found = -1;
     await expectSoon(() => {
@@ -63,7 +63,7 @@ export class Mailbox {
     return this.mails.splice(found, 1)[0] as ReceivedMail;
   }
 
-  /** The token in the link of the next mail to somebody. */
+  /** The token in the link of the next mail to an address. */
   async token(to: string): Promise<string> {
     const { text } = await this.next(to);
     return /#token=([\w-]+)/.exec(text)?.[1] ?? '';

@@ -9,13 +9,13 @@ interface Host {
 }
 
 const TYPE = { A: 1, CNAME: 5, AAAA: 28 };
-/** Response, recursion desired and available; the second one says that there is no such name (RFC 1035). */
+/** Flags: response, recursion desired and available; the second value adds that the name does not exist (RFC 1035). */
 const FOUND = 0x8180;
 const NO_SUCH_NAME = 0x8183;
 
-/** A name server of which a test says what it knows. It never answers a question about a name under `silent.dev`. */
+/** A name server whose records a test defines. It never answers queries for names under `silent.dev`. */
 export class NameServer {
-  /** Names of the questions so far, in lower case; one for each type. */
+  /** The names of the queries so far, in lower case; one entry per record type. */
   readonly asked: string[] = [];
   readonly hosts = new Map<string, Host>();
 
@@ -92,7 +92,7 @@ function record(name: string, type: number, data: Buffer): Buffer {
   return Buffer.concat([writeName(name), fixed, data]);
 }
 
-/** IPv6 only in its long form, with all eight groups. */
+/** Supports IPv6 only in its long form, with all eight groups. */
 function bytesOf(address: string): Buffer {
   if (!isIPv6(address)) return Buffer.from(address.split('.').map(Number));
   return Buffer.from(

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Changes one built file; a change that finds nothing to change is a mistake of this list. */
+/** Changes one built file. Throws when a change finds nothing to replace. */
 export function patch(file, from, to) {
   return (program) => {
     const path = join(program, 'dist/src', file);

@@ -22,7 +22,7 @@ export interface RawRequest {
 }
 
 /**
- * An HTTP upstream that is only a socket: it reads whole requests and answers each with the next script, byte by byte
+ * An HTTP upstream on a plain socket. It reads whole requests and answers each with the next script, byte by byte
  * as written, so that a test can send what no HTTP server would. The last script answers all further requests.
  */
 export class RawUpstream {
@@ -56,7 +56,7 @@ export class RawUpstream {
     return `${this.scheme}://127.0.0.1:${this.port}/v1`;
   }
 
-  /** Open sockets that have carried a request. (undici opens a spare one after an abort, which carries none.) */
+  /** Open sockets that have carried a request. (After an abort, undici opens a spare socket, which carries none.) */
   get openSockets(): number {
     return this.usedSockets.size;
   }
@@ -72,7 +72,7 @@ export class RawUpstream {
     this.connections = 0;
   }
 
-  /** Resolves when no socket that carried a request is open any more; rejects after `limitMs`. */
+  /** Resolves when every socket that carried a request is closed; rejects after `limitMs`. */
   async untilIdle(limitMs = 1000): Promise<void> {
     const deadline = Date.now() + limitMs;
     while (this.usedSockets.size > 0) {
@@ -132,14 +132,14 @@ async function play(socket: Socket, script: Script): Promise<void> {
   }
 }
 
-/** Waits until the bytes have left, so that two steps are two writes. */
+/** Waits until the bytes are sent, so that two steps are two writes. */
 function write(socket: Socket, bytes: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     socket.write(bytes, () => setImmediate(resolve));
   });
 }
 
-/** The head of a response; `headers` without line ends. */
+/** The head of a response; `headers` have no line breaks. */
 export function head(status: number, ...headers: string[]): string {
   return [`HTTP/1.1 ${status} Status`, ...headers, '', ''].join('\r\n');
 }

@@ -29,7 +29,7 @@ export async function readEvents(test: Test): Promise<ReceivedEvent[]> {
   return parseEvents((response as Response & { body: string }).body);
 }
 
-/** The text that the deltas make. */
+/** The concatenated text of the deltas. */
 export function textOf(events: readonly ReceivedEvent[]): string {
   return events
     .filter(({ event }) => event === 'message.delta')

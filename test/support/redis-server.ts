@@ -8,12 +8,12 @@ import { Redis } from 'ioredis';
 import { eventually } from './server-process.js';
 
 /**
- * Starts it, says its process id, and waits for the end of its input, which comes with `kill` and with the end of Jest however
- * that ends: a Jest that is killed leaves no server behind.
+ * Starts Redis, prints its process id, and waits for the end of its input, which comes with `kill` or the end of Jest,
+ * so that even a killed Jest leaves no server behind.
  */
 const KEEPER = 'redis-server "$@" </dev/null >/dev/null 2>&1 & echo $!; read -r _; kill -9 $!; wait $!';
 
-/** A real Redis on a port of its own, that keeps nothing. */
+/** A real Redis on its own port, without persistence. */
 export class RedisServer {
   private keeper: ChildProcess | null = null;
   private pid: number;
@@ -27,7 +27,7 @@ export class RedisServer {
     return spawnSync('redis-server', ['--version']).status === 0;
   }
 
-  /** With a port, but not running yet. */
+  /** Has a port, but does not run yet. */
   static async prepare(): Promise<RedisServer> {
     const probe = createServer().listen(0, '127.0.0.1');
     await once(probe, 'listening');
@@ -48,7 +48,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it, also anew and empty after a `kill`, and waits until it answers. */
+  /** Starts Redis, empty, and waits until it answers. After a `kill` it can be started again. */
   async start(): Promise<void> {
     const options = { port: this.port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: this.dir, daemonize: 'no' };
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
@@ -73,17 +73,17 @@ export class RedisServer {
     }
   }
 
-  /** It keeps its connections and answers nothing. */
+  /** Redis keeps its connections but answers nothing. */
   freeze(): void {
     process.kill(this.pid, 'SIGSTOP');
   }
 
-  /** After a `freeze`. */
+  /** Ends a `freeze`. */
   thaw(): void {
     process.kill(this.pid, 'SIGCONT');
   }
 
-  /** Ends it at once; what it had is gone. */
+  /** Kills Redis; its data is lost. */
   async kill(): Promise<void> {
     if (this.keeper === null) return;
     const exited = once(this.keeper, 'exit');
@@ -98,7 +98,7 @@ export class RedisServer {
   }
 }
 
-/** Tests that need a real Redis; where there is none, one that says what it takes. */
+/** Tests that need a real Redis. Without Redis, a single test says what is missing. */
 export function describeWithRedis(name: string, tests: () => void): void {
   if (RedisServer.isInstalled()) return describe(name, tests);
   it(`${name}: not tested, because redis-server is missing`, () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a client asked of the model: the body of POST /chat/completions. */
+/** The body of POST /chat/completions. */
 export interface ModelRequest {
   readonly model: string;
   readonly messages: { role: string; content: string | { type: string }[] }[];
@@ -13,13 +13,13 @@ export interface ModelRequest {
 /** How a script answers, step by step; each step is on the wire when it returns. */
 export interface ModelAnswer {
   delta(text: string): void;
-  /** Reasoning, which is no text of the answer. */
+  /** Sends reasoning, which is not part of the answer's text. */
   think(text: string): void;
-  /** Says that another model than the one that was asked for answers; before any delta. */
+  /** Reports that another model than the requested one answers; call it before any delta. */
   answersAs(model: string): void;
-  /** Ends the answer; usage counts characters, unless it is given or false. */
+  /** Ends the answer. By default, the usage counts characters. */
   finish(reason?: string, options?: { usage?: boolean | object }): void;
-  /** Answers with an error status instead; must come before any delta. */
+  /** Responds with an error status instead; call it before any delta. */
   refuse(status: number, body?: unknown, headers?: Record<string, string>): void;
   /** Cuts the connection. */
   drop(): void;
@@ -36,18 +36,18 @@ const echo: Script = ({ messages }, answer) => {
 };
 
 /**
- * A model of which a test says what it does: an HTTP server with OpenAI's wire, so everything of ours is real up to the
+ * A model that a test scripts: an HTTP server with OpenAI's protocol, so that all of our code is real up to the
  * socket. Unscripted requests are echoed.
  */
 export class ScriptedModel {
   readonly requests: ModelRequest[] = [];
   /** The Authorization header of each request. */
   readonly keys: (string | undefined)[] = [];
-  /** The same of each question for the list of models. */
+  /** The Authorization header of each request for the list of models. */
   readonly listed: (string | undefined)[] = [];
-  /** What GET /generation knows, as OpenRouter does: a record by the id of the generation. */
+  /** The records of GET /generation, as in OpenRouter, by the id of the generation. */
   readonly generations = new Map<string, object>();
-  /** Models that the list has besides, with their windows. */
+  /** Further models of the list, with their context windows. */
   readonly windows: Record<string, number> = {};
   private readonly scripts: Script[] = [];
   private fallback: Script = echo;
@@ -67,17 +67,17 @@ export class ScriptedModel {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v1`;
   }
 
-  /** What the next request that has no script yet does. */
+  /** Scripts the next request that has no script yet. */
   next(script: Script): void {
     this.scripts.push(script);
   }
 
-  /** The status with which questions for the list of models are answered from now on. */
+  /** Sets the status of all further requests for the list of models. */
   listsAre(status: number): void {
     this.listStatus = status;
   }
 
-  /** What every request without a script of its own does from now on. */
+  /** Scripts all further requests that have no script of their own. */
   always(script: Script | null): void {
     this.fallback = script ?? echo;
   }

@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MAIN = join(ROOT, 'dist', 'src', 'main.js');
 const READY = /Parley is ready: (\S+)|"address":"([^"]+)"/;
 
-/** The built server as a process of its own, in nobody's environment but the given one. */
+/** The built server in its own process, with only the given environment. */
 export class ServerProcess {
   /** The exit code, or null when a signal ended it. */
   readonly exited: Promise<number | null>;
@@ -36,7 +36,7 @@ export class ServerProcess {
     return printed ?? logged ?? '';
   }
 
-  /** All it has printed so far, on stdout and stderr. */
+  /** The output so far, of stdout and stderr. */
   output(): string {
     return this.text;
   }
@@ -47,7 +47,7 @@ export class ServerProcess {
     return this.end();
   }
 
-  /** Waits for an end that has other causes. Rejects after 20 seconds. */
+  /** Waits for the process to end by itself. Rejects after 20 seconds. */
   async end(): Promise<number | null> {
     await eventually(
       () => this.isOver,
@@ -56,7 +56,7 @@ export class ServerProcess {
     return this.exited;
   }
 
-  /** Resolves when it listens; rejects with all it printed when it ends instead, or after 20 seconds. */
+  /** Resolves when it listens; rejects with its output when it ends instead, or after 20 seconds. */
   async ready(): Promise<this> {
     await eventually(
       () => this.url !== '' || this.isOver,
@@ -72,12 +72,12 @@ export function startServer(env: NodeJS.ProcessEnv): Promise<ServerProcess> {
   return spawnServer(env).ready();
 }
 
-/** Starts the built server and does not wait; for starts that fail. */
+/** Starts the built server without waiting, for starts that fail. */
 export function spawnServer(env: NodeJS.ProcessEnv): ServerProcess {
   return launch(process.execPath, [MAIN], env);
 }
 
-/** The same through npm, as `npm start` does it after its build. */
+/** Starts the server through npm, as `npm start` does after its build. */
 export function startByNpm(env: NodeJS.ProcessEnv): Promise<ServerProcess> {
   return launch('npm', ['run', '--silent', 'start:prod'], env).ready();
 }
@@ -95,7 +95,7 @@ function launch(command: string, args: string[], env: NodeJS.ProcessEnv): Server
       OPENAI_API_KEY: '',
       OPENROUTER_API_KEY: '',
     },
-    // As if npm had started it: then it does not outlive a Jest that is killed.
+    // As if npm had started it, so that it does not outlive a Jest that is killed.
     npm_lifecycle_event: 'start',
   };
   const child = spawn(command, args, {
@@ -115,7 +115,7 @@ export function postgresPid(dataDir: string): number | undefined {
   }
 }
 
-/** Whether a process lives; a zombie, which nobody may collect in a container, does not. */
+/** Whether a process runs. A zombie, which may never be collected in a container, does not. */
 export function isAlive(pid: number | undefined): boolean {
   if (pid === undefined) return false;
   try {
@@ -126,7 +126,7 @@ export function isAlive(pid: number | undefined): boolean {
   }
 }
 
-/** Waits until `condition` holds; after 20 seconds throws the explanation. */
+/** Waits until `condition` is true; throws the explanation after 20 seconds. */
 export async function eventually(condition: () => boolean | Promise<boolean>, explain: () => string): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (!(await condition())) {

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A wire between a client and PostgreSQL that a test can listen to, hold and cut. */
+/** A TCP proxy between a client and PostgreSQL that a test can read, pause and cut. */
 export class TcpProxy {
   /** What clients have sent since the last `forget`, as text. */
   sent = '';
-  /** How many connections clients have made. */
+  /** The number of connections that clients have opened. */
   accepted = 0;
   private readonly sockets = new Set<Socket>();
   private held: (() => void)[] | null = null;
@@ -16,7 +16,7 @@ export class TcpProxy {
     private port: number,
   ) {}
 
-  /** @param url what stands behind; `proxy.url` is the same through the wire */
+  /** @param url of the server; `proxy.url` leads to it through the proxy */
   static async start(url: string): Promise<TcpProxy> {
     const proxy = new TcpProxy(new URL(url), 0);
     await proxy.restore();
@@ -34,7 +34,7 @@ export class TcpProxy {
     this.sent = '';
   }
 
-  /** Keeps all answers back until `release`. */
+  /** Holds all answers back until `release`. */
   hold(): void {
     this.held ??= [];
   }
@@ -45,7 +45,7 @@ export class TcpProxy {
     for (const send of held) send();
   }
 
-  /** Breaks every connection; what stands behind can still be reached. */
+  /** Breaks every connection; new ones are accepted. */
   drop(): void {
     for (const socket of this.sockets) socket.destroy();
   }
@@ -58,7 +58,7 @@ export class TcpProxy {
     await once(this.server, 'close');
   }
 
-  /** Accepts connections again, at the same place. */
+  /** Accepts connections again, on the same port. */
   async restore(): Promise<void> {
     this.server = createServer((client) => this.serve(client));
     this.server.listen(this.port, '127.0.0.1');

@@ -17,7 +17,7 @@ export interface TestApp {
 }
 
 /**
- * The real application on a database of its own, with a scripted model; cheap password hashes and no log.
+ * The real application with its own database, a scripted model, cheap password hashes and no log.
  * @param database dropped when the application is closed
  */
 export async function createTestApp(overrides: Partial<AppConfig> = {}, database?: TestDatabase): Promise<TestApp> {
@@ -34,7 +34,7 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}, database
     bcryptCost: 4,
     workerThreads: 1,
     passwordQueue: 1000,
-    // All tests come from one address. The limits are on, but far away.
+    // All tests come from one address. The limits are on, but high.
     loginFailures: 100_000,
     loginFailuresPerAddress: 100_000,
     loginFailuresPerAccount: 100_000,
@@ -50,9 +50,9 @@ export async function createTestApp(overrides: Partial<AppConfig> = {}, database
     openaiBaseUrl: model.url,
     openaiModel: 'scripted',
     llmRetries: 0,
-    // No statement but those that a test causes.
+    // Only the statements that a test causes are run.
     circuitPollMs: 600_000,
-    // Tests share their machine: whoever is late here is not overloaded.
+    // Tests share their machine, so a late event loop does not mean overload.
     maxEventLoopDelayMs: 0,
     shutdownGraceMs: 1000,
     logLevel: 'silent',

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-/** A migrated database of a test's own, cloned from the template in some 20 ms. */
+/** A migrated database for one test, cloned from the template in about 20 ms. */
 export interface TestDatabase {
-  /** As the owner of the server; the application takes its role by itself. */
+  /** Address with the owner of the server as login; the application switches to its role. */
   readonly url: string;
-  /** Runs SQL as the superuser, past all policies: for looking at what is really stored. */
+  /** Runs SQL as the superuser, who bypasses all policies, to see what is really stored. */
   query<T extends object>(text: string, values?: unknown[]): Promise<T[]>;
   /** Runs SQL as the application role, for a tenant or for none. */
   queryAs<T extends object>(userId: string | null, text: string, values?: unknown[]): Promise<T[]>;
@@ -42,7 +42,7 @@ export async function createTestDatabase(
   };
 }
 
-/** A database at the address of its owner, without a way to remove it. */
+/** A database at the address of its owner. It is not removed. */
 export function databaseAt(url: string): Omit<TestDatabase, 'drop'> {
   return {
     url,

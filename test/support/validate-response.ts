@@ -30,7 +30,7 @@ export interface OpenApi {
   readonly components: { readonly schemas: Record<string, Schema> };
 }
 
-/** Every operation of a document, with `METHOD /path/:id` as the route table writes it. */
+/** Every operation of a document, as `METHOD /path/:id`, like in the route table. */
 export function operationsOf({ paths }: OpenApi): { route: string; operation: Operation }[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -40,9 +40,9 @@ export function operationsOf({ paths }: OpenApi): { route: string; operation: Op
   );
 }
 
-/** Holds answers against the OpenAPI document. A field that the document does not know is as wrong as one that is missing. */
+/** Validates responses against the OpenAPI document. Undocumented fields are errors, like missing ones. */
 export class ResponseValidator {
-  /** `operationId status` of everything that was held against the document. */
+  /** `operationId status` of all validated responses. */
   readonly seen = new Set<string>();
   private readonly ajv = new Ajv2020({ allErrors: true, strictTypes: false, allowUnionTypes: true });
   private readonly compiled = new Map<string, ValidateFunction>();
@@ -53,7 +53,7 @@ export class ResponseValidator {
     this.ajv.addSchema({ $id: 'openapi', components: closed(document.components) as object });
   }
 
-  /** Fails the test when the answer is not one that the document describes. */
+  /** Fails the test when the document does not describe the response. */
   check(response: Response): void {
     const { method, url } = (response as unknown as { request: { method: string; url: string } }).request;
     const path = new URL(url, 'http://localhost').pathname;
@@ -86,7 +86,7 @@ export class ResponseValidator {
     } else this.checkValue(at, schema, JSON.parse(response.text));
   }
 
-  /** What is wrong with a value, by a schema of the document. */
+  /** The errors of a value, by a schema of the document. */
   problems(schema: Schema, value: unknown): unknown[] {
     const key = JSON.stringify(schema);
     let validate = this.compiled.get(key);
@@ -114,7 +114,7 @@ export class ResponseValidator {
   }
 }
 
-/** The same schema, but nothing that has named properties may have others. */
+/** The same schema, but objects with named properties must not have others. */
 function closed(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(closed);
   if (typeof node !== 'object' || node === null) return node;
@@ -123,7 +123,7 @@ function closed(node: unknown): unknown {
   return isObject && copy.additionalProperties === undefined ? { ...copy, additionalProperties: false } : copy;
 }
 
-/** References point into the document that the validator was given. */
+/** Makes references point into the document that the validator knows. */
 function relocated(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(relocated);
   if (typeof node !== 'object' || node === null) return node;

@@ -1,7 +1,7 @@
 import type { Test } from 'supertest';
 import { parseEvents, type ReceivedEvent, textOf } from './read-events.js';
 
-/** A stream that is looked at while it comes. */
+/** A stream that a test reads while it arrives. */
 export interface Watched {
   /** The events so far. */
   events(): ReceivedEvent[];
@@ -11,10 +11,10 @@ export interface Watched {
   readonly whole: Promise<ReceivedEvent[]>;
 }
 
-/** Begins to read a stream. */
+/** Starts to read a stream. */
 export function watchEvents(test: Test): Watched {
   let raw = '';
-  // Only whole events count: the last one may still be on its way.
+  // Only complete events count: the last one may still be arriving.
   const events = (): ReceivedEvent[] => parseEvents(raw.slice(0, raw.lastIndexOf('\n\n') + 2));
   const whole = test
     .buffer(true)

@@ -30,6 +30,6 @@ export function providersFor(baseUrl: string, more: Partial<AppConfig> = {}): Ll
     circuitFailures: 1000,
     ...more,
   });
-  const guard = new OutboundGuard(config, createHostResolver);
+  const guard = new OutboundGuard(config, createHostResolver([]));
   return new LlmProviders(config, config, config, guard, new Circuits(new SeldomAsked(), config));
 }

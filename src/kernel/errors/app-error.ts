@@ -1,6 +1,6 @@
 import { ERROR_CATALOGUE, type ErrorCode, type ErrorDefinition } from './error-catalogue.js';
 
-/** One invalid place of a request: a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
+/** One invalid part of a request: a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
 export interface FieldError {
   readonly pointer: string;
   readonly message: string;
@@ -12,7 +12,7 @@ export interface AppErrorOptions {
   readonly errors?: readonly FieldError[];
   /** Seconds after which a retry makes sense; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number;
-  /** Headers of the answer, besides `Retry-After`. */
+  /** Response headers besides `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Further members of the problem document (RFC 9457, 3.2). */
   readonly extensions?: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export interface AppErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The only error that features throw: a code of the catalogue; status and log level belong to the code. */
+/** The only error that features throw. Its code determines the status and the log level; see the catalogue. */
 export class AppError extends Error {
   readonly detail: string | undefined;
   readonly errors: readonly FieldError[] | undefined;
@@ -45,12 +45,12 @@ export class AppError extends Error {
     return ERROR_CATALOGUE[this.code];
   }
 
-  /** A body field that is wrong for a reason that only a rule can see. */
+  /** A body field that breaks a rule which its DTO cannot express. */
   static invalid(pointer: string, message: string): AppError {
     return new AppError('validation_failed', { errors: [{ pointer, message }] });
   }
 
-  /** A field of a body or a query that names something which does not exist for this user. */
+  /** A field of a body or a query that names something that does not exist for this user. */
   static notFound(pointer: string): AppError {
     return new AppError('not_found', { errors: [{ pointer, message: 'does not exist' }] });
   }

@@ -1,7 +1,7 @@
 /**
- * Every error that a client can meet: its HTTP status, its title and its level in the log. The level `error` means that a
- * person must act; a mistake of a client is never above `info`. A code is part of the public contract: docs/errors.md and
- * the OpenAPI document list the same codes, which tests prove.
+ * Every error that a client can receive: HTTP status, title and log level. The level `error` means that a person must act;
+ * a mistake of a client is never above `info`. The codes are part of the public contract: tests prove that docs/errors.md
+ * and the OpenAPI document list the same codes.
  */
 export const ERROR_CATALOGUE = {
   malformed_request: { status: 400, level: 'info', title: 'The request could not be read' },

@@ -33,7 +33,7 @@ export class AuditEventsController {
   }
 }
 
-/** Which admin it was is for the admins' own logs. */
+/** The user does not see which admin acted; the logs of the admins show it. */
 function present(event: AuditEvent): AuditEventResponse {
   const { id, seq, action, actorKind, actorId, subjectId, facts, hash, at } = event;
   return {

@@ -8,15 +8,15 @@ import type { ActorKind, AuditEvent, AuditFacts } from './audit-chain.js';
 import { type AuditHead, AuditRepository } from './audit.repository.js';
 
 /**
- * Who did it, and in whose chain it is told: the user herself; an admin who looks at or changes her account; the server
- * (a job, the command line); or somebody who has not shown who she is, as at a failed sign-in.
+ * The actor, which also names the chain that records the event: the user; an admin who views or changes the user's
+ * account; the server (a job, the command line); or a person who is not authenticated, as in a failed sign-in.
  */
 export type AuditActor =
   | { readonly userId: string; readonly signInId?: string | null; readonly apiKeyId?: string | null }
   | { readonly userId: string; readonly adminId: string }
   | { readonly userId: string; readonly is: 'system' | 'anonymous' };
 
-/** What has happened to each account, and by whom. Nothing in it can be changed afterwards without being seen. */
+/** Records what happens to each account, and who did it. A later change to a record is detectable. */
 @Injectable()
 export class AuditLog {
   constructor(
@@ -26,10 +26,10 @@ export class AuditLog {
   ) {}
 
   /**
-   * Adds an event to the actor's chain, in the running unit of work of that user: it commits with what it tells, or not
-   * at all. Call it last: from here on others who record something of the same user wait for the commit. Facts are small
-   * and hold no secret, no address and nothing that a person wrote, because they outlive the account.
-   * The answer is the new end of the chain; who keeps it can tell later whether the chain was cut or rewritten.
+   * Adds an event to the actor's chain, in the user's running unit of work: both commit together or not at all. Call it
+   * last: other units of work that record events of the same user wait until this one commits. Facts are small and contain
+   * no secret, no address and no text that a person wrote, because they outlive the account.
+   * Returns the new end of the chain; a caller that keeps it can detect later that the chain was cut or rewritten.
    */
   record(
     actor: AuditActor,
@@ -48,7 +48,7 @@ export class AuditLog {
     });
   }
 
-  /** The user's own log, newest first; one row more than `limit` says that there is a next page. */
+  /** The user's own log, newest first. An extra row beyond `limit` means that there is a next page. */
   list(actor: Pick<Actor, 'userId'>, beforeSeq: number | null, limit: number): Promise<AuditEvent[]> {
     return this.unitOfWork.run(actor, () => this.events.list(actor.userId, beforeSeq, limit + 1));
   }

@@ -4,7 +4,7 @@ import type { AuditRepository, WalkedEvent } from './audit.repository.js';
 const BATCH = 1000;
 const BEFORE_ALL = { userId: '00000000-0000-0000-0000-000000000000', seq: 0 };
 
-/** A chain that is not as it was written: whose, the first place that is wrong, and in which way. */
+/** A chain that was changed: its user, the first wrong event, and what is wrong. */
 export interface BrokenChain {
   readonly userId: string;
   readonly seq: number;
@@ -18,8 +18,8 @@ export interface AuditVerdict {
 }
 
 /**
- * Reads the chains of all users, in batches, and hashes each event anew. What is added meanwhile does no harm: an event is
- * compared with the head of the same moment.
+ * Reads the chains of all users in batches and recomputes the hash of each event. Events may be added meanwhile: each
+ * event is compared with the head of the same moment.
  */
 export async function verifyAudit(rows: Pick<AuditRepository, 'walk' | 'listEmptied'>): Promise<AuditVerdict> {
   const broken = new Map<string, BrokenChain>();
@@ -57,7 +57,7 @@ function faultOf(event: AuditEvent, before: AuditEvent | null): string | null {
 }
 
 function faultOfEnd({ seq, hash, headSeq, headHash }: WalkedEvent): string | null {
-  if (headSeq === null || headHash === null) return 'the end of the chain is not known';
+  if (headSeq === null || headHash === null) return 'the end of the chain is unknown';
   if (headSeq !== seq) return `the chain has ${headSeq} events, but ends here`;
-  return headHash.equals(hash) ? null : 'the chain ends in another hash';
+  return headHash.equals(hash) ? null : 'the chain ends with another hash';
 }

@@ -5,13 +5,13 @@ import { bytea, int, json, nullable, statement, text, timestamptz, uuid } from '
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { type AuditEntry, type AuditEvent, canonicalForm, GENESIS } from './audit-chain.js';
 
-/** The end of a chain: the place of its last event and that event's hash. */
+/** The end of a chain: the sequence number and the hash of its last event. */
 export interface AuditHead {
   readonly seq: number;
   readonly hash: Buffer;
 }
 
-/** An event beside the head that its chain has at the same moment; null when it has none. */
+/** An event with the head that its chain has at the same moment; null when the chain has no head. */
 export interface WalkedEvent extends AuditEvent {
   readonly headSeq: number | null;
   readonly headHash: Buffer | null;
@@ -20,8 +20,8 @@ export interface WalkedEvent extends AuditEvent {
 const EVENT = `user_id as "userId", seq, id, at, actor_kind as "actorKind", actor_id as "actorId", action,
   subject_id as "subjectId", facts, previous_hash as "previousHash", hash`;
 
-// It moves the head one step on, which makes whoever appends to the same chain wait until this unit of work is over, and
-// hashes what it finds there. Two can not take the same place.
+// The statement advances the head, so other appends to the same chain wait until this unit of work ends, and hashes the
+// stored event. Two events cannot get the same sequence number.
 const APPEND = statement<AuditHead>()(
   'audit_append',
   {
@@ -75,7 +75,7 @@ export class AuditRepository {
     private readonly system: SystemScope,
   ) {}
 
-  /** Puts an event at the end of its user's chain, in the running unit of work; the answer is the new end. */
+  /** Appends an event to its user's chain, in the running unit of work. Returns the new end. */
   async append(entry: AuditEntry): Promise<AuditHead> {
     return onlyRow(
       await this.unitOfWork.query(APPEND({ ...entry, genesis: GENESIS, canonicalForm: canonicalForm(entry) })),
@@ -87,12 +87,12 @@ export class AuditRepository {
     return this.unitOfWork.query(LIST({ userId, beforeSeq, limit }));
   }
 
-  /** The events of all users in the order of their chains, after the given one. */
+  /** Events of all users in the order of their chains, after the given one. */
   async walk(after: { userId: string; seq: number }, limit: number): Promise<WalkedEvent[]> {
     return (await this.system.query('verify the audit log', WALK({ ...after, limit }))).rows;
   }
 
-  /** Users whose chain has an end, but no event. */
+  /** Users whose chain has a head but no event. */
   async listEmptied(): Promise<string[]> {
     const { rows } = await this.system.query('verify the audit log', LIST_EMPTIED({}));
     return rows.map(({ userId }) => userId);

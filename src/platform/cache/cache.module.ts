@@ -4,14 +4,14 @@ import { Cache } from './cache.js';
 import { CacheCounts } from './cache-counts.js';
 import { SHARED_STORE, type SharedStore } from './shared-store.js';
 
-/** Nothing of Redis is loaded without an address of one. */
+/** Loads the Redis client only if an address is set. */
 async function createStore({ redisUrl }: RedisConfig): Promise<SharedStore | null> {
   if (redisUrl === undefined) return null;
   const { RedisStore } = await import('../redis/redis-store.js');
   return new RedisStore(redisUrl);
 }
 
-/** What is kept for a while instead of being asked for again, and how often that was of use. */
+/** The cache and its counters. */
 @Global()
 @Module({
   providers: [CacheCounts, Cache, { provide: SHARED_STORE, useFactory: createStore, inject: [RedisConfig] }],

@@ -12,9 +12,9 @@ export const CACHE_CHANNEL = 'parley_cache';
 const NOTIFY = statement<object>()('cache_notify', { channel: text, name: text }, 'select pg_notify(:channel, :name)');
 
 const MAX_KEPT = 2000;
-/** How long something is kept, wherever: the net under what nobody gave notice of. */
+/** How long a value is cached, here and in Redis. It limits the damage if a notice of a change is lost. */
 const KEPT_MS = 300_000;
-/** How long after a change nothing of it goes by the shared store: another instance may still write there what it read before. */
+/** For this long after a change, the key bypasses Redis: another instance may still write a value there that it read earlier. */
 const UNSETTLED_MS = 5000;
 
 interface Load {
@@ -23,19 +23,19 @@ interface Load {
 }
 
 /**
- * Keeps what is slow to get and seldom changes: in this process, and with Redis also beside it, for all instances. Whoever
- * changes it says so in the same unit of work, and from its commit on it is loaded anew, here at once and elsewhere as soon as
- * the notice is there; a load that is under way then is not kept. Without Redis, or while it is away, every instance loads for itself.
- * Whoever could not hear notices for a while forgets everything when it can again.
+ * Caches values that are slow to load and seldom change: in this process and, with Redis, for all instances. A writer calls
+ * `invalidate` in the unit of work of its change. When it commits, this instance discards the value at once, and the others
+ * do so when the notice arrives; a load that is running then is not cached. Without Redis, or while Redis is unavailable,
+ * every instance loads for itself. An instance that missed notices for a while clears its cache when it is connected again.
  *
- * Only for what nobody is harmed by when it is read or changed in Redis: no secrets, and not who somebody is.
+ * Only for values that do no harm if they are read or changed in Redis: no secrets, and no identities.
  */
 @Injectable()
 export class Cache implements OnApplicationBootstrap {
   private readonly kept = new LRUCache<string, object, Load>({
     max: MAX_KEPT,
     ttl: KEPT_MS,
-    // Who asked before a change gets what was there then, but it is not kept.
+    // A caller that asked before a change gets the old value, but it is not cached.
     ignoreFetchAbort: true,
     fetchMethod: (key, _old, { signal, options, context }) =>
       this.load(key, context, signal, (ttlMs) => (options.ttl = ttlMs)),
@@ -53,15 +53,15 @@ export class Cache implements OnApplicationBootstrap {
     await this.notifications.listen(
       CACHE_CHANNEL,
       (key) => this.forget(key),
-      // In Redis whoever made a change has deleted it.
+      // The instance that made a change has deleted the value in Redis.
       () => this.kept.clear(),
     );
   }
 
   /**
-   * What `load` gives, or gave some minutes ago. However many ask at once, it is called once; when it fails, all of them get
-   * its error and nothing is kept. Not in a unit of work. What comes back is everybody's: it must not be changed.
-   * @param load its value has to survive JSON
+   * Returns the cached value, or calls `load`. Concurrent callers share one call; if it fails, all of them get its error and
+   * nothing is cached. Do not call it in a unit of work. The value is shared: do not change it.
+   * @param load its value must survive JSON
    */
   async get<T extends object>(owner: Owner, cache: CacheName, key: string, load: () => Promise<T>): Promise<T> {
     const name = nameOf(owner, cache, key);
@@ -70,7 +70,7 @@ export class Cache implements OnApplicationBootstrap {
     return (kept ?? (await this.kept.fetch(name, { context: { cache, load } }))) as T;
   }
 
-  /** In a unit of work: what is kept of this is not used any more once it commits. */
+  /** Call it in a unit of work: once that commits, the cached value is no longer used. */
   async invalidate(owner: Owner, cache: CacheName, key: string): Promise<void> {
     const name = nameOf(owner, cache, key);
     await this.unitOfWork.query(NOTIFY({ channel: CACHE_CHANNEL, name }));
@@ -101,7 +101,7 @@ export class Cache implements OnApplicationBootstrap {
     return value;
   }
 
-  /** None for whoever can not hear of changes: what it has read may be old, and would be everybody's. */
+  /** Null while notices do not arrive: a value that this instance loads may be outdated and must not be shared. */
   private get sharedNow(): SharedStore | null {
     return this.notifications.isListening ? this.shared : null;
   }

@@ -1,4 +1,4 @@
-/** Resolves to the store that the config chooses; null without Redis. */
+/** Resolves to the store that the settings choose; null without Redis. */
 export const SHARED_STORE = Symbol('SHARED_STORE');
 
 export interface SharedValue {
@@ -7,8 +7,8 @@ export interface SharedValue {
 }
 
 /**
- * What instances share of what they keep. It may lose everything at any moment and be away for long: then it answers like
- * an empty one, soon. Nothing here throws.
+ * The cache that instances share. It may lose everything at any time and be unavailable for long; then it soon answers as
+ * if it were empty. Its methods never throw.
  */
 export interface SharedStore {
   get(key: string): Promise<SharedValue | null>;

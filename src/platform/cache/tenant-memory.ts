@@ -2,13 +2,13 @@ import { LRUCache } from 'lru-cache';
 import { type Owner, ownedKey } from './owner.js';
 
 export interface MemoryBounds {
-  /** How much there is room for, in the sizes that `set` is told. What was used least lately goes first. */
+  /** Maximum total size, in the unit of the sizes that `set` receives. The least recently used values are removed first. */
   readonly maxSize: number;
-  /** How long one is kept, in milliseconds. */
+  /** How long a value is kept, in milliseconds. */
   readonly ttlMs: number;
 }
 
-/** A bounded memory of this process. The owner is part of every key. */
+/** A bounded in-memory cache of this process. The owner is part of every key. */
 export class TenantMemory<V extends object | string> {
   private readonly entries: LRUCache<string, V>;
 
@@ -20,12 +20,12 @@ export class TenantMemory<V extends object | string> {
     return this.entries.get(ownedKey(owner, key));
   }
 
-  /** @param size of the value alone; one that is larger than there is room for is not kept */
+  /** @param size of the value alone; a value larger than `maxSize` is not kept */
   set(owner: Owner, key: string, value: V, size = 1): void {
     this.entries.set(ownedKey(owner, key), value, { size });
   }
 
-  /** Lets go of what has been kept for its time, and would otherwise lie until it is asked for or in the way. */
+  /** Removes expired values, which would otherwise occupy memory until they are read or evicted. */
   purge(): void {
     this.entries.purgeStale();
   }

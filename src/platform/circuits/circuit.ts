@@ -1,25 +1,25 @@
 export interface CircuitRules {
-  /** Failures in a row that open it. */
+  /** Consecutive failures that open the circuit. */
   readonly failures: number;
   /** Milliseconds until the first probe; they double with each probe that fails. */
   readonly openMs: number;
 }
 
-/** Failures among others: half of the calls of a window, when there were enough to tell. */
+/** The circuit also opens when half of the calls of such a window failed, if there were enough calls. */
 const WINDOW_MS = 30_000;
 const MIN_CALLS = 20;
 const MAX_FAILURE_RATIO = 0.5;
 const MAX_OPEN_MS = 120_000;
-/** Whoever comes while a probe is under way may ask again soon. */
+/** The wait that a caller is told while a probe is running. */
 const PROBE_WAIT_MS = 1000;
 
 /**
- * Says whether something that may be failing is to be called. Closed: always. Open: not until its time is over. Then
- * half-open: one call at a time is let through as a probe, and its end closes or opens it again.
+ * A circuit breaker. Closed: every call passes. Open: no call passes until its time has passed. Half-open: one call at a
+ * time passes as a probe, and its result closes or opens the circuit again.
  */
 export class Circuit {
   private inARow = 0;
-  /** Answers that began and broke off, since one came to its end. */
+  /** Answers that broke off since the last complete one. */
   private brokenInARow = 0;
   private windowFromMs = 0;
   private calls = 0;
@@ -34,7 +34,7 @@ export class Circuit {
     return this.openUntilMs !== null;
   }
 
-  /** 0 lets a call through; else how many milliseconds to wait before asking again. */
+  /** Returns 0 if a call may pass; otherwise the milliseconds to wait before asking again. */
   enter(nowMs: number): number {
     if (this.openUntilMs === null) return 0;
     if (nowMs < this.openUntilMs) return this.openUntilMs - nowMs;
@@ -43,7 +43,7 @@ export class Circuit {
     return 0;
   }
 
-  /** A call was answered; true when that has closed it. What began before it opened tells nothing new. */
+  /** A call succeeded. Returns whether that closed the circuit. A call from before the circuit opened changes nothing. */
   succeed(nowMs: number, isProbe: boolean): boolean {
     if (this.isOpen && !isProbe) return false;
     this.inARow = 0;
@@ -53,7 +53,7 @@ export class Circuit {
     return true;
   }
 
-  /** A call has failed; the answer is for how many milliseconds that has opened it, 0 when it has not. */
+  /** A call failed. Returns for how many milliseconds that opened the circuit, 0 if it did not. */
   fail(nowMs: number, isProbe: boolean, waitMs: number): number {
     if (this.isOpen && !isProbe) return 0;
     this.inARow += 1;
@@ -64,19 +64,19 @@ export class Circuit {
     return this.trip(nowMs, waitMs);
   }
 
-  /** An answer whose beginning was a success broke off; the answer is for how many milliseconds that has opened it. */
+  /** An answer broke off after a successful start. Returns for how many milliseconds that opened the circuit, 0 if it did not. */
   breakOff(nowMs: number): number {
     if (this.isOpen) return 0;
     this.brokenInARow += 1;
     return this.brokenInARow < this.rules.failures ? 0 : this.trip(nowMs, 0);
   }
 
-  /** An answer came to its end. */
+  /** An answer is complete. */
   complete(): void {
     this.brokenInARow = 0;
   }
 
-  /** A probe ended without telling anything; another one may be made. */
+  /** A probe ended without a result; another probe may be made. */
   abandon(): void {
     this.isProbing = false;
   }
@@ -86,14 +86,14 @@ export class Circuit {
     this.isProbing = false;
   }
 
-  /** Only the beginning of an answer is known: whether it breaks off again must still show. */
+  /** Keeps `brokenInARow`: only the start of an answer has succeeded, and it may still break off. */
   close(): void {
     this.openUntilMs = null;
     this.isProbing = false;
     this.inARow = this.trips = this.calls = this.failed = 0;
   }
 
-  /** Whether there is nothing to remember of it. */
+  /** Whether the circuit has no state worth keeping. */
   isForgettable(nowMs: number): boolean {
     const isWell = !this.isOpen && this.inARow === 0 && this.brokenInARow === 0;
     return isWell && (this.failed === 0 || nowMs - this.windowFromMs > WINDOW_MS);

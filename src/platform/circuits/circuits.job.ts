@@ -6,8 +6,8 @@ import { Circuits } from './circuits.js';
 import { CIRCUITS_CHANNEL, CircuitsRepository } from './circuits.repository.js';
 
 /**
- * Tells the other instances which circuits open and close here, and learns theirs: when another instance says so, and every
- * CIRCUIT_POLL_MS in case nobody could. While the database is away each instance goes by what it finds out itself.
+ * Tells other instances which circuits open and close here, and learns about theirs: on their notice, and every
+ * CIRCUIT_POLL_MS in case a notice was lost. While the database is unavailable, each instance knows only its own circuits.
  */
 @Injectable()
 export class CircuitsJob implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -43,12 +43,12 @@ export class CircuitsJob implements OnApplicationBootstrap, OnApplicationShutdow
     await this.watch?.end();
   }
 
-  /** One after the other, so that what is told last is what holds. */
+  /** Sends changes one after another, so that the last one wins. */
   private tell(key: string, openMs: number, name: string): void {
     this.log.warn({ circuit: name, openMs }, openMs > 0 ? 'A circuit opened' : 'A circuit closed');
     this.telling = this.telling
       .then(() => this.rows.put(key, openMs))
-      .catch((error: unknown) => this.log.warn({ err: error }, 'A circuit was not told of'));
+      .catch((error: unknown) => this.log.warn({ err: error }, 'A circuit change was not sent to other instances'));
   }
 
   private async refresh(): Promise<void> {

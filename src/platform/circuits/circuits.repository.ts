@@ -3,13 +3,13 @@ import { newId } from '../../kernel/ids.js';
 import { SystemScope } from '../database/system-scope.js';
 import { int, statement, text, uuid } from '../database/statement.js';
 
-/** The channel on which instances tell each other to look. */
+/** The channel on which instances notify each other of changed circuits. */
 export const CIRCUITS_CHANNEL = 'parley_circuits';
 
 export interface CircuitRow {
   readonly key: string;
   readonly isOpen: boolean;
-  /** By the database's clock; negative when that time is over. */
+  /** By the database's clock; negative when the circuit may be tried again. */
   readonly remainingMs: number;
 }
 
@@ -27,7 +27,7 @@ with put as (
 select pg_notify('${CIRCUITS_CHANNEL}', :teller::text)`,
 );
 
-/** At least one row, which has `since`; its key is null when no circuit has changed. */
+/** There is at least one row, which has `since`; its key is null when no circuit has changed. */
 type ChangedRow = { readonly since: string } & (CircuitRow | { readonly key: null });
 
 const READ_SINCE = statement<ChangedRow>()(
@@ -48,25 +48,25 @@ const SWEEP = statement<object>()(
 
 @Injectable()
 export class CircuitsRepository {
-  /** This instance, which knows what it has told itself. */
+  /** Identifies this instance, so that it skips its own rows. */
   readonly teller = newId();
 
   constructor(private readonly system: SystemScope) {}
 
-  /** Opens a circuit for so many milliseconds, or closes it (0), and tells the other instances. */
+  /** Opens a circuit for the given milliseconds, or closes it (0), and notifies the other instances. */
   async put(key: string, openMs: number): Promise<void> {
     const put = PUT({ key, openMs: Math.ceil(openMs), teller: this.teller });
     await this.system.query('tell what is not called for the moment', put);
   }
 
-  /** Rows that others wrote since the look that answered `since` ('0': all), and what to ask from next time, as of revocations. */
+  /** Rows that others wrote after the read that returned `since` ('0': all), and the next `since`, as for revocations. */
   async readSince(since: string): Promise<{ rows: CircuitRow[]; since: string }> {
     const changed = READ_SINCE({ since, teller: this.teller });
     const { rows } = await this.system.query('see what other instances do not call', changed);
     return { since: rows[0]?.since ?? since, rows: rows.filter((row) => row.key !== null) };
   }
 
-  /** Removes what was open long ago. */
+  /** Removes circuits that were open long ago. */
   async sweep(): Promise<void> {
     await this.system.query('forget circuits', SWEEP({}));
   }

@@ -4,35 +4,35 @@ import { Clock } from '../../kernel/clock.js';
 import { OutboundConfig } from '../outbound/outbound.config.js';
 import { Circuit } from './circuit.js';
 
-/** A call that was let through; it is told how that went, or how it began where it takes long, once. */
+/** Permission for one call. The caller reports its result once; for a stream, the result of its start. */
 export interface Pass {
   answered(): void;
-  /** @param waitMs how long the other side asked to be left alone, in milliseconds; 0 when it did not say */
+  /** @param waitMs how long the provider asked callers to wait, in milliseconds; 0 when it did not say */
   failed(waitMs: number): void;
-  /** It ended without telling whether the other side is well. */
+  /** The call ended without showing whether the provider works. */
   abandoned(): void;
 }
 
-/** What is called: by a name of ours, which the log may tell, and by what else makes it another circuit. */
+/** What is called: a name of ours, which may be logged, and the details that distinguish circuits of the same name. */
 export interface CircuitSubject {
   readonly name: string;
   readonly details: string;
 }
 
-/** What there is to tell other instances: the circuit is open for so many milliseconds from now on, or closed (0). */
+/** A change to tell other instances: the circuit is open for `openMs` from now on, or closed (0). */
 export type CircuitChange = (key: string, openMs: number, name: string) => void;
 
-/** As each model that a user makes up is another circuit, there is an end to what is remembered. */
+/** Users can invent model names, and each one gets its own circuit, so the number of circuits is bounded. */
 const MAX_CIRCUITS = 10_000;
 
 /**
- * The circuits of this instance. Asking costs no query: only what fails is remembered, and nothing is looked up as long as
- * nothing does. `CircuitsJob` tells other instances what is open and learns it from them.
+ * The circuits of this instance. `enter` costs no query. Only failing circuits are stored, so while none fails, nothing is
+ * looked up. `CircuitsJob` exchanges open circuits with other instances.
  */
 @Injectable()
 export class Circuits {
   onChange: CircuitChange = () => undefined;
-  /** By the hash of the subject, the ones with failures first to be forgotten first. */
+  /** By the hash of the subject, in the order of their first failure; the oldest is removed first. */
   private readonly circuits = new Map<string, Circuit>();
 
   constructor(
@@ -40,7 +40,7 @@ export class Circuits {
     private readonly config: OutboundConfig,
   ) {}
 
-  /** Lets a call through, or says in how many milliseconds it may be worth another try. */
+  /** Lets a call pass, or returns the milliseconds after which another attempt may be worthwhile. */
   enter(subject: CircuitSubject): Pass | number {
     const key = this.circuits.size === 0 ? null : keyOf(subject);
     const circuit = key === null ? undefined : this.circuits.get(key);
@@ -49,7 +49,7 @@ export class Circuits {
     return waitMs > 0 ? waitMs : this.pass(subject, circuit.isOpen);
   }
 
-  /** An answer of whose beginning a pass was told came to its end. */
+  /** An answer whose start was reported as answered is complete. */
   completed(subject: CircuitSubject): void {
     if (this.circuits.size === 0) return;
     const key = keyOf(subject);
@@ -58,14 +58,14 @@ export class Circuits {
     if (circuit?.isForgettable(this.clock.nowMs()) === true) this.circuits.delete(key);
   }
 
-  /** Such an answer broke off in the middle. */
+  /** An answer whose start was reported as answered broke off. */
   brokeOff(subject: CircuitSubject): void {
     const key = keyOf(subject);
     const openMs = this.getOrMake(key).breakOff(this.clock.nowMs());
     if (openMs > 0) this.onChange(key, openMs, subject.name);
   }
 
-  /** What another instance has found out. */
+  /** Applies what another instance has found out. */
   learn(key: string, openMs: number): void {
     if (openMs > 0) this.getOrMake(key).open(this.clock.nowMs() + openMs);
     else this.circuits.get(key)?.close();
@@ -109,7 +109,7 @@ export class Circuits {
   }
 }
 
-/** Details may hold what users wrote, which is nobody's business elsewhere. */
+/** Hashed, because the details may contain user input, which must not reach the database. */
 function keyOf({ name, details }: CircuitSubject): string {
   return createHash('sha256').update(`${name} ${details}`).digest('base64url');
 }

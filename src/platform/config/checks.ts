@@ -1,6 +1,6 @@
 import { IsUrl, ValidateBy } from 'class-validator';
 
-/** Node.js fires a longer timer at once. */
+/** The longest delay of a timer in Node.js; it fires a longer one at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
 /** A whole number from `min` to `max`, both included. */

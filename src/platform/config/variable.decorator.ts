@@ -5,17 +5,17 @@ export interface VariableDefinition {
   readonly property: string;
   /** The variable's name, derived from the property: `llmIdleTimeoutMs` is read from `LLM_IDLE_TIMEOUT_MS`. */
   readonly name: string;
-  /** What it does, its unit, and what happens when it is changed. */
+  /** What it does, its unit, and the effect of a change. */
   readonly doc: string;
   readonly type: 'string' | 'number' | 'boolean' | 'list';
   /** Never printed, neither in logs nor in errors. */
   readonly secret: boolean;
 }
 
-/** By the prototype of the class that declares them. */
+/** Keyed by the prototype of the declaring class. */
 const definitions = new WeakMap<object, VariableDefinition[]>();
 
-/** Declares a property of a group of settings as an environment variable; lists are separated by commas. */
+/** Declares a property of a settings group as an environment variable; lists are separated by commas. */
 export function Variable(doc: string, options: { secret?: boolean } = {}): PropertyDecorator {
   return (target, property) => {
     const design: unknown = Reflect.getMetadata('design:type', target, property);
@@ -28,7 +28,7 @@ export function Variable(doc: string, options: { secret?: boolean } = {}): Prope
   };
 }
 
-/** The variables that a class of settings declares, in their order. */
+/** The variables that a settings class declares, in their order. */
 export function variablesOf(group: { readonly prototype: object }): readonly VariableDefinition[] {
   return definitions.get(group.prototype) ?? [];
 }

@@ -1,6 +1,6 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** The key of one project's conversations, encrypted by a master key. Whoever deletes it has erased what it encrypts. */
+/** The key of one project's conversations, encrypted with a master key. Deleting it erases everything that it encrypts. */
 @Entity('content_keys')
 export class ContentKeyRow {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_content_keys' })
@@ -12,7 +12,7 @@ export class ContentKeyRow {
   @Column('bytea', { name: 'wrapped_key' })
   wrappedKey: Buffer;
 
-  /** Which entry of MASTER_KEYS wraps it. */
+  /** The version of the master key that encrypts it. */
   @Column('int', { name: 'master_version' })
   masterVersion: number;
 

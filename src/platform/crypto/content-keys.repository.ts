@@ -5,7 +5,7 @@ import { UnitOfWork } from '../database/unit-of-work.js';
 import { ContentKeyRow } from './content-key-row.entity.js';
 import type { WrappedKey } from './master-keys.js';
 
-/** Whose content a key is for. */
+/** The project whose content a key encrypts. */
 export interface ContentOwner {
   readonly userId: string;
   readonly projectId: string;
@@ -30,7 +30,7 @@ export class ContentKeysRepository {
     return this.unitOfWork.repository(ContentKeyRow).findOneBy({ userId, projectId });
   }
 
-  /** As `find`, and locks the row until the unit of work ends: of two that wrap it anew, one waits. */
+  /** Like `find`, and locks the row until the unit of work ends, so that concurrent rotations take turns. */
   findForUpdate({ userId, projectId }: ContentOwner): Promise<ContentKeyRow | null> {
     return this.unitOfWork
       .repository(ContentKeyRow)
@@ -45,9 +45,9 @@ export class ContentKeysRepository {
     await this.unitOfWork.repository(ContentKeyRow).update({ userId, projectId }, { ...key });
   }
 
-  /** Keys that another master key wraps, in the order of their owners, after one of them. */
+  /** Keys that another master key encrypts, ordered by owner, after the given one. */
   async listOutdated(masterVersion: number, after: ContentOwner, limit: number): Promise<ContentOwner[]> {
     const outdated = LIST_OUTDATED({ masterVersion, userId: after.userId, projectId: after.projectId, limit });
-    return (await this.system.query('wrap content keys by the newest master key', outdated)).rows;
+    return (await this.system.query('re-encrypt content keys with the newest master key', outdated)).rows;
   }
 }

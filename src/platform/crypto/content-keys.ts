@@ -10,24 +10,24 @@ import { decryptWith, encryptWith } from './aes-gcm.js';
 
 const ID_BYTES = 16;
 
-/** What is encrypted, by the columns of the row that it stands for. */
+/** The plaintext: values by the names of the columns that they belong to. */
 export type PlainColumns = Readonly<Record<string, unknown>>;
 
-/** The key of one project's content, unwrapped. What it encrypts names the project, so a row itself says which key decrypts it. */
+/** The decrypted key of one project's content. Its ciphertexts name the project, so every row says which key decrypts it. */
 export class ContentKey {
   constructor(
     readonly owner: ContentOwner,
     private readonly key: KeyObject,
   ) {}
 
-  /** Encrypts for one place: the row, and the column that the result is for. */
+  /** Encrypts for one place, which is a row and the column that stores the result. */
   encrypt(place: SecretPlace, columns: PlainColumns): Buffer {
     const { userId, projectId } = this.owner;
     const box = encryptWith(this.key, contextOf(userId, place), Buffer.from(JSON.stringify(columns)));
     return Buffer.concat([Buffer.from(projectId.replaceAll('-', ''), 'hex'), box]);
   }
 
-  /** What `encrypt` made for the same place; throws otherwise. */
+  /** Decrypts what `encrypt` returned for the same place; throws for any other. */
   decrypt(place: SecretPlace, encrypted: Buffer): PlainColumns {
     try {
       const text = decryptWith(this.key, contextOf(this.owner.userId, place), encrypted.subarray(ID_BYTES)).toString();
@@ -38,14 +38,14 @@ export class ContentKey {
   }
 }
 
-/** The project whose key something was encrypted by. */
+/** The project whose key encrypted this. */
 export function projectOf(encrypted: Buffer): string {
   return encrypted.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 /**
- * Keys for the content of projects, one a project, each encrypted by a master key of the configuration. Without its key
- * nobody can decrypt the content of a project.
+ * The content keys: one per project, encrypted with a master key of the settings. Without its key, the content of a project
+ * cannot be decrypted.
  */
 @Injectable()
 export class ContentKeys {
@@ -60,12 +60,12 @@ export class ContentKeys {
     this.memory = new KeyMemory(clock);
   }
 
-  /** Makes the key of a new project, in the unit of work that makes the project. */
+  /** Makes the key of a new project, in the unit of work that creates the project. */
   async make(owner: ContentOwner): Promise<void> {
     await this.rows.insert(owner, this.masters.wrap(keyPlace(owner), createSecretKey(randomBytes(32))));
   }
 
-  /** Null when there is none. Costs no query while it is remembered, else one, in the running unit of work or one of its own. */
+  /** Null when there is none. Costs no query while the key is cached; otherwise one, in the running unit of work or its own. */
   async find(owner: ContentOwner): Promise<ContentKey | null> {
     const id = `${owner.userId} ${owner.projectId}`;
     const known = this.memory.find(id);
@@ -79,10 +79,10 @@ export class ContentKeys {
     });
   }
 
-  /** As `find`. Throws when there is none: what it has encrypted is erased. */
+  /** Like `find`, but throws when there is no key: everything that it encrypted is erased. */
   async get(owner: ContentOwner): Promise<ContentKey> {
     const key = await this.find(owner);
-    if (key === null) throw new Error('the content of a project has no key any more');
+    if (key === null) throw new Error('the project has no content key');
     return key;
   }
 

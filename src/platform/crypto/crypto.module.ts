@@ -21,7 +21,7 @@ import { headerOf } from './token-header.js';
     TypeOrmModule.forFeature([ContentKeyRow, DataKey]),
     JwtModule.registerAsync({
       inject: [SigningKeys],
-      // Key objects: from a text, jsonwebtoken makes one at each call, which takes fifty times as long as the call.
+      // Key objects: jsonwebtoken converts a string secret on every call, which takes fifty times as long as the call itself.
       useFactory: (keys: SigningKeys): JwtModuleOptions => ({
         secretOrKeyProvider: (purpose, given) =>
           purpose === JwtSecretRequestType.SIGN ? keys.signer.sign : keys.get(headerOf(String(given))?.kid).verify,

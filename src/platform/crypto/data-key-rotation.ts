@@ -14,17 +14,17 @@ const BEFORE_ALL: ContentOwner = { userId: NO_ID, projectId: NO_ID };
 export interface RotationResult {
   /** The newest version of the master key. */
   readonly version: number;
-  /** Data keys that the newest master key wraps now and did not before. */
+  /** Keys that this run re-encrypted with the newest master key. */
   readonly wrapped: number;
-  /** Data keys that could not be opened, with what stood against it, each reason once. */
+  /** Keys that could not be decrypted, with the reasons, each listed once. */
   readonly failed: number;
   readonly reasons: readonly string[];
 }
 
 /**
- * Wraps all keys of users and of projects by the newest master key, a short transaction each, while everything runs. The keys themselves
- * stay, so nothing they encrypt is touched and nobody notices. Stopped in the middle it goes on where it was: what is done
- * is not listed again.
+ * Re-encrypts all keys of users and projects with the newest master key while the servers run, in one short transaction per
+ * key. The keys themselves do not change, so the data that they encrypt is not touched. A run that was interrupted can be
+ * repeated: it does not list keys that are done.
  */
 @Injectable()
 export class DataKeyRotation {
@@ -72,7 +72,7 @@ export class DataKeyRotation {
     } while (owners.length === BATCH);
   }
 
-  /** False when the account has gone, or somebody else was faster. */
+  /** False when the account has been deleted, or another process has already re-encrypted the key. */
   private rewrapOfUser({ userId }: ContentOwner): Promise<boolean> {
     return this.unitOfWork.run({ userId }, async () => {
       const row = await this.dataKeys.findForUpdate(userId);
@@ -84,7 +84,7 @@ export class DataKeyRotation {
     });
   }
 
-  /** The same of a project. */
+  /** Like `rewrapOfUser`, for a project. */
   private rewrapOfProject(owner: ContentOwner): Promise<boolean> {
     const { userId, projectId } = owner;
     return this.unitOfWork.run({ userId }, async () => {

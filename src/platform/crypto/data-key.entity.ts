@@ -1,6 +1,6 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** The key of one user's secrets, encrypted by a master key. Whoever deletes it has erased what it encrypts. */
+/** The key of one user's secrets, encrypted with a master key. Deleting it erases everything that it encrypts. */
 @Entity('data_keys')
 export class DataKey {
   @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'pk_data_keys' })
@@ -9,7 +9,7 @@ export class DataKey {
   @Column('bytea', { name: 'wrapped_key' })
   wrappedKey: Buffer;
 
-  /** Which entry of MASTER_KEYS wraps it. */
+  /** The version of the master key that encrypts it. */
   @Column('int', { name: 'master_version' })
   masterVersion: number;
 

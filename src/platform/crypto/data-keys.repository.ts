@@ -22,12 +22,12 @@ export class DataKeysRepository {
     return this.unitOfWork.repository(DataKey).findOneBy({ userId });
   }
 
-  /** As `find`, and locks the row until the unit of work ends: of two that wrap it anew, one waits. */
+  /** Like `find`, and locks the row until the unit of work ends, so that concurrent rotations take turns. */
   findForUpdate(userId: string): Promise<DataKey | null> {
     return this.unitOfWork.repository(DataKey).findOne({ where: { userId }, lock: { mode: 'pessimistic_write' } });
   }
 
-  /** Of two that make a user's first key at once, one is stored; both must read it afterwards. */
+  /** If two callers make a user's first key at once, only one key is stored; both must read it afterwards. */
   async insertOnce(userId: string, key: WrappedKey): Promise<void> {
     await this.unitOfWork
       .repository(DataKey)
@@ -43,10 +43,10 @@ export class DataKeysRepository {
     await this.unitOfWork.repository(DataKey).update({ userId }, { ...key });
   }
 
-  /** Whose keys another master key wraps, in the order of the users, after one of them. */
+  /** Users whose keys another master key encrypts, ordered by id, after the given one. */
   async listOutdated(masterVersion: number, afterUserId: string, limit: number): Promise<string[]> {
     const outdated = LIST_OUTDATED({ masterVersion, afterUserId, limit });
-    const { rows } = await this.system.query('wrap data keys by the newest master key', outdated);
+    const { rows } = await this.system.query('re-encrypt data keys with the newest master key', outdated);
     return rows.map(({ userId }) => userId);
   }
 }

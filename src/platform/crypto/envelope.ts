@@ -7,18 +7,18 @@ import { KeyMemory } from './key-memory.js';
 import { MasterKeys } from './master-keys.js';
 import { decryptWith, encryptWith } from './aes-gcm.js';
 
-/** Where a secret is stored. What was encrypted for one place cannot be decrypted for another. */
+/** Where a secret is stored. A ciphertext made for one place cannot be decrypted for another. */
 export interface SecretPlace {
   readonly table: string;
   readonly column: string;
-  /** The ids of the row, without the user's. */
+  /** The ids of the row, without the user id. */
   readonly ids: readonly string[];
 }
 
 /**
- * Keeps secrets of users in the database: each is encrypted by the data key of its user, and that one by a master key of
- * the configuration. A stolen database alone gives nothing away. Without the data key of a
- * user, nobody can decrypt what belongs to that user.
+ * Encrypts the secrets of users for the database: each with the data key of its user, which a master key of the settings
+ * encrypts. A stolen database alone reveals nothing. Without the data key of a user, the secrets of that user cannot be
+ * decrypted.
  */
 @Injectable()
 export class Envelope {
@@ -33,14 +33,14 @@ export class Envelope {
     this.memory = new KeyMemory(clock);
   }
 
-  /** Encrypts for one place of the user's. Part of the running unit of work, or one of its own; may make the user's key. */
+  /** Encrypts for one place. Runs in the running unit of work, or in its own. Creates the user's key if it is missing. */
   async encrypt(userId: string, place: SecretPlace, plaintext: string): Promise<Buffer> {
     return encryptWith(await this.keyOf(userId), contextOf(userId, place), Buffer.from(plaintext));
   }
 
   /**
-   * What `encrypt` made for the same user and place; throws otherwise. Costs no query while the user's key is cached,
-   * else one, in the running unit of work or one of its own.
+   * Decrypts what `encrypt` returned for the same user and place; throws for any other. Costs no query while the user's key
+   * is cached; otherwise one, in the running unit of work or its own.
    */
   async decrypt(userId: string, place: SecretPlace, encrypted: Buffer): Promise<string> {
     const key = await this.keyOf(userId);
@@ -66,12 +66,12 @@ export class Envelope {
     if (known !== null) return this.masters.unwrap(keyPlace(userId), known);
     await this.dataKeys.insertOnce(userId, this.masters.wrap(keyPlace(userId), createSecretKey(randomBytes(32))));
     const made = await this.dataKeys.find(userId);
-    if (made === null) throw new Error('a data key is gone as soon as it was made');
+    if (made === null) throw new Error('a data key is missing right after it was made');
     return this.masters.unwrap(keyPlace(userId), made);
   }
 }
 
-/** What names a place to a cipher: what was encrypted for one cannot be decrypted for another. */
+/** Names a place to the cipher: a ciphertext made for one place cannot be decrypted for another. */
 export function contextOf(userId: string, { table, column, ids }: SecretPlace): string {
   return JSON.stringify([table, column, userId, ...ids]);
 }

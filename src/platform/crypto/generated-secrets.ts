@@ -17,7 +17,7 @@ function keptSecret(dataDir: string, name: string, make = (): string => randomBy
   const file = join(folder, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
-    // wx: of two servers that start at once, one writes and both read.
+    // wx: if two servers start at once, one writes the file and both read it.
     writeFileSync(file, make(), { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

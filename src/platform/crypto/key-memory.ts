@@ -3,7 +3,7 @@ import type { Clock } from '../../kernel/clock.js';
 const MOST = 1000;
 const KEPT_MS = 60_000;
 
-/** A bounded memory of keys in use, the oldest first. A rotation changes how a key is wrapped, not the key. */
+/** A bounded cache of decrypted keys; the oldest is removed first. A rotation does not change a key, only how it is encrypted. */
 export class KeyMemory<K> {
   private readonly keys = new Map<string, { key: K; expiresAtMs: number }>();
 
@@ -14,7 +14,7 @@ export class KeyMemory<K> {
     return known !== undefined && this.clock.nowMs() < known.expiresAtMs ? known.key : undefined;
   }
 
-  /** Only what is committed: a key that was rolled back must never encrypt anything. */
+  /** Call it only after the commit: a key that was rolled back must never encrypt anything. */
   remember(id: string, key: K): void {
     this.keys.delete(id);
     const [oldest] = this.keys.keys();

@@ -2,10 +2,10 @@ import { hkdfSync } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CryptoConfig } from './crypto.config.js';
 
-/** Keys for one purpose each, derived from the configured secrets (HKDF-SHA-256, RFC 5869). */
+/** Keys derived from the configured secrets (HKDF-SHA-256, RFC 5869), one for each purpose. */
 @Injectable()
 export class KeyRing {
-  /** Keys the HMAC under every password hash. */
+  /** The key of the HMAC that is part of every password hash. */
   readonly passwordPepper: string;
 
   private readonly secret: string;
@@ -18,17 +18,17 @@ export class KeyRing {
     this.passwordPepper = passwordPepper;
   }
 
-  /** 32 bytes that only this server and this purpose have. */
+  /** 32 bytes that are unique to this server and this purpose. */
   derive(purpose: string): Buffer {
     return derived(this.secret, purpose);
   }
 
-  /** As `derive`, from the pepper, which is never changed: for what has to be found again after a change of JWT_SECRET. */
+  /** Like `derive`, but from the pepper, which never changes: for values that must stay the same after JWT_SECRET changes. */
   deriveLasting(purpose: string): Buffer {
     return derived(this.passwordPepper, purpose);
   }
 
-  /** As `derive`, and then what it was under each of JWT_PREVIOUS_SECRETS: to check what was made before a change. */
+  /** Like `derive`, followed by the keys from JWT_PREVIOUS_SECRETS: to verify what was made before a change. */
   deriveAll(purpose: string): readonly [Buffer, ...Buffer[]] {
     return [this.derive(purpose), ...this.previousSecrets.map((secret) => derived(secret, purpose))];
   }

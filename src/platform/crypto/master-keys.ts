@@ -4,16 +4,16 @@ import { decryptWith, encryptWith } from './aes-gcm.js';
 import { CryptoConfig } from './crypto.config.js';
 import { parseMasterKeys } from './parse-master-keys.js';
 
-/** A data key as it is stored: encrypted by the master key of that version. */
+/** A data key as it is stored: encrypted with the master key of that version. */
 export interface WrappedKey {
   readonly masterVersion: number;
   readonly wrappedKey: Buffer;
 }
 
-/** The keys that never leave the configuration. They encrypt data keys and nothing else. */
+/** The master keys. They never leave the settings, and encrypt data keys and nothing else. */
 @Injectable()
 export class MasterKeys {
-  /** The version that wraps new data keys: the first of `MASTER_KEYS`. */
+  /** The version that encrypts new data keys: the first of `MASTER_KEYS`. */
   readonly version: number;
   private readonly keys: ReadonlyMap<number, KeyObject>;
 
@@ -25,14 +25,14 @@ export class MasterKeys {
     this.version = version;
   }
 
-  /** @param place the table and the ids of the row that the key is for; it is unwrapped for the same one only */
+  /** @param place the table and the ids of the row of the key; decryption needs the same place */
   wrap(place: readonly string[], dataKey: KeyObject): WrappedKey {
     const { version } = this;
     const wrappedKey = encryptWith(this.key(version), contextOf(place, version), dataKey.export());
     return { masterVersion: version, wrappedKey };
   }
 
-  /** Throws when `MASTER_KEYS` lacks the version, or the key was wrapped for another row. */
+  /** Throws when `MASTER_KEYS` lacks the version, or when the key was encrypted for another row. */
   unwrap(place: readonly string[], { masterVersion, wrappedKey }: WrappedKey): KeyObject {
     return createSecretKey(decryptWith(this.key(masterVersion), contextOf(place, masterVersion), wrappedKey));
   }

@@ -26,14 +26,14 @@ describe('the password hasher', () => {
     for (const one of hashers) await one.onApplicationShutdown();
   });
 
-  it('makes bcrypt hashes of the configured cost, another each time', async () => {
+  it('makes bcrypt hashes of the configured cost, different each time', async () => {
     const [first, second] = [await hasher.hash('password'), await hasher.hash('password')];
     for (const hash of [first, second]) expect(hash).toMatch(/^\$2b\$04\$.{53}$/);
     expect(first).not.toBe(second);
     expect(await hasherWith({ bcryptCost: 6 }).hash('password')).toMatch(/^\$2b\$06\$/);
   });
 
-  it('verifies what it has hashed and nothing else', async () => {
+  it('verifies the hashed password and no other', async () => {
     const hash = await hasher.hash('password');
     expect(await hasher.verify('password', hash)).toBe(true);
     for (const wrong of ['Password', 'password ', 'passwor', '', 'password\0']) {
@@ -41,11 +41,11 @@ describe('the password hasher', () => {
     }
   });
 
-  it('verifies hashes of another cost than the one for new ones', async () => {
+  it('verifies hashes of another cost than the configured one', async () => {
     expect(await hasherWith({ bcryptCost: 5 }).verify('password', await hasher.hash('password'))).toBe(true);
   });
 
-  it('hashes base64 of an HMAC under the pepper, so a stolen hash alone can not be guessed at', async () => {
+  it('hashes the base64 of an HMAC with the pepper, so that a stolen hash alone cannot be guessed', async () => {
     const hash = await hasher.hash('password');
     const keyed = createHmac('sha256', 'a test pepper that is long enough').update('password').digest('base64');
     expect(await bcrypt.compare(keyed, hash)).toBe(true);
@@ -60,7 +60,7 @@ describe('the password hasher', () => {
     expect(await hasher.verify('a\0c', await hasher.hash('a\0b'))).toBe(false);
   });
 
-  it('takes composed and decomposed forms of a text for the same, and look-alikes for others', async () => {
+  it('treats composed and decomposed forms of a text as equal, and look-alikes as different', async () => {
     const hash = await hasher.hash('caf\u00e9');
     expect(await hasher.verify('cafe\u0301', hash)).toBe(true);
     expect(await hasher.verify('cafe', hash)).toBe(false);
@@ -71,7 +71,7 @@ describe('the password hasher', () => {
     for (const password of ['', 'password', '0'.repeat(31)]) expect(await hasher.verify(password, null)).toBe(false);
   });
 
-  it('takes as long without a hash as with one, so that time does not tell who has an account', async () => {
+  it('takes as long without a hash as with one, so that the time does not reveal accounts', async () => {
     const dear = hasherWith({ bcryptCost: 9 });
     const hash = await dear.hash('password');
     const timed = async (given: string | null): Promise<number> => {
@@ -84,11 +84,11 @@ describe('the password hasher', () => {
       return times.sort((a, b) => a - b)[1] as number;
     };
     const [withHash, without] = [await median(hash), await median(null)];
-    // A hash that is malformed is refused in microseconds; a real comparison takes some 25 ms.
+    // A malformed hash is refused in microseconds; a real comparison takes about 25 ms.
     expect(without).toBeGreaterThan(withHash / 4);
   });
 
-  it('does its work in another thread and leaves the event loop free', async () => {
+  it('works in another thread and leaves the event loop free', async () => {
     let ticks = 0;
     const timer = setInterval(() => (ticks += 1), 1);
     await hasherWith({ bcryptCost: 10 }).hash('password');

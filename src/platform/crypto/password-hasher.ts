@@ -8,13 +8,13 @@ import { KeyRing } from './key-ring.js';
 /**
  * Hashes passwords with bcrypt in worker threads.
  *
- * bcrypt reads 72 bytes and stops at a NUL, so it gets base64(HMAC-SHA-256(pepper, NFC(password))): 44 characters that
- * depend on every byte, whichever way the keyboard composes an accent. A stolen database alone can not be guessed at.
+ * bcrypt reads only 72 bytes and stops at a NUL, so it gets base64(HMAC-SHA-256(pepper, NFC(password))): 44 characters that
+ * depend on every byte. NFC makes all encodings of an accent equal. Without the pepper, a stolen database cannot be guessed.
  */
 @Injectable()
 export class PasswordHasher implements OnApplicationShutdown {
   private readonly workers: Piscina;
-  /** A well-formed hash of nothing: comparing with it costs what comparing with a real one does. */
+  /** A well-formed hash of nothing: comparing with it takes as long as comparing with a real one. */
   private readonly decoy: string;
 
   constructor(
@@ -27,19 +27,19 @@ export class PasswordHasher implements OnApplicationShutdown {
       minThreads: 0,
       maxThreads: config.workerThreads,
       idleTimeout: 10_000,
-      // Where there are fewer processors than work, who chats goes first.
+      // When processors are scarce, chats have priority.
       niceIncrement: 10,
     });
   }
 
-  /** Throws `overloaded` when too many wait already. */
+  /** Throws `overloaded` when too many jobs are waiting. */
   hash(password: string): Promise<string> {
     return this.run({ verb: 'hash', text: this.keyed(password), cost: this.config.bcryptCost });
   }
 
   /**
-   * Whether the password belongs to the hash. Without a hash it takes as long and is false, so time tells nothing.
-   * Throws `overloaded` when too many wait already.
+   * Whether the password belongs to the hash. Without a hash it returns false after the same time, so that the time reveals
+   * nothing. Throws `overloaded` when too many jobs are waiting.
    */
   async verify(password: string, hash: string | null): Promise<boolean> {
     const isMatch = await this.run<boolean>({
@@ -54,7 +54,7 @@ export class PasswordHasher implements OnApplicationShutdown {
     await this.workers.close({ force: true });
   }
 
-  /** Passwords are dear to check: a line without an end would keep everybody waiting for those who have given up. */
+  /** Hashing is expensive: an unbounded queue would delay everyone for the sake of clients that have already given up. */
   private async run<T>(job: object): Promise<T> {
     if (this.workers.queueSize >= this.config.passwordQueue) throw new AppError('overloaded', { retryAfterSeconds: 2 });
     return (await this.workers.run(job)) as T;

@@ -3,7 +3,7 @@ import { commonPasswordCount, passwordProblem } from './password-rules.js';
 const EMAIL = 'ada.lovelace@engine.example.com';
 
 describe('the rules for new passwords', () => {
-  it('know more than the 3,000 most common ones that are long enough', () => {
+  it('know more than 3,000 common passwords that are long enough', () => {
     expect(commonPasswordCount()).toBeGreaterThan(3000);
   });
 
@@ -11,7 +11,7 @@ describe('the rules for new passwords', () => {
     expect(passwordProblem(password, EMAIL)).toMatch(/common/);
   });
 
-  it('refuse a common one in any case and in any spelling of the same letters', () => {
+  it('refuse a common password in any case and in any Unicode spelling', () => {
     for (const password of ['PassWord', 'ＰＡＳＳＷＯＲＤ', 'sunshine１']) {
       expect(passwordProblem(password, EMAIL)).toMatch(/common/);
     }
@@ -36,7 +36,7 @@ describe('the rules for new passwords', () => {
     },
   );
 
-  it('take what only another address is made of', () => {
+  it('accept a password made of another e-mail address', () => {
     expect(passwordProblem('ada.lovelace1815', 'eve@example.com')).toBeNull();
   });
 });

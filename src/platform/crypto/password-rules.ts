@@ -2,24 +2,24 @@ import { readFileSync } from 'node:fs';
 import { AppError } from '../../kernel/errors/app-error.js';
 
 /**
- * The most common passwords of 8 characters and more, in lower case: of the 20,000 that leaked most often, collected by
- * Royce Williams and shipped with Django (BSD-3-Clause, see the licence beside the list).
+ * The most common passwords of 8 characters and more, in lower case. They come from the 20,000 that leaked most often,
+ * collected by Royce Williams and shipped with Django (BSD-3-Clause, see the licence beside the list).
  */
 const LIST = new URL('./common-passwords.txt', import.meta.url);
-/** The name of the product is nobody's secret either. */
+/** The name of the product is easy to guess too. */
 const PRODUCT = 'parley';
 
 let common: ReadonlySet<string> | undefined;
 
-/** How many passwords the list refuses. */
+/** The number of passwords in the list. */
 export function commonPasswordCount(): number {
   return commonPasswords().size;
 }
 
 /**
- * Why a new password must not be taken, or null. Case and spelling of the same letter do not make it another one: both
- * sides are compared in lower case and in NFKC. There are no rules of composition (NIST SP 800-63B): they make
- * passwords worse. Length is the business of the request.
+ * Why a new password is refused, or null. Both sides are compared in lower case and in NFKC, so case and Unicode spelling
+ * do not make a difference. There are no composition rules (NIST SP 800-63B): they make passwords worse. The DTO checks
+ * the length.
  */
 export function passwordProblem(password: string, email: string): string | null {
   const folded = fold(password);
@@ -31,7 +31,7 @@ export function passwordProblem(password: string, email: string): string | null 
     : null;
 }
 
-/** Throws `validation_failed` at the pointer for a new password that must not be taken. */
+/** Throws `validation_failed` at the pointer when a new password is refused. */
 export function requireGoodPassword(pointer: string, password: string, email: string): void {
   const problem = passwordProblem(password, email);
   if (problem !== null) throw AppError.invalid(pointer, problem);
@@ -46,14 +46,14 @@ function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase();
 }
 
-/** `ada@mail.example.com`: the whole, `ada`, `mail.example.com`, `mail`, `example`, `com`. */
+/** `ada@mail.example.com` gives the whole address, `ada`, `mail.example.com`, `mail`, `example` and `com`. */
 function partsOf(email: string): string[] {
   const at = email.lastIndexOf('@');
   const domain = email.slice(at + 1);
   return [email, email.slice(0, Math.max(at, 0)), domain, ...domain.split('.')];
 }
 
-/** Without the digits and signs at both ends: `ada1984!` is a guess at `ada`. */
+/** Removes digits and punctuation at both ends: `ada1984!` is a variation of `ada`. */
 function bare(text: string): string {
   return /\p{L}(?:.*\p{L})?/su.exec(text)?.[0] ?? '';
 }

@@ -7,22 +7,22 @@ import type { SigningKey } from './signing-key.js';
 import { SigningKeys } from './signing-keys.js';
 import { headerOf } from './token-header.js';
 
-/** How far the clock of the instance that made a token may be ahead of ours. */
+/** How far ahead of ours the clock of the issuing instance may be. */
 const CLOCK_SKEW_SECONDS = 60;
 
-/** The claims of a token that was verified; what a kind of token carries beyond them its reader checks. */
+/** The claims of a verified token. The reader of each kind of token checks any further claims. */
 export interface VerifiedClaims {
   readonly [claim: string]: unknown;
   /** The user. */
   readonly sub: string;
-  /** When it was made and when it expires, in seconds since 1970. */
+  /** When it was issued and when it expires, in seconds since 1970. */
   readonly iat: number;
   readonly exp: number;
 }
 
 /**
- * JSON Web Tokens that this server makes for itself. Each kind has a `typ` of its own, so none can pass for another
- * (RFC 8725, 3.11), and the algorithm is the key's. `@nestjs/jwt` signs and verifies by a secret, jose by a key pair.
+ * JSON Web Tokens that this server issues to itself. Each kind has its own `typ`, so none is accepted as another (RFC 8725,
+ * 3.11). The key determines the algorithm: `@nestjs/jwt` signs and verifies with a secret, jose with a key pair.
  */
 @Injectable()
 export class SignedTokens {
@@ -43,19 +43,19 @@ export class SignedTokens {
     return alg === 'HS256' ? this.jwt.sign(all, { header }) : new SignJWT(all).setProtectedHeader(header).sign(sign);
   }
 
-  /** The claims of a token of this kind that we made and that has not expired; null for any other text, whatever is wrong with it. */
+  /** The claims of an unexpired token of this kind that we issued; null for any other text, whatever is wrong with it. */
   async verify(type: string, token: string): Promise<VerifiedClaims | null> {
     const key = this.keyFor(type, token);
     if (key === null) return null;
     try {
       return this.accepted(await this.signedClaims(token, key));
     } catch {
-      // Why a token was refused helps only those who forge tokens.
+      // The reason of a refusal would help only attackers.
       return null;
     }
   }
 
-  /** The key of ours that a token of this kind names. The key knows its algorithm: a token that names another one is refused. */
+  /** Our key that a token of this kind names. A token that names another algorithm than that of the key is refused. */
   keyFor(type: string, token: string): SigningKey | null {
     const header = headerOf(token);
     if (header?.typ !== type) return null;
@@ -64,8 +64,8 @@ export class SignedTokens {
   }
 
   /**
-   * The claims when all that ours have are there, are ours and are of now; else null. Libraries look at a claim only where
-   * there is one.
+   * The claims, if all that we issue are present, ours and currently valid; otherwise null. The libraries check a claim only
+   * if it is present.
    */
   accepted(claims: unknown): VerifiedClaims | null {
     if (!hasTimesAndSubject(claims)) return null;

@@ -47,7 +47,7 @@ describe('a key file', () => {
     expect(key.sign?.type).toBe(signs ? 'private' : undefined);
   });
 
-  it('gives both halves of a pair one id, the thumbprint of RFC 8037, appendix A.3', () => {
+  it('gives both halves of a pair the same id, the thumbprint of RFC 8037, appendix A.3', () => {
     const jwk = { kty: 'OKP', crv: 'Ed25519', d: 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A' };
     const x = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
     const pair = createPrivateKey({ key: { ...jwk, x }, format: 'jwk' });
@@ -56,8 +56,8 @@ describe('a key file', () => {
   });
 
   it.each<[string, () => string, string]>([
-    ['that is not there', () => join(dir, 'none.pem'), 'can not be read (ENOENT)'],
-    ['that is a directory', () => dir, 'can not be read (EISDIR)'],
+    ['that is not there', () => join(dir, 'none.pem'), 'cannot be read (ENOENT)'],
+    ['that is a directory', () => dir, 'cannot be read (EISDIR)'],
     ['that is empty', () => file(''), 'holds no key in PEM form without a passphrase'],
     ['with something else in it', () => file('secret words'), 'holds no key in PEM form without a passphrase'],
     [
@@ -92,14 +92,14 @@ describe('the keys of the server', () => {
   const keysOf = (overrides: Partial<CryptoConfig>): SigningKeys =>
     new SigningKeys(Object.assign(new CryptoConfig(), { jwtSecret: 'a secret' }, overrides));
 
-  it('sign by the first private file, else by the secret', () => {
+  it('sign with the first private key file, or else with the secret', () => {
     const [privateEd, publicRsa] = [file(pkcs8(ed25519.privateKey)), file(spki(rsa.publicKey))];
     expect(keysOf({}).signer.algorithm).toBe('HS256');
     expect(keysOf({ jwtKeyFiles: [publicRsa] }).signer.algorithm).toBe('HS256');
     expect(keysOf({ jwtKeyFiles: [publicRsa, privateEd] }).signer.algorithm).toBe('EdDSA');
   });
 
-  it('find no key by anything but its id', () => {
+  it('are found only by their id', () => {
     const keys = keysOf({});
     expect(keys.find(keys.signer.id)).toMatchObject({ id: keys.signer.id });
     for (const id of [undefined, null, '', 0, [keys.signer.id], { kid: keys.signer.id }, '__proto__', 'constructor']) {
@@ -107,14 +107,14 @@ describe('the keys of the server', () => {
     }
   });
 
-  it('give a secret an id that is always the same, another for another secret, and no part of it', () => {
+  it('give each secret a stable id of its own, which contains no part of it', () => {
     const id = keysOf({}).signer.id;
     expect(keysOf({}).signer.id).toBe(id);
     expect(id).toMatch(/^[\w-]{16}$/);
     expect(keysOf({ jwtSecret: 'another' }).signer.id).not.toBe(id);
   });
 
-  it('warn of a private file that others can read, and of no public one', () => {
+  it('warn about a private key file that others can read, but not about a public one', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const [open, closed] = [file(pkcs8(ed25519.privateKey), 0o644), file(pkcs8(rsa.privateKey), 0o400)];
     keysOf({ jwtKeyFiles: [open, closed, file(spki(rsa.publicKey), 0o644)] });

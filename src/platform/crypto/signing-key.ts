@@ -1,23 +1,23 @@
 import { createHash, createPrivateKey, createPublicKey, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 
-/** As hard as a symmetric key of 128 bits (NIST SP 800-57, part 1). */
+/** About as strong as a symmetric key of 128 bits (NIST SP 800-57, part 1). */
 const MIN_RSA_BITS = 3072;
 
-/** A key for signed tokens. The algorithm belongs to the key: what a token says of itself is compared with it, never believed. */
+/** A key for signed tokens. It determines the algorithm; the algorithm that a token names must be equal to it. */
 export interface SigningKey {
   /** The `kid` of its tokens. */
   readonly id: string;
   readonly algorithm: 'HS256' | 'RS256' | 'EdDSA';
   /** Checks signatures: the public half, or the secret itself. */
   readonly verify: KeyObject;
-  /** Makes signatures; absent where only the public half is known. */
+  /** Makes signatures; absent when only the public half is known. */
   readonly sign?: KeyObject;
 }
 
 /**
- * The key in a PEM file: a private one signs and verifies, a public one only verifies. Throws an Error whose message says
- * what is wrong with the file, without its path or anything in it.
+ * Reads the key in a PEM file: a private key signs and verifies, a public key only verifies. Throws an Error that says what
+ * is wrong with the file, without its path or any of its content.
  */
 export function readKeyFile(path: string): SigningKey {
   const { sign, verify } = parsePem(readPem(path));
@@ -32,14 +32,14 @@ export function readKeyFile(path: string): SigningKey {
   return { id: thumbprint(verify), algorithm, verify, ...(sign === undefined ? {} : { sign }) };
 }
 
-/** The key that a configured secret is; its id says nothing about it. */
+/** Makes a key of a configured secret; its id reveals nothing about the secret. */
 export function keyOfSecret(secret: string): SigningKey {
   const key = createSecretKey(Buffer.from(secret));
   const id = Buffer.from(hkdfSync('sha256', secret, '', 'parley key id', 12)).toString('base64url');
   return { id, algorithm: 'HS256', verify: key, sign: key };
 }
 
-/** Whether others than its owner may read the file. */
+/** Whether other accounts than the owner may read the file. */
 export function isReadableByOthers(path: string): boolean {
   return process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0;
 }
@@ -48,7 +48,7 @@ function readPem(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(`can not be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+    throw new Error(`cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
   }
 }
 
@@ -62,7 +62,7 @@ function parsePem(pem: string): { sign?: KeyObject; verify: KeyObject } {
   }
 }
 
-/** RFC 7638: the digest of the members that make the key, in their alphabetic order. */
+/** RFC 7638: the digest of the required members of the key, in alphabetic order. */
 function thumbprint(key: KeyObject): string {
   const { crv, e, kty, n, x } = key.export({ format: 'jwk' });
   const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x };

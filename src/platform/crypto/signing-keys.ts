@@ -6,8 +6,8 @@ import { isReadableByOthers, keyOfSecret, readKeyFile, type SigningKey } from '.
 export type PublicKey = JsonWebKey & { kid: string; alg: string; use: 'sig' };
 
 /**
- * All keys of the server's signed tokens. One signs: the first private key of JWT_KEY_FILES, without one JWT_SECRET. Every
- * one verifies, so a new key can be brought to all instances before it signs, and an old one stays until its tokens are over.
+ * All keys for the server's tokens. One signs: the first private key of JWT_KEY_FILES, or else JWT_SECRET. All of them
+ * verify, so every instance can get a new key before it signs, and an old key can stay until its tokens expire.
  */
 @Injectable()
 export class SigningKeys {
@@ -28,14 +28,14 @@ export class SigningKeys {
     return typeof id === 'string' ? this.byId.get(id) : undefined;
   }
 
-  /** As `find`; throws an Error when there is no such key. */
+  /** Like `find`, but throws an Error when there is no such key. */
   get(id: unknown): SigningKey {
     const key = this.find(id);
     if (key === undefined) throw new Error('no signing key has this id');
     return key;
   }
 
-  /** What others need to check our tokens: no secret and no private part (RFC 7517). */
+  /** The public keys that others need to verify our tokens, without secrets and private parts (RFC 7517). */
   publicKeys(): PublicKey[] {
     return [...this.byId.values()]
       .filter(({ verify }) => verify.type === 'public')

@@ -2,7 +2,7 @@ const MIN_LENGTH = 32;
 /** Words that occur in the secrets of examples and tests, but not in random characters. */
 const SAMPLE = /change.?me|example|\b(test|secret|default|password)\b/i;
 
-/** What a weak secret needs, for the line about its variable. */
+/** What to do about a weak secret; completes the line that names its variable. */
 export const STRONG_SECRET = `needs at least ${MIN_LENGTH} random characters, for example from \`openssl rand -base64 48\``;
 
 /** Whether the secret is too short or has too few different characters. */

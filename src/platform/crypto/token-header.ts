@@ -1,4 +1,4 @@
-/** All that the header of a signed token of ours says. */
+/** The complete header of a token that this server issues. */
 export interface TokenHeader {
   /** The algorithm of the signature. */
   readonly alg: string;
@@ -9,8 +9,8 @@ export interface TokenHeader {
 }
 
 /**
- * The header of a token that is spelt as ours are; null for any other text. A header that says more than ours do is refused:
- * so nothing in it can ask for something that a library does not know (`crit`, `b64`) or should not do (`jwk`, `jku`, `x5c`).
+ * The header of a token in the form that we issue; null for any other text. A header with further members is refused, so
+ * that it cannot ask a library for something it does not know (`crit`, `b64`) or should not do (`jwk`, `jku`, `x5c`).
  */
 export function headerOf(token: string): TokenHeader | null {
   const parts = token.split('.');
@@ -35,7 +35,7 @@ function parsed(part: string): unknown {
   }
 }
 
-/** Decoders forgive padding, spaces and stray bits at the end. */
+/** Rejects the padding, spaces and stray trailing bits that decoders tolerate. */
 function hasOneSpelling(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }

@@ -3,9 +3,9 @@ import pg from 'pg';
 const OLDEST_MAJOR = 15;
 
 /**
- * Connects once and throws one line that says what is wrong with the address in the variable `name`: nobody answers,
- * unknown host, user refused, no such database, PostgreSQL too old. Never contains the password. Waits at most
- * `timeoutMs` for the connection and as long again for the answer.
+ * Connects once. On failure, throws one line that names the variable `name` and says what is wrong with its address: no
+ * answer, unknown host, user refused, no such database, PostgreSQL too old. The line never contains the password. Waits at
+ * most `timeoutMs` for the connection, and as long again for the answer.
  */
 export async function checkDatabase(name: string, url: string, timeoutMs: number): Promise<void> {
   const timeouts = { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs };

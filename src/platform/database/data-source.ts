@@ -3,7 +3,7 @@ import type { DatabaseConfig } from './database.config.js';
 import { type Migration, MIGRATIONS_TABLE } from './migration-files.js';
 import type { ProductDatabase } from './product-database.js';
 
-/** Classes, or patterns of the files that have them. */
+/** Entity classes, or patterns of the files that contain them. */
 type Entities = MixedList<string | (new () => unknown)>;
 
 const shared = {
@@ -13,7 +13,7 @@ const shared = {
   logging: false,
 } as const satisfies Partial<DataSourceOptions>;
 
-/** The application's pool: every connection starts as the application's role, whoever logs in, so no query ever runs as an owner. */
+/** The application's pool. Every connection starts as the application's role, whatever its login, so no query runs as the owner. */
 export function appDataSourceOptions(
   config: DatabaseConfig,
   { appRole }: ProductDatabase,
@@ -32,7 +32,7 @@ export function appDataSourceOptions(
       options: `-c role=${appRole} -c jit=off`,
       statement_timeout: config.databaseStatementTimeoutMs,
       idle_in_transaction_session_timeout: config.databaseStatementTimeoutMs,
-      // Client-side net under the server's own timeout: a dead connection must not hold its caller for ever.
+      // Catches what the server's own timeout cannot: a dead connection must not block its caller for ever.
       query_timeout: config.databaseStatementTimeoutMs + 1000,
       idleTimeoutMillis: 30_000,
       maxLifetimeSeconds: 1800,
@@ -45,9 +45,9 @@ export function appDataSource(config: DatabaseConfig, product: ProductDatabase, 
   return new DataSource({ ...appDataSourceOptions(config, product, () => undefined), entities });
 }
 
-/** A waiting ALTER TABLE makes everybody wait who comes after it: for no longer than this, then it gives way. */
+/** An ALTER TABLE that waits for a lock blocks every later query on the table, so it gives up after this time. */
 const MIGRATION_LOCK_TIMEOUT_MS = 1000;
-/** A statement that takes longer will not end by itself. */
+/** A migration statement that takes longer is assumed to hang. */
 const MIGRATION_STATEMENT_TIMEOUT_MS = 1_800_000;
 
 /** Connections as the owner of the tables, for migrations only. */

@@ -16,7 +16,7 @@ import { UnitOfWork } from './unit-of-work.js';
 
 const DOORS = [Pipeline, UnitOfWork, SystemScope, TenantSnapshots, Notifications, SchemaVersion];
 
-/** Migrates when config says so, connects as the application role, and gives out the doors to the database. */
+/** Migrates if configured to, connects as the application role, and provides access to the database. */
 @Global()
 @Module({})
 export class DatabaseModule {
@@ -28,7 +28,7 @@ export class DatabaseModule {
     metrics.gauge('parley_database_waiting', 'Requests that wait for a connection.', () => pool.waitingCount);
   }
 
-  /** The entities are those that modules list by `TypeOrmModule.forFeature`. */
+  /** The entities are those that modules register with `TypeOrmModule.forFeature`. */
   static with(product: ProductDatabase): DynamicModule {
     const useFactory = (config: DatabaseConfig): Promise<TypeOrmModuleOptions> => prepare(config, product);
     return {
@@ -51,7 +51,7 @@ async function prepare(config: DatabaseConfig, product: ProductDatabase): Promis
   return {
     ...appDataSourceOptions(config, product, onIdleError),
     autoLoadEntities: true,
-    // A start that does not reach the database ends with one line that says why; whoever has started it tries again.
+    // A start without a database ends with one line that says why; the supervisor of the process starts it again.
     toRetry: () => false,
   };
 }

@@ -46,7 +46,7 @@ select p.polrelid::text as owner, 'create policy ' || quote_ident(p.polname) || 
   || coalesce(E'\n  with check (' || pg_get_expr(p.polwithcheck, p.polrelid, true) || ')', '') || ';' as line
 from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace = ${SCHEMA} order by p.polname collate "C"`;
 
-/** What others than the owner may do: to the whole table first, then to some of its columns. */
+/** What roles other than the owner may do: first privileges on the whole table, then those on single columns. */
 const GRANTS = `
 select owner::text as owner, 'grant ' || string_agg(privilege, ', ' order by privilege collate "C") || ' on ' || owner::regclass || ' to ' || grantee || ';' as line
 from (
@@ -80,7 +80,7 @@ order by p.proname collate "C", pg_get_function_identity_arguments(p.oid) collat
 
 /**
  * The schema of the database as PostgreSQL describes it, for people: each table with its columns, constraints, indexes,
- * policies, grants and triggers, then the functions. The order depends on names alone, so two equal schemas give equal texts.
+ * policies, grants and triggers, then the functions. The order depends only on names, so equal schemas give equal texts.
  */
 export async function describeSchema(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url, application_name: 'parley-schema' });
@@ -138,13 +138,13 @@ function asComment(text: string | null): string[] {
   return text === null ? [] : text.split('\n').map((line) => `-- ${line}`);
 }
 
-/** The body stays as it was written. */
+/** The body of a function keeps its spelling. */
 function functionText(definition: string): string {
   const body = definition.indexOf('AS $');
   return `${spelled(definition.slice(0, body))}${definition.slice(body).trim().replace(/^AS/, 'as')};`;
 }
 
-/** As people write it: PostgreSQL spells its words in capitals, and says of each text that it is one. */
+/** Spells SQL as people write it: keywords in lower case, short names of types, and no casts of texts. */
 function spelled(sql: string): string {
   return sql
     .replaceAll(/'[^']*'(::text\b)?|"[^"]*"|\b[A-Z]{2,}\b/g, (part, cast: string | undefined) => {

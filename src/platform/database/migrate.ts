@@ -5,19 +5,19 @@ import { findMigrations, loadMigrations, type MigrationFile, MIGRATIONS_TABLE } 
 import { isLockTimeout } from './pg-errors.js';
 import type { ProductDatabase } from './product-database.js';
 
-// A fixed number that no other advisory lock has: it has to be the same in every instance.
+// A fixed number that no other advisory lock uses. It must be the same in every instance.
 const LOCK_ID = 7_220_193_411;
-/** How often a migration asks for a table that others hold, and how long those have in between. */
+/** How often a migration tries to get its locks, and the pause between two attempts. */
 const LOCK_TRIES = 120;
 const LOCK_PAUSE_MS = 1000;
 const CONNECT_TIMEOUT_MS = 5000;
 
 /**
- * Brings the schema to the newest migration of the product's folder and returns the names of those it ran.
+ * Migrates the schema to the newest migration of the product's folder. Returns the names of the migrations that it ran.
  *
- * Instances that start together take turns by an advisory lock: one migrates, the others wait and find nothing to do.
- * A migration that does not get its lock within a second gives way to those who wait behind it, and is tried again.
- * When `appUrl` names another login than the owner's, that login is made if it is missing and may take the product's roles.
+ * Instances that start together take turns through an advisory lock: one migrates, the others wait and find nothing to do.
+ * A migration that does not get a table lock within a second lets the queries behind it proceed, and tries again.
+ * When `appUrl` names another login than the owner's, that login is created if it is missing and gets the product's roles.
  */
 export async function migrate(product: ProductDatabase, ownerUrl: string, appUrl?: string): Promise<string[]> {
   const client = new pg.Client({
@@ -26,12 +26,12 @@ export async function migrate(product: ProductDatabase, ownerUrl: string, appUrl
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-  // A lost connection also fails the query that waits for it; without a listener it would end the process.
+  // A lost connection also fails the query that is waiting; without a listener, the event would end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();
-    // On a connection of its own: each migration commits in between, and the lock must outlive that. It goes with the
-    // connection. An instance that waits here holds nobody up.
+    // The lock needs its own connection, because each migration commits, and the lock must outlive that. It ends with the
+    // connection. An instance that waits here blocks no other query.
     await client.query('set lock_timeout = 0; set statement_timeout = 0');
     await client.query('select pg_advisory_lock($1)', [LOCK_ID]);
     const ran = await runMissing(client, findMigrations(product.migrations), ownerUrl);
@@ -44,7 +44,7 @@ export async function migrate(product: ProductDatabase, ownerUrl: string, appUrl
 
 async function runMissing(client: pg.Client, files: readonly MigrationFile[], ownerUrl: string): Promise<string[]> {
   const before = await appliedTo(client);
-  // Most starts: nothing is loaded, and TypeORM does not look at the whole schema.
+  // The usual start: no migration is loaded, and TypeORM does not inspect the schema.
   if (files.every(({ name }) => before.includes(name))) return [];
   const dataSource = await ownerDataSource(ownerUrl, await loadMigrations(files)).initialize();
   try {
@@ -70,7 +70,7 @@ async function appliedTo(client: pg.Client): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** A new login inherits nothing: without taking a role it can not even read. */
+/** A new login inherits no privileges: it cannot even read before it takes a role. */
 async function admitLogin(client: pg.Client, product: ProductDatabase, owner: URL, app: URL): Promise<void> {
   const login = decodeURIComponent(app.username);
   if (login === '' || login === decodeURIComponent(owner.username)) return;

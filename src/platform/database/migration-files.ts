@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { MigrationInterface } from 'typeorm';
 
-/** A migration that has not been loaded: its name in the table of migrations, and its file. */
+/** A migration that is not loaded yet: its name in the table of migrations, and its file. */
 export interface MigrationFile {
   readonly name: string;
   readonly path: string;
@@ -11,7 +11,7 @@ export interface MigrationFile {
 
 export type Migration = new () => MigrationInterface;
 
-/** The table in which the migrations that have run are noted. */
+/** The table that records the migrations that have run. */
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
 const FILE = /^(\d{13})-([a-z0-9-]+)\.[jt]s$/;

@@ -11,8 +11,8 @@ interface Listener {
 }
 
 /**
- * Messages between instances over PostgreSQL's LISTEN, on one connection of its own. They are hints, never facts: one may
- * be lost while the connection is, so whoever listens also looks by itself from time to time, or when it is back.
+ * Messages between instances through PostgreSQL's LISTEN, on a connection of its own. A message is only a hint and may be
+ * lost while the connection is down, so a listener must also check by itself from time to time, or after a reconnect.
  */
 @Injectable()
 export class Notifications implements OnApplicationShutdown {
@@ -20,7 +20,7 @@ export class Notifications implements OnApplicationShutdown {
   private readonly listeners = new Map<string, Listener>();
   private client: Client | null = null;
   private isClosed = false;
-  /** Whether messages come; while they do not, whoever listens has to look by itself. */
+  /** Whether messages arrive. While they do not, listeners must check by themselves. */
   isListening = false;
 
   constructor(
@@ -29,8 +29,8 @@ export class Notifications implements OnApplicationShutdown {
   ) {}
 
   /**
-   * Calls `hear` for each message on the channel from now on. One listener a channel.
-   * @param connected called whenever messages come again: what was said before may be lost
+   * Calls `hear` for each message on the channel from now on. A channel has one listener.
+   * @param connected called when messages arrive again after an interruption: earlier ones may be lost
    */
   async listen(
     channel: string,
@@ -65,7 +65,7 @@ export class Notifications implements OnApplicationShutdown {
     if (this.isListening) for (const { connected } of this.listeners.values()) connected();
   }
 
-  /** A server that refuses LISTEN, as a standby does, has answered and would keep the connection: so it is ended here. */
+  /** A server that refuses LISTEN, such as a standby, would keep the connection open, so it is closed here. */
   private async subscribe(client: Client, channels: Iterable<string>, connecting?: Promise<void>): Promise<boolean> {
     try {
       await connecting;

@@ -1,5 +1,5 @@
-/** The row of a statement that always gives exactly one. Throws when it gave none, which is a fault of ours. */
+/** The row of a statement that always returns exactly one. Throws if it returned none, which is a bug. */
 export function onlyRow<Row extends object>([row]: readonly Row[]): Row {
-  if (row === undefined) throw new Error('a statement gave no row');
+  if (row === undefined) throw new Error('a statement returned no row');
   return row;
 }

@@ -4,18 +4,18 @@ import { checkDatabase } from './check-database.js';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.js';
 import type { DatabaseConfig } from './database.config.js';
 
-/** A database that answers; `close` gives it back. */
+/** A database that is running; `close` releases it. */
 export interface OpenDatabase {
-  /** The port of the embedded server; undefined for a database of one's own. */
+  /** The port of the embedded server; undefined for a configured database. */
   readonly embeddedPort?: number;
   close(): Promise<void>;
 }
 
 /**
- * Makes `config.databaseUrl` name a database that answers: the configured one, or the embedded one, which other processes
- * may be using too. Throws one line that names the variable to look at.
- * @param willMigrate whether migrations come next: they make the application's login when it is missing, so only the
- * owner can be asked before
+ * Makes `config.databaseUrl` the address of a running database: the configured one, or the embedded one, which other
+ * processes may be using too. Throws one line that names the variable to check.
+ * @param willMigrate whether migrations follow: they create the application's login if it is missing, so only the owner's
+ * login can be checked before
  */
 export async function openDatabase(
   config: Pick<ServerConfig, 'dataDir'> & DatabaseConfig,

@@ -24,7 +24,7 @@ describe('fromPgError', () => {
     expect(fromPgError(cause)).toMatchObject({ name: 'AppError', code, cause });
   });
 
-  it('tells what a function of ours says, and nothing that PostgreSQL says of rows', () => {
+  it('passes on the details of our own functions, but not those that PostgreSQL gives about rows', () => {
     const detail = JSON.stringify({ detail: 'Too much.', retryAfterSeconds: 7, extensions: { budget: 'account' } });
     const refusal = failure({ code: 'PY402', constraint: 'ck_budgets_kept', detail });
     expect(fromPgError(refusal)).toMatchObject({
@@ -34,7 +34,7 @@ describe('fromPgError', () => {
     expect(fromPgError(taken)).toMatchObject({ code: 'email_taken', detail: undefined });
   });
 
-  it('looks into the error that TypeORM wraps', () => {
+  it('finds the error that TypeORM wraps', () => {
     const wrapped = failure({ driverError: failure({ code: '23505', constraint: 'uq_users_email' }) });
     expect(fromPgError(wrapped)).toMatchObject({ code: 'email_taken', cause: wrapped });
     expect(fromPgError(failure({ driverError: failure({ code: '57P01' }) }))).toMatchObject({
@@ -97,7 +97,7 @@ describe('fromPgError', () => {
     expect(fromPgError(error)).toBe(error);
   });
 
-  it('gives an error of the catalogue back as it is', () => {
+  it('returns an error of the catalogue unchanged', () => {
     const error = new AppError('not_found', { cause: failure({ code: '57P01' }) });
     expect(fromPgError(error)).toBe(error);
   });

@@ -1,5 +1,5 @@
-/** pg has no types for this file, which it exports. */
+/** pg exports this file, but has no types for it. */
 declare module 'pg/lib/utils.js' {
-  /** A value as the protocol takes it: text, bytes or null. Objects become JSON, arrays those of PostgreSQL. */
+  /** A value in the form that the protocol takes: text, bytes or null. Objects become JSON, arrays become PostgreSQL arrays. */
   export function prepareValue(value: unknown): string | Buffer | null;
 }

@@ -3,20 +3,20 @@ import type { DataSource } from 'typeorm';
 import type { Actor } from '../../kernel/actor.js';
 import { isId } from '../../kernel/ids.js';
 
-/** Whose rows a transaction sees: a user's, or with a project only what belongs to that one. */
+/** The rows that a transaction sees: those of a user, or with a project only those that belong to that project. */
 export type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId'>>;
 
-/** The pool under TypeORM: repositories and the hot path share its connections. */
+/** The pool below TypeORM: repositories and the hot path share its connections. */
 export function pgPool(dataSource: DataSource): Pool {
   return (dataSource.driver as unknown as { master: Pool }).master;
 }
 
-// A function of its own, so that a connection gets it once.
+// One named function, so that a connection gets the listener only once.
 const ignoreLoss = (): void => undefined;
 
 /**
- * A connection of the pool. When it is lost while it is in use, its statements fail; the driver also emits an `error`,
- * which nobody hears on a connection that is checked out, and an unheard one ends the process.
+ * Takes a connection from the pool. If it is lost while in use, its statements fail; the driver also emits an `error`, which
+ * would end the process, because a connection in use has no listener.
  */
 export async function takeClient(dataSource: DataSource): Promise<PoolClient> {
   const client = await pgPool(dataSource).connect();
@@ -25,8 +25,8 @@ export async function takeClient(dataSource: DataSource): Promise<PoolClient> {
 }
 
 /**
- * Begins a transaction for one tenant. Both statements travel in one message and nobody waits for them: on a pipelined
- * connection whatever is sent next is answered after them, and fails with them.
+ * Begins a transaction for one tenant. Both statements travel in one message and need not be awaited: on a pipelined
+ * connection, later statements are answered after them, and fail if they fail.
  */
 export function beginFor(client: PoolClient, { userId, projectId }: Tenant): Promise<unknown> {
   // SET takes no parameters; the checks make the quoting safe.

@@ -9,7 +9,7 @@ const TENANT = {
   text: `select set_config('app.user_id', $1, true), set_config('app.project_id', $2, true)`,
 };
 
-/** With values as the protocol takes them. */
+/** A statement with its values in the form that the protocol takes. */
 export interface SendableStatement extends Statement {
   readonly values: readonly (string | Buffer | null)[];
 }
@@ -24,10 +24,10 @@ export function sendable(tenant: Tenant, statements: readonly Statement[]): Send
 }
 
 /**
- * Runs the statements in one transaction and one round trip: all of them behind one Sync, which commits what an
- * extended query has begun, or nothing of it after an error (PostgreSQL's manual, “Extended Query”, pipelining). Returns the
- * rows of each, those of the tenant's first. What the connection has not
- * parsed yet is parsed in the same round trip, once: pg's own queries ask for the columns each time, and have a Sync each.
+ * Runs the statements in one transaction and one round trip: they share one Sync, which commits all of them, or none after
+ * an error (PostgreSQL's manual, “Extended Query”, pipelining). Returns the rows of each statement; the statement that sets
+ * the tenant comes first. Statements that the connection has not parsed yet are parsed in the same round trip, once. pg's
+ * own queries would ask for the columns each time and send a Sync each.
  */
 export async function transact(client: PoolClient, all: readonly SendableStatement[]): Promise<Rows[]> {
   const sent: Promise<unknown>[] = [];
@@ -43,10 +43,10 @@ export async function transact(client: PoolClient, all: readonly SendableStateme
   }
   const outcomes = await Promise.allSettled(sent);
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
-  // What is sent behind a failed statement fails with it, and says less; but a lost connection says most.
+  // Statements after a failed one fail too, with less specific errors; but a lost connection is the most specific error.
   const failure = failures.find((error) => !(error instanceof DatabaseError)) ?? failures[0];
   if (failure !== undefined) {
-    // pg makes it where it reads the socket: nobody could tell who has asked.
+    // pg creates the error where it reads the socket, so its stack would not show the caller.
     Error.captureStackTrace(failure);
     throw failure;
   }
@@ -61,12 +61,12 @@ function tenantStatement({ userId, projectId = null }: Tenant): Statement {
 
 type Callback<T> = (error: Error | null, result?: T) => void;
 
-/** What pg's client does with a query, as far as it is done otherwise here. */
+/** The part of a query in pg's client that is replaced here. */
 interface DrivenQuery {
   callback: Callback<never>;
 }
 
-/** pg's connection: it writes messages of the protocol. */
+/** pg's connection, which writes protocol messages. */
 interface Wire {
   readonly stream: { cork(): void; uncork(): void };
   readonly parsedStatements: Readonly<Record<string, string>>;
@@ -82,7 +82,7 @@ interface Shape {
   parseRow(fields: readonly (string | null)[]): object;
 }
 
-// In pipeline mode pg drives nothing but its own class and what extends it.
+// In pipeline mode, pg accepts only its own class and subclasses of it.
 const PgQuery = Query as unknown as new (config: { name?: string; text: string }) => DrivenQuery;
 
 function ask<T>(client: PoolClient, make: (callback: Callback<T>) => DrivenQuery): Promise<T> {
@@ -91,7 +91,7 @@ function ask<T>(client: PoolClient, make: (callback: Callback<T>) => DrivenQuery
   });
 }
 
-/** Has a statement parsed and its columns told, without running it. */
+/** Parses a statement and asks for its columns, without running it. */
 class Preparation extends PgQuery {
   constructor(
     private readonly prepared: Statement,
@@ -152,7 +152,7 @@ class Transaction extends PgQuery {
   }
 }
 
-/** The statements that a connection knows. */
+/** The statements that a connection has parsed. */
 class Shapes {
   private readonly known = new Map<string, { readonly text: string; readonly shape?: Shape }>();
   readonly connection: Wire;
@@ -161,7 +161,7 @@ class Shapes {
     this.connection = (client as unknown as { connection: Wire }).connection;
   }
 
-  /** Those of which the connection does not know the columns yet. Throws when one has the name of another statement. */
+  /** The statements whose columns the connection does not know yet. Throws if the name of one belongs to another statement. */
   unknownOf(statements: readonly Statement[]): Statement[] {
     const unknown = new Map<string, Statement>();
     for (const statement of statements) {
@@ -174,7 +174,7 @@ class Shapes {
     return [...unknown.values()];
   }
 
-  /** Its columns are known as soon as the server has told them: the rows may come in the same read of the socket. */
+  /** Stores the columns as soon as the server has described them: the rows may arrive in the same read of the socket. */
   prepare(statement: Statement): Promise<void> {
     const { name, text } = statement;
     this.known.set(name, { text });

@@ -7,8 +7,8 @@ import { sendable, transact } from './pg-transaction.js';
 import type { RowsOf, Statement } from './statement.js';
 
 /**
- * A whole transaction in one round trip, for the hot path: the tenant and the statements leave in one write and come back in
- * one read. A statement cannot use the result of another in JavaScript; SQL must do that.
+ * A whole transaction in one round trip, for the hot path: the tenant and the statements are sent in one write, and their
+ * results arrive together. JavaScript cannot pass the result of one statement to another; SQL must do that.
  */
 @Injectable()
 export class Pipeline {
@@ -16,8 +16,8 @@ export class Pipeline {
 
   /**
    * Runs the statements in order as `actor`, all or none, and returns the rows of each in order.
-   * Throws the first statement's error that failed, mapped to the catalogue where it is known there.
-   * @param ahead statements that run before them and whose rows nobody reads
+   * Throws the error of the first statement that failed, mapped to the catalogue where possible.
+   * @param ahead statements that run first and whose rows are not returned
    */
   async run<const S extends readonly Statement[]>(
     actor: Tenant,
@@ -40,10 +40,10 @@ export class Pipeline {
   }
 }
 
-// SQLSTATEs with which the server ends the session: for idling or running too long, and by an operator.
+// SQLSTATEs that end the session: it was idle or ran for too long, or an operator ended it.
 const FATAL = /^(25P0[34]|57P)/;
 
-/** A failed statement leaves its connection idle for the next caller. After any other failure nobody knows what is still to come. */
+/** After a failed statement, the connection can be reused. After any other failure, unread answers may still arrive on it. */
 function leavesConnectionSound(error: unknown): boolean {
   return error instanceof DatabaseError && !FATAL.test(error.code ?? '');
 }

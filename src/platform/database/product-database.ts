@@ -1,6 +1,6 @@
 /**
- * What the roof tells the platform about the database of the product. The platform itself names no role, no table and no
- * migration of the product.
+ * What the top-level files tell the platform about the database of the product. The platform itself names no role, no table
+ * and no migration of the product.
  */
 export class ProductDatabase {
   /** Absolute path of the folder with the migrations. */

@@ -18,8 +18,8 @@ export class SchemaVersion {
   }
 
   /**
-   * Throws `database_unavailable` when the database does not answer or our newest migration has not run there. A newer
-   * one may have: migrations leave the version before working, which a rolling upgrade needs.
+   * Throws `database_unavailable` when the database does not answer or our newest migration has not run there. Newer
+   * migrations may have run: they keep the previous version working, which a rolling upgrade needs.
    */
   async requireHead(): Promise<void> {
     const rows = await this.dataSource

@@ -63,7 +63,7 @@ describe('a statement', () => {
     expect(put({ a: [1], b: null, c: { d: 1 } }).values).toEqual(['[1]', null, '{"d":1}']);
   });
 
-  it('sends arrays as arrays, and what is in them as it would be sent alone', () => {
+  it('sends arrays as arrays, and their items as it would send them alone', () => {
     const put = define('put_all', { ids: arrayOf(uuid), facts: arrayOf(nullable(json)) }, 'select :ids, :facts');
     expect(put({ ids: ['a'], facts: [{ d: 1 }, null] }).values).toEqual([['a'], ['{"d":1}', null]]);
   });

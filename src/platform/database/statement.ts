@@ -1,4 +1,4 @@
-/** The rows of one statement, in the types that pg reads them in. */
+/** The rows of one statement, with the types that pg returns. */
 export type Rows<Row extends object = object> = Row[];
 
 declare const ROW: unique symbol;
@@ -17,9 +17,9 @@ export type RowsOf<S extends readonly Statement[]> = {
   -readonly [I in keyof S]: S[I] extends Statement<infer Row> ? Rows<Row> : never;
 };
 
-/** What a caller passes for a parameter, and how it is sent. */
+/** The type that a caller passes for a parameter, and how it is sent. */
 export interface Parameter<T> {
-  /** Makes what pg can send of a value. Without it, pg gets the value itself. */
+  /** Converts the value to what pg can send. Without it, pg gets the value itself. */
   encode?(this: void, value: T): unknown;
 }
 
@@ -47,12 +47,12 @@ export function arrayOf<T>({ encode }: Parameter<T>): Parameter<readonly T[]> {
 }
 
 /**
- * Defines a statement whose parameters are named in its SQL, as `:claimId`. The order in which they are declared gives them
- * their numbers: the first is sent as `$1`. Whoever runs the statement calls it with the values and gets a `Statement`. For example
+ * Defines a statement whose SQL names its parameters, such as `:claimId`. The order of their declarations determines their
+ * numbers: the first is sent as `$1`. Call the result with the values to get a `Statement`. For example
  * `const FIND = statement<{ title: string }>()('session_find', { userId: uuid, id: uuid }, 'select title … where id = :id …')`.
- * Two calls, because TypeScript cannot infer the parameters beside a given row.
+ * There are two calls, because TypeScript cannot infer the parameters when the row type is given.
  *
- * Throws when the module is loaded, if a parameter is declared but not used, or used but not declared, or written as a number.
+ * Throws when the module is loaded, if a parameter is declared but not used, used but not declared, or written as a number.
  */
 export function statement<Row extends object>(): <P extends Parameters>(
   name: string,
@@ -73,11 +73,11 @@ export function statement<Row extends object>(): <P extends Parameters>(
   };
 }
 
-// What is no parameter comes first: texts, quoted names, dollar-quoted texts, comments, casts. Then a number, then a name.
+// First everything that is no parameter: texts, quoted names, dollar-quoted texts, comments, casts. Then a number, then a name.
 const TOKEN =
   /\be'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"|\$([a-z_]\w*)?\$[^]*?\$\1\$|--[^\n]*|\/\*[^]*?\*\/|::|\$(\d+)|:([a-z_]\w*)/gi;
 
-/** The SQL as PostgreSQL takes it, with numbers for names. */
+/** The SQL with numbers instead of names, as PostgreSQL takes it. */
 function withNumbers(statementName: string, parameters: readonly string[], sql: string): string {
   const unused = new Set(parameters);
   const toNumber = (found: string, _tag?: string, number?: string, name?: string): string => {

@@ -6,12 +6,12 @@ import { commit, takeClient } from './pg-pool.js';
 import { ProductDatabase } from './product-database.js';
 import type { Statement } from './statement.js';
 
-/** The rows of a statement, and how many it has returned or changed. */
+/** The rows of a statement, and how many rows it returned or changed. */
 type Result<Row extends object> = Pick<QueryResult<Row>, 'rows' | 'rowCount'>;
 
 /**
- * Looks across tenants, for the few jobs that must. The role it takes has policies and grants on just the tables and
- * columns these need, so even this scope cannot read a conversation. Each use says why; grep finds them all.
+ * Reads across tenants, for the few jobs that must. Its role has policies and grants only on the tables and columns that
+ * these jobs need, so it cannot read a conversation. Each call states its reason, so that grep finds them all.
  */
 @Injectable()
 export class SystemScope {
@@ -22,7 +22,7 @@ export class SystemScope {
     private readonly product: ProductDatabase,
   ) {}
 
-  /** Runs one statement in a transaction of its own, in one round trip. */
+  /** Runs one statement in its own transaction, in one round trip. */
   async query<Row extends object>(reason: string, { name, text, values }: Statement<Row>): Promise<Result<Row>> {
     this.log.debug(reason);
     let isClean = false;
@@ -41,7 +41,7 @@ export class SystemScope {
     } catch (error) {
       throw fromPgError(error);
     } finally {
-      // A failed system statement is rare; its connection is not worth the risk of a role left behind.
+      // A system statement rarely fails, so its connection is closed rather than risk that it keeps the system role.
       client.release(isClean ? undefined : true);
     }
   }

@@ -6,14 +6,14 @@ import { fromPgError } from './pg-errors.js';
 import { ProductDatabase } from './product-database.js';
 import type { Rows, Statement } from './statement.js';
 
-/** Rows asked for at a time: one of them can be a million characters long. */
+/** Rows per batch: a single row can be a million characters long. */
 const BATCH = 20;
-/** How long a reader may leave the transaction idle; a snapshot that nobody reads keeps PostgreSQL from cleaning up. */
+/** How long the reader may leave the transaction idle. An open snapshot keeps PostgreSQL from cleaning up. */
 const IDLE_MS = 60_000;
 
 /**
- * All that one tenant has, as it was at one moment, for a slow reader: one read-only transaction on a
- * connection of its own, so that slow readers never hold what requests need. Row-level security admits the tenant alone.
+ * All data of one tenant at one moment, for a slow reader: one read-only transaction on its own connection, so that a slow
+ * reader never uses a connection that requests need. Row-level security admits only the tenant.
  */
 export class TenantSnapshot {
   constructor(private readonly client: Client) {}
@@ -22,7 +22,7 @@ export class TenantSnapshot {
     return (await this.client.query<R>(text, [...values])).rows;
   }
 
-  /** The rows of a SELECT, some at a time, each batch when it is asked for. One reading after the other. */
+  /** The rows of a SELECT, in batches that are read on demand. Only one read may run at a time. */
   async *read<R extends object>({ text, values }: Statement<R>): AsyncGenerator<Rows<R>> {
     await this.client.query(`declare reading no scroll cursor for ${text}`, [...values]);
     for (;;) {
@@ -45,7 +45,7 @@ export class TenantSnapshots {
     private readonly product: ProductDatabase,
   ) {}
 
-  /** Begins a snapshot; the caller closes it. `onLost` is called when the connection ends by itself. */
+  /** Begins a snapshot; the caller closes it. `onLost` is called when the connection is lost. */
   async begin(userId: string, onLost: (error: Error) => void): Promise<TenantSnapshot> {
     if (!isId(userId)) throw new TypeError('tenant is not an id');
     const { databaseUrl, databaseConnectTimeoutMs, databaseStatementTimeoutMs } = this.config;

@@ -10,16 +10,16 @@ interface Work {
   tenant: Tenant;
   readonly runner: QueryRunner;
   readonly afterCommit: (() => void)[];
-  /** Whether units of work inside are part of this one. */
+  /** Whether nested units of work become part of this one. */
   readonly isShared: boolean;
   isOver: boolean;
 }
 
 /**
- * The one way to TypeORM's repositories: a transaction that row-level security ties to one tenant.
+ * The only way to TypeORM's repositories: a transaction that row-level security binds to one tenant.
  *
- * Inside `run` any repository finds the transaction by itself. Outside, after its end, and nested, it throws:
- * a statement can never run beside the transaction it was meant for. Never wrap a call over the network in it.
+ * Inside `run`, every repository uses the transaction automatically. Outside, after its end, and nested, this class throws,
+ * so a statement can never run outside its transaction. Never call the network inside a unit of work.
  */
 @Injectable()
 export class UnitOfWork {
@@ -30,7 +30,7 @@ export class UnitOfWork {
 
   /**
    * Runs `work` in a transaction as `actor` and commits. Any error rolls everything back and is thrown,
-   * mapped to the catalogue where it is known there.
+   * mapped to the catalogue where possible.
    */
   run<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     const outer = this.running();
@@ -44,13 +44,13 @@ export class UnitOfWork {
     throw new Error('a unit of work cannot be nested');
   }
 
-  /** As `run`, but what calls `run` inside becomes part of it: for a caller that must commit together with a whole request. */
+  /** Like `run`, but calls of `run` inside become part of it: for a caller that must commit a whole request at once. */
   runShared<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     if (this.running() !== null) throw new Error('a unit of work cannot be nested');
     return this.transact(actor, work, true);
   }
 
-  /** Runs `work` as part of the running unit of work, or in one of its own: for helpers that are called inside and outside. */
+  /** Runs `work` in the running unit of work, or in its own: for helpers that are called inside and outside. */
   join<T>(actor: Tenant, work: () => Promise<T>): Promise<T> {
     const outer = this.running();
     if (outer === null) return this.transact(actor, work, false);
@@ -60,8 +60,8 @@ export class UnitOfWork {
   }
 
   /**
-   * Inside a running unit of work: does a part of it for another tenant, so that both commit together. For an admin who acts
-   * on an account, after the role was checked; nothing else may change sides.
+   * Inside a running unit of work: runs a part of it for another tenant, so that both commit together. Only for an admin who
+   * acts on an account, after the role was checked.
    */
   async switchTo<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
     const unit = this.work();
@@ -83,7 +83,7 @@ export class UnitOfWork {
     return this.work().runner.manager.getRepository(entity);
   }
 
-  /** A statement in the running transaction, for what a repository cannot say. Returns its rows. */
+  /** Runs a statement in the running transaction, for SQL that a repository cannot express. Returns its rows. */
   query<R extends object>(statement: Statement<R>): Promise<Rows<R>>;
   query<R extends object>(text: string, values: readonly unknown[]): Promise<R[]>;
   query(statement: Statement | string, values: readonly unknown[] = []): Promise<Rows> {
@@ -92,7 +92,7 @@ export class UnitOfWork {
     return runner.query(statement.text, [...statement.values], true).then(({ records }) => records as Rows);
   }
 
-  /** Calls `hook` once the running transaction has committed, never when it rolls back. */
+  /** Calls `hook` once the running transaction has committed; never if it rolls back. */
   afterCommit(hook: () => void): void {
     this.work().afterCommit.push(hook);
   }
@@ -105,9 +105,9 @@ export class UnitOfWork {
     try {
       client = (await runner.connect()) as PoolClient;
       const begun = beginFor(client, actor);
-      // Its failure shows in the first statement's result as well, or in this await when there was none.
+      // A failure also rejects the first statement, or this await if there was none.
       begun.catch(() => undefined);
-      // We begin and commit ourselves, in fewer round trips; TypeORM must know that row locks are allowed.
+      // We begin and commit in fewer round trips than TypeORM would; it must still know that row locks are allowed.
       markActive(runner, true);
       const result = await this.current.run(unit, work);
       await begun;
@@ -126,7 +126,7 @@ export class UnitOfWork {
     }
   }
 
-  /** As long as a storage is in use, Node.js before 24 calls hooks for each promise of the process, also on the hot path. */
+  /** While an AsyncLocalStorage is in use, Node.js before 24 calls hooks for every promise of the process, even on the hot path. */
   private rest(): void {
     this.runningCount -= 1;
     if (this.runningCount === 0) this.current.disable();
@@ -138,7 +138,7 @@ export class UnitOfWork {
     return unit;
   }
 
-  /** One that is over is none: whether the storage rests by then depends on others. */
+  /** A unit of work that has ended does not count, although the storage may still return it. */
   private running(): Work | null {
     const unit = this.current.getStore();
     return unit === undefined || unit.isOver ? null : unit;

@@ -27,16 +27,16 @@ const SUFFIX = process.platform === 'win32' ? '.exe' : '';
 const VERSION_TIMEOUT_MS = 20_000;
 
 /**
- * The bundled PostgreSQL of this platform, ready for `account`. Where that account can not reach it, or where links are
- * missing in a read-only installation, it is copied once to the temporary directory.
+ * The bundled PostgreSQL of this platform, executable by `account`. If that account cannot reach it, or if a read-only
+ * installation lacks its symbolic links, it is copied once to the temporary directory.
  *
- * Throws one line ending in 'set DATABASE_URL' when there is none for this machine or it does not run.
+ * Throws one line ending in 'set DATABASE_URL' when there is none for this machine, or when it does not run.
  */
 export async function bundledPrograms(account: Account): Promise<Programs> {
   const root = await packageRoot();
   addLinks(root);
   let programs = await tryPrograms(root, account);
-  // Temporary directories may be private or mounted without the right to execute: hence two.
+  // A temporary directory may be private or mounted without execute permission, so two are tried.
   for (const temp of new Set([tmpdir(), '/var/tmp'])) {
     if (typeof programs !== 'string') return programs;
     if (existsSync(temp)) programs = await tryPrograms(copiedTo(temp, root), account);
@@ -56,7 +56,7 @@ async function packageRoot(): Promise<string> {
   }
 }
 
-/** npm packages carry no symbolic links, so the package makes its own in a postinstall script, which npm may have blocked. */
+/** npm packages cannot contain symbolic links. A postinstall script of the package makes them, but npm may have blocked it. */
 function addLinks(root: string): void {
   const list = join(root, 'native', 'pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -64,7 +64,7 @@ function addLinks(root: string): void {
     try {
       symlinkSync(relative(dirname(target), source), join(root, target));
     } catch {
-      // It exists, or the directory is read-only: whether the programs run is tried next anyway.
+      // The link exists, or the directory is read-only: the next step tries whether the programs run.
     }
   }
 }
@@ -84,7 +84,7 @@ async function tryPrograms(root: string, account: Account): Promise<Programs | s
   return { postgres: program('postgres'), initdb: program('initdb'), pgCtl: program('pg_ctl'), major };
 }
 
-/** Everybody may write to `temp`, so a directory there is used only when this account made it and nobody else may change it. */
+/** Everyone may write to `temp`, so a directory there is used only if this account made it and no other account may change it. */
 function copiedTo(temp: string, root: string): string {
   const contents = listing(join(root, 'native'));
   const name = createHash('sha256').update(`${process.getuid?.()} ${contents}`).digest('hex').slice(0, 16);
@@ -93,7 +93,7 @@ function copiedTo(temp: string, root: string): string {
   if (found && (!found.isDirectory() || found.uid !== (process.getuid?.() ?? 0) || (found.mode & 0o022) !== 0)) {
     throw new Error(`${home} was not made by this account: remove it, or set DATABASE_URL`);
   }
-  // A cleaner of temporary files may have taken a part.
+  // A cleaner of temporary files may have removed a part.
   if (found && listing(join(home, 'native')) === contents) return home;
   const staging = mkdtempSync(`${home}-`);
   try {
@@ -105,7 +105,7 @@ function copiedTo(temp: string, root: string): string {
     rmSync(join(home, 'stale'), { recursive: true, force: true });
   } catch (error) {
     rmSync(staging, { recursive: true, force: true });
-    // Another start was quicker: its copy is as good.
+    // Another process was faster: use its copy.
     if (listing(join(home, 'native')) !== contents) throw error;
   }
   return home;
@@ -121,7 +121,7 @@ function listing(dir: string): string {
     .join('\n');
 }
 
-/** An installation under a strict umask is closed to other accounts, and so would be its copy. */
+/** Under a strict umask, the installation is closed to other accounts, and so would be its copy. */
 function openToAll(dir: string): void {
   chmodSync(dir, 0o755);
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {

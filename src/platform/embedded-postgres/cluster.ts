@@ -24,26 +24,26 @@ export interface Cluster {
   readonly account: Account;
 }
 
-/** The only environment PostgreSQL gets: PG* variables would change it, and the application's secrets are none of its business. */
+/** The whole environment of PostgreSQL: PG* variables would change its behaviour, and it must not see the application's secrets. */
 export const POSTGRES_ENV = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
 
 const INITDB_TIMEOUT_MS = 120_000;
 const STAGING = '.new-';
 
 /**
- * How a program that runs as `account` names its working directory. Where root starts it, parents of the data directory
- * may be closed to that account (a checkout in /root, say), so that no path leads there. spawn enters the directory before
- * it gives up root, and on Linux this name leads there without passing through the parents.
+ * The name of the working directory for a program that runs as `account`. If root starts it, parents of the data directory
+ * may be closed to that account (for example a checkout in /root), so it cannot use the path. spawn enters the directory
+ * before it drops root, and on Linux this name leads there without passing through the parents.
  */
 export function workingDirectory(data: string, { uid }: Account): string {
   return uid !== undefined && process.platform === 'linux' ? '/proc/self/cwd' : data;
 }
 
 /**
- * Opens the cluster in `home`, or makes it when `home` does not exist. Of two processes that make it at once one wins and
- * both get the same; whoever is killed meanwhile leaves nothing that counts.
+ * Opens the cluster in `home`, or creates it if `home` does not exist. If two processes create it at once, one wins and both
+ * use the same cluster; a process that is killed meanwhile leaves nothing that is used.
  *
- * Throws one line that says what to do when the cluster is of another major version, of another account or not whole.
+ * Throws one line that says what to do if the cluster has another major version, belongs to another account or is incomplete.
  */
 export async function openCluster(
   home: string,
@@ -68,7 +68,7 @@ export async function openCluster(
     );
   }
   const { uid, gid } = statSync(data);
-  // Files of an ordinary user stay usable for that user after root has started the server once.
+  // The files of an ordinary user remain usable for that user after root has started the server once.
   return { data, password, account: account.uid === undefined || uid === 0 ? account : { uid, gid } };
 }
 
@@ -85,7 +85,7 @@ async function makeCluster(home: string, programs: Programs, account: Account, e
     renameSync(staging, home);
   } catch (error) {
     rmSync(staging, { recursive: true, force: true });
-    // Somebody else was quicker: that one counts.
+    // Another process was faster: use its cluster.
     if (!existsSync(home)) throw error;
   }
 }
@@ -107,9 +107,9 @@ async function initialise(
       programs.initdb,
       [
         ...['-D', workingDirectory(data, account), '-U', 'postgres', '-A', 'scram-sha-256'],
-        // The file is reached by its descriptor: no path to it is open to the account.
+        // Read through its descriptor, because the account may have no access to any path of the file.
         ...['--pwfile', process.platform === 'win32' ? handover : '/dev/stdin'],
-        // The builtin provider sorts and folds alike on every operating system and needs none of its locales.
+        // The builtin provider sorts and folds case alike on every operating system, and needs no locales of the system.
         ...['-E', 'UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
         ...['--no-instructions', ...(ephemeral ? ['--no-sync'] : [])],
       ],
@@ -125,7 +125,7 @@ function own(path: string, { uid, gid }: Account): void {
   if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
 }
 
-/** What starts killed in the middle have left; a younger one may belong to a start that is still at it. */
+/** Removes the leftovers of killed starts. A recent one is kept, because its start may still be running. */
 function removeLeftovers(home: string): void {
   const parent = dirname(home);
   for (const name of readdirSync(parent).filter((entry) => entry.startsWith(basename(home) + STAGING))) {
@@ -143,7 +143,7 @@ function readOr(read: () => string): string | undefined {
   }
 }
 
-/** The reason out of PostgreSQL's own words, in one line: its last errors and hints, or its last line when there are none. */
+/** The reason of a failure in PostgreSQL's own words, on one line: its last errors and hints, or else its last line. */
 export function lastWords(output: string): string {
   const lines = output.split('\n').map((line) => line.replace(/^[\d-]+ [\d:.]+ \w+ \[\d+\] /, '').trim());
   const reasons = lines.filter((line) => /^(FATAL|PANIC|ERROR|HINT|DETAIL)|error:/.test(line));

@@ -9,13 +9,13 @@ import { isLastToLeave, isLockMisleading, joinServer, type Membership, serverOf 
 import { isGoneWithin, run, unprivilegedAccount } from './run-as.js';
 
 export interface EmbeddedPostgresOptions {
-  /** Directory of its own; made when it is missing. Deleting it deletes the database. */
+  /** A directory for this server only, created if it is missing. Deleting it deletes the database. */
   readonly dir: string;
-  /** TCP port on 127.0.0.1; when it is taken, or not given, a free one. */
+  /** TCP port on 127.0.0.1; if it is in use or not given, a free one. */
   readonly port?: number;
   /** For tests: nothing is forced to disk, so a power cut destroys the data. */
   readonly ephemeral?: boolean;
-  /** Told in one line what happened that a person may want to know. */
+  /** Receives one line for each event that a person may want to know about. */
   readonly log?: (line: string) => void;
 }
 
@@ -25,7 +25,7 @@ export interface EmbeddedPostgres {
   readonly port: number;
   /** Process id of the server. */
   readonly pid: number;
-  /** Leaves the server, and stops it when no other process uses it. Takes at most about 25 seconds; never rejects. */
+  /** Stops using the server, and stops it if no other process uses it. Takes at most about 25 seconds; never rejects. */
   stop(): Promise<void>;
 }
 
@@ -35,15 +35,15 @@ const HELD_POLL_MS = 250;
 const FAST_STOP_MS = 10_000;
 const IMMEDIATE_STOP_MS = 7000;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
-// Refusals that pass: the port was lost to another program, or an earlier server of the directory has not quite gone.
+// Temporary refusals: another program took the port, or an earlier server of the directory has not quite ended.
 const PORT_TAKEN = /could not create any TCP\/IP sockets/;
 const STILL_HELD = /lock file "postmaster\.pid" already exists|pre-existing shared memory block/;
 
 /**
- * Starts the bundled PostgreSQL on a directory, or joins the server that already runs on it: one left behind by a process
- * that was killed, or one that other processes use right now. The last of them to stop stops the server.
+ * Starts the bundled PostgreSQL on a directory, or joins the server that already runs on it: one that a killed process left
+ * behind, or one that other processes are using. The last process to stop using the server stops it.
  *
- * The server runs apart from this process: a Ctrl-C does not reach it. Runs as `nobody` when this process is root.
+ * The server does not share our process group, so a Ctrl-C does not reach it. If this process is root, it runs as `nobody`.
  * Throws one line that says what to do: no binaries for this machine, a directory of another version, a damaged database.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -84,7 +84,7 @@ class EmbeddedServer implements EmbeddedPostgres {
     return this.member.pid;
   }
 
-  /** Joins the server of the directory; as long as there is none, launches one. */
+  /** Joins the server of the directory; launches one while there is none. */
   async reach(port?: number): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     let nextPort = port;
@@ -121,9 +121,9 @@ class EmbeddedServer implements EmbeddedPostgres {
     });
   }
 
-  /** The server was killed, or restarted itself after a crash. Our users know only the old port. */
+  /** The server was killed, or restarted after a crash. Its users know only the old port. */
   private async comeBack(port: number): Promise<void> {
-    this.log('the embedded PostgreSQL went away: starting it again');
+    this.log('the embedded PostgreSQL ended: starting it again');
     try {
       await this.reach(port);
       if (this.port !== port) this.log(`the embedded PostgreSQL is now on port ${this.port}: restart to use it`);
@@ -157,7 +157,7 @@ class EmbeddedServer implements EmbeddedPostgres {
 
   private launch(port: number): Launched {
     const { data, account } = this.cluster;
-    // PostgreSQL sorts out its lock by itself unless the number in it belongs to some other living program.
+    // PostgreSQL replaces a stale lock file by itself, unless the process id in it belongs to another running program.
     if (isLockMisleading(data)) rmSync(join(data, 'postmaster.pid'), { force: true });
     const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=100'];
     if (this.options.ephemeral) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
@@ -186,7 +186,7 @@ class EmbeddedServer implements EmbeddedPostgres {
     const { data, account } = this.cluster;
     const readable = reason.replaceAll(workingDirectory(data, account), data).replace(/\.$/, '');
     return new Error(
-      `PostgreSQL can not start in ${this.dir}: ${readable}. Its log is ${this.logFile}; ` +
+      `PostgreSQL cannot start in ${this.dir}: ${readable}. Its log is ${this.logFile}; ` +
         'move the directory away to begin with an empty database, or set DATABASE_URL',
     );
   }
@@ -197,7 +197,7 @@ class EmbeddedServer implements EmbeddedPostgres {
 }
 
 interface Launched {
-  /** What it wrote to its log when it has ended; undefined as long as it runs. */
+  /** What it wrote to its log, once it has ended; undefined while it runs. */
   failure: string | undefined;
   kill(): void;
 }

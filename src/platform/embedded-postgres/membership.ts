@@ -5,40 +5,40 @@ import pg from 'pg';
 import type { Cluster } from './cluster.js';
 import { isRunning } from './run-as.js';
 
-/** The process that serves a data directory, and the TCP port it answers on. */
+/** The process that serves a data directory, and its TCP port. */
 export interface Server {
   readonly pid: number;
   readonly port: number;
 }
 
-/** A place among the processes that use one embedded server, held by an open connection: it ends with the process, however that ends. */
+/** Membership among the processes that use one embedded server. An open connection holds it, so it ends with the process. */
 export interface Membership extends Server {
   readonly client: MemberClient;
 }
 
-// The published types do not know these two.
+// The published types lack these two methods.
 type MemberClient = pg.Client & { ref(): void; unref(): void };
 
-// A fixed number that no other advisory lock has. Members share the lock; the one that gets it alone is the last.
+// A fixed number that no other advisory lock uses. Members share the lock; a member that gets it exclusively is the last.
 const MEMBERS_LOCK = 7_220_193_412;
 const CONNECT_TIMEOUT_MS = 2000;
 const QUERY_TIMEOUT_MS = 5000;
 
-/** The server that PostgreSQL's own lock file names, if that process lives and does serve `data`. */
+/** The server that PostgreSQL's lock file names, if that process is running and serves `data`. */
 export function serverOf(data: string): Server | undefined {
   const [pid, , , port] = lockFileOf(data);
   return pid !== undefined && port !== undefined && serves(pid, data) ? { pid, port } : undefined;
 }
 
-/** Whether the lock file names a living process that is no server of `data`: the number went to another program since. */
+/** Whether the lock file names a running process that does not serve `data`, because the process id was reused. */
 export function isLockMisleading(data: string): boolean {
   const [pid] = lockFileOf(data);
   return pid !== undefined && isRunning(pid) && !serves(pid, data);
 }
 
 /**
- * Takes a place at the server of this cluster; undefined while there is none, or while it is starting or stopping.
- * Throws when it refuses the password, which waiting does not change.
+ * Joins the server of this cluster; undefined while there is none, or while it is starting or stopping.
+ * Throws if the server refuses the password, which waiting does not change.
  */
 export async function joinServer(cluster: Cluster): Promise<Membership | undefined> {
   const server = serverOf(cluster.data);
@@ -54,11 +54,11 @@ export async function joinServer(cluster: Cluster): Promise<Membership | undefin
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
   }) as MemberClient;
-  // A lost connection is told by the end event; without a listener the error would end the process.
+  // The end event reports a lost connection; without a listener, the error event would end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();
-    // Waits while the last member is closing the server, and fails when it is closed.
+    // Waits while the last member is stopping the server, and fails once it has stopped.
     await client.query('select pg_advisory_lock_shared($1)', [MEMBERS_LOCK]);
     client.unref();
     return { ...server, client };
@@ -72,12 +72,12 @@ export async function joinServer(cluster: Cluster): Promise<Membership | undefin
 }
 
 /**
- * Gives up the place and tells whether it was the last one. If so nobody can join any more until the caller ends the
- * connection, which it does when it has stopped the server. A server that cannot be asked serves nobody, so its last user
- * is the one that asks.
+ * Leaves, and returns whether this was the last member. If so, no process can join until the caller ends the connection,
+ * which it does after it has stopped the server. A server that does not answer has no other users, so the caller counts as
+ * the last one.
  */
 export async function isLastToLeave({ client }: Membership): Promise<boolean> {
-  // The answer must be waited for, even by a process that has nothing else left to do.
+  // The process must wait for the answer, even if it has nothing else left to do.
   client.ref();
   try {
     const { rows } = await client.query<{ alone: boolean }>(
@@ -90,7 +90,7 @@ export async function isLastToLeave({ client }: Membership): Promise<boolean> {
   }
 }
 
-/** Lines of postmaster.pid that are numbers: the process id is the first and the port the fourth. */
+/** The numeric lines of postmaster.pid: the first is the process id, the fourth the port. */
 function lockFileOf(data: string): (number | undefined)[] {
   try {
     const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
@@ -113,7 +113,7 @@ function serves(pid: number, data: string): boolean {
 
 function inLinux(pid: number, data: string): boolean {
   try {
-    // PostgreSQL works inside its data directory. A container's root may be forbidden to look.
+    // PostgreSQL runs inside its data directory. Root in a container may lack permission to look.
     return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data);
   } catch {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres';

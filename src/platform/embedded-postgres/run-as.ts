@@ -11,8 +11,8 @@ export interface Account {
 }
 
 /**
- * The account for programs that refuse to run as root: nobody when this process is root, otherwise this process's own.
- * Throws when root has no `nobody` to become.
+ * The account for programs that refuse to run as root: `nobody` if this process is root, otherwise this process's own.
+ * Throws if this process is root and there is no `nobody`.
  */
 export function unprivilegedAccount(): Account {
   if (process.getuid?.() !== 0) return {};
@@ -24,23 +24,23 @@ export function unprivilegedAccount(): Account {
   throw new Error('PostgreSQL does not run as root and there is no account `nobody` to run it: set DATABASE_URL');
 }
 
-/** How to run a program to its end: where, with which environment, for how long at most, and what it reads. */
+/** How to run a program: where, with which environment, for how long at most, and with which input. */
 export interface RunOptions extends Account {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly timeoutMs: number;
-  /** A file descriptor for its standard input; without it there is none. */
+  /** A file descriptor for its standard input; without it, the program has no input. */
   readonly stdin?: number;
 }
 
-/** How a finished program ended: its exit code (undefined when it could not start or was killed) and all it printed. */
+/** The result of a program: its exit code (undefined if it could not start or was killed) and its whole output. */
 export interface Outcome {
   readonly code: number | undefined;
   readonly output: string;
 }
 
 /**
- * Runs a program to its end, in a process group of its own so that a Ctrl-C in the terminal does not reach it.
+ * Runs a program to its end, in its own process group, so that a Ctrl-C in the terminal does not reach it.
  * Never rejects; after `timeoutMs` the program is killed.
  */
 export function run(file: string, args: string[], { stdin, timeoutMs, ...options }: RunOptions): Promise<Outcome> {
@@ -62,7 +62,7 @@ export function run(file: string, args: string[], { stdin, timeoutMs, ...options
   });
 }
 
-/** Whether a process lives. A zombie does not: nobody may ever collect it in a container without an init. */
+/** Whether a process runs. A zombie does not; in a container without an init, it may never be collected. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -77,14 +77,14 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves true when the process is gone within `timeoutMs`, false when it is still there. */
+/** Resolves to true when the process has ended within `timeoutMs`, otherwise to false. */
 export async function isGoneWithin(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (isRunning(pid)) {
     if (Date.now() > deadline) return false;
     await sleep(POLL_MS);
   }
-  // A child of ours stays a zombie until the event loop has come round to collect it.
+  // Our own child stays a zombie until the event loop collects it.
   await sleep(POLL_MS);
   return true;
 }

@@ -4,10 +4,10 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { SchemaVersion } from '../database/schema-version.js';
 import { Metrics } from '../observability/metrics.js';
 
-/** How long whoever reads the metrics waits for a database that does not answer. */
+/** How long a reader of the metrics waits for a database that does not answer. */
 const PATIENCE_MS = 1000;
 
-/** Whether this instance may get work: the database answers, its schema is at head, and nobody asked us to stop. */
+/** Whether this instance may receive work: the database answers, its schema is current, and the instance is not stopping. */
 @Injectable()
 export class Readiness implements OnModuleDestroy {
   private isDraining = false;

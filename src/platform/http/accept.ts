@@ -3,8 +3,8 @@ const JSON_TYPE = 'application/json';
 const QUALITY = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 
 /**
- * Whether a client would rather have server-sent events than JSON, by its `Accept` header (RFC 9110, 12.5.1). JSON wins when
- * both are equally welcome, as in `application/json, text/event-stream`, which names what a client can read.
+ * Whether a client prefers server-sent events to JSON, by its `Accept` header (RFC 9110, 12.5.1). JSON wins when both have
+ * the same quality, as in `application/json, text/event-stream`, which lists what a client can read.
  */
 export function prefersEvents(accept: string | undefined): boolean {
   if (accept === undefined) return false;
@@ -25,7 +25,7 @@ function parseRange(text: string): MediaRange {
   return { name, quality: QUALITY.test(given) ? Number(given) : 0 };
 }
 
-/** The most specific range decides: the type itself, then `text/*`, then everything. */
+/** The most specific range decides: the type itself, then `text/*`, then any type. */
 function qualityOf(type: string, ranges: readonly MediaRange[]): number {
   for (const name of [type, type.replace(/\/.*/, '/*'), '*/*']) {
     const range = ranges.find((candidate) => candidate.name === name);

@@ -3,7 +3,7 @@ import { SetMetadata } from '@nestjs/common';
 export const ALLOW_UNVERIFIED = 'allowUnverified';
 
 /**
- * Leaves writes open to users whose e-mail address is not verified, where REQUIRE_VERIFIED_EMAIL asks for that: to what is
- * about the account itself. A write that says nothing is closed to them; reading is not.
+ * Allows a write to users whose e-mail address is not verified, when REQUIRE_VERIFIED_EMAIL is on: for writes that concern
+ * the account itself. Without this decorator, such users can only read.
  */
 export const AllowUnverified = (): ClassDecorator & MethodDecorator => SetMetadata(ALLOW_UNVERIFIED, true);

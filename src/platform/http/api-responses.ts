@@ -12,7 +12,7 @@ export const ETAG_HEADER = {
   },
 };
 
-/** The header that says where a thing is. */
+/** The header with the path of a new resource. */
 export const LOCATION_HEADER = {
   Location: { description: 'The path of what was created.', schema: text },
 };
@@ -26,7 +26,7 @@ interface CreatedOptions {
   readonly isVersioned?: boolean;
 }
 
-/** The response to a request that creates a resource; the handler says by `setLocation` where that is. */
+/** The response to a request that creates a resource. The handler calls `setLocation`. */
 export const ApiCreated = (type: Type, { description, isVersioned = false }: CreatedOptions = {}): MethodDecorator =>
   ApiCreatedResponse({
     type,
@@ -34,7 +34,7 @@ export const ApiCreated = (type: Type, { description, isVersioned = false }: Cre
     headers: { ...LOCATION_HEADER, ...(isVersioned ? ETAG_HEADER : {}) },
   });
 
-/** Says where the new resource is. */
+/** Sets the path of the new resource. */
 export function setLocation(reply: FastifyReply, path: string): void {
   void reply.header('location', path);
 }

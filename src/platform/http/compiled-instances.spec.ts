@@ -90,12 +90,12 @@ describe('a compiled instance', () => {
     [{ one: null, many: [] }],
   ])('of %j is the one that class-transformer makes', (given) => {
     const made = compiledInstance(Outer, given);
-    // The texts have the order of fields.
+    // Comparing texts also compares the order of the fields.
     expect(JSON.stringify(made)).toBe(JSON.stringify(byLibrary(Outer, given)));
     expect(made).toStrictEqual(Object.assign(byLibrary(Outer, given), { callback: expect.any(Function) }));
   });
 
-  it('shares nothing with what was given', () => {
+  it('shares no object with the input', () => {
     const given = { plain: ['a'], many: [{ count: 1 }] };
     const made = compiledInstance(Outer, given) as Outer;
     expect(made.plain).not.toBe(given.plain);
@@ -124,7 +124,7 @@ describe('a compiled instance', () => {
     expect(compiledInstance(Outer, given)).toBeNull();
   });
 
-  it.each([[Renamed], [Hidden], [AllHidden]])('is not made of %p, whose fields are chosen', (type) => {
+  it.each([[Renamed], [Hidden], [AllHidden]])('is not made for %p, which selects its fields', (type) => {
     expect(compiledInstance(type, { field: 1 })).toBeNull();
     expect(compiledInstance(type, {})).toBeNull();
   });

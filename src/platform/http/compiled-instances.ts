@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { type ClassConstructor, TransformationType } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 
-// Not among what the package exports by its name; @nestjs/mapped-types reads it from the same place.
+// The package does not export it by name; @nestjs/mapped-types reads it from the same place.
 const { defaultMetadataStorage: transforms } = createRequire(import.meta.url)(
   'class-transformer/cjs/storage.js',
 ) as typeof import('class-transformer/types/storage.js');
@@ -11,16 +11,16 @@ type Fields = Readonly<Record<string, unknown>>;
 
 interface Shape {
   readonly type: ClassConstructor<object>;
-  /** The fields that need no class-transformer: of each the shape of its objects, null when it should have none. */
+  /** The fields that need no class-transformer, each with the shape of its objects; null if it must not contain objects. */
   readonly fields: ReadonlyMap<string, Shape | null>;
 }
 
 const shapes = new WeakMap<object, Shape | null>();
 
 /**
- * The instance that plainToInstance makes with `exposeUnsetFields: false`, or null for what only class-transformer can make:
- * fields without rules or with conversions, and objects where no class is declared. class-transformer looks for every
- * decorator again at each field of each object. Shares no object with what was given. Throws what the constructor throws.
+ * Makes the same instance as plainToInstance with `exposeUnsetFields: false`. Returns null if only class-transformer can
+ * make it: for fields without rules or with conversions, and for objects without a declared class. class-transformer looks
+ * up every decorator for each field of each object. The instance shares no object with the input. Throws if the constructor throws.
  */
 export function compiledInstance(type: ClassConstructor<object>, given: Fields): object | null {
   const shape = shapeOf(type);
@@ -39,7 +39,7 @@ function make({ type, fields }: Shape, given: Fields): object | null {
   return made;
 }
 
-/** Undefined for what class-transformer has to be asked about. */
+/** Undefined if class-transformer must handle the value. */
 function copy(value: unknown, shape: Shape | null): unknown {
   if (!Array.isArray(value)) return copyItem(value, shape);
   const items = value.map((item) => copyItem(item, shape));
@@ -55,7 +55,7 @@ function copyItem(value: unknown, shape: Shape | null): unknown {
 function shapeOf(type: ClassConstructor<object>): Shape | null {
   const known = shapes.get(type);
   if (known !== undefined) return known;
-  // What contains itself could be as deep as a client likes: that is class-transformer's.
+  // A class that contains itself could be nested as deeply as the client likes: class-transformer handles it.
   shapes.set(type, null);
   const shape = compile(type);
   shapes.set(type, shape);
@@ -72,7 +72,7 @@ function compile(type: ClassConstructor<object>): Shape | null {
   const blank = new type() as Fields;
   const rules = getMetadataStorage().getTargetValidationMetadatas(type, type.name, false, false);
   for (const name of new Set(rules.map(({ propertyName }) => propertyName))) {
-    // class-transformer sets neither methods nor what has a getter alone.
+    // class-transformer sets neither methods nor properties that only have a getter.
     if (name in type.prototype || typeof blank[name] === 'function') continue;
     const shape = shapeOfField(type, name);
     if (shape !== undefined) fields.set(name, shape);
@@ -80,7 +80,7 @@ function compile(type: ClassConstructor<object>): Shape | null {
   return { type, fields };
 }
 
-/** Undefined for a field that is class-transformer's. */
+/** Undefined if class-transformer must handle the field. */
 function shapeOfField(type: ClassConstructor<object>, name: string): Shape | null | undefined {
   if (transforms.findTransformMetadatas(type, name, TransformationType.PLAIN_TO_CLASS).length > 0) return undefined;
   const declared = transforms.findTypeMetadata(type, name);
@@ -88,7 +88,7 @@ function shapeOfField(type: ClassConstructor<object>, name: string): Shape | nul
   const { typeFunction, reflectedType, options } = declared;
   if (typeFunction === undefined || typeFunction.length > 0 || options?.discriminator !== undefined) return undefined;
   const nested = typeFunction() as ClassConstructor<object>;
-  // Of a class with rules, in an array or alone: no String, no Date, no Set.
+  // Objects of a class with rules, alone or in an array: no String, Date or Set.
   if (reflectedType !== Array && reflectedType !== nested) return undefined;
   const shape = shapeOf(nested);
   return shape !== null && shape.fields.size > 0 ? shape : undefined;

@@ -44,7 +44,7 @@ class Outer {
 const outer = (fields: object): Outer => Object.assign(new Outer(), { name: 'a' }, fields);
 const inner = (count: unknown): Inner => Object.assign(new Inner(), { count });
 
-/** A class with a text that is fine, by one decorator. */
+/** A class with a valid text field that has one decorator. */
 function classWith(decorator: PropertyDecorator): object {
   class One {
     field = 'text';
@@ -63,7 +63,7 @@ const answering = (answer: unknown): PropertyDecorator => {
     });
 };
 
-/** Would be asked in vain, and nobody would hear of what it throws. */
+/** An asynchronous rule: a synchronous check would ignore its result and its error. */
 @ValidatorConstraint({ async: true })
 class LaterConstraint {
   validate(): boolean {
@@ -72,7 +72,7 @@ class LaterConstraint {
 }
 
 describe('compiled rules', () => {
-  it('hold for an object that has all that it needs, and nothing else', () => {
+  it('accept an object that has all required fields, and no others', () => {
     expect(isSurelyValid(outer({}))).toBe(true);
     expect(isSurelyValid(outer({ tags: ['a', 'b'], anything: Symbol('any') }))).toBe(true);
     expect(isSurelyValid(new Outer())).toBe(false);
@@ -81,19 +81,19 @@ describe('compiled rules', () => {
     expect(isSurelyValid(outer({ toString: 1 }))).toBe(false);
   });
 
-  it('ask a rule of each about every item, and leave what else has items to class-validator', () => {
+  it('apply a rule with `each` to every item of an array, and leave other collections to class-validator', () => {
     expect(isSurelyValid(outer({ tags: 'a' }))).toBe(true);
     expect(isSurelyValid(outer({ tags: ['a', 7] }))).toBe(false);
     expect(isSurelyValid(outer({ filled: ['a', ''] }))).toBe(false);
     for (const filled of [new Set(['']), new Map([['a', '']])]) expect(isSurelyValid(outer({ filled }))).toBe(false);
   });
 
-  it('leave out a field whose condition does not hold, and no other', () => {
+  it('skip a field whose condition is false, and no other', () => {
     expect(isSurelyValid(outer({ inner: 'ignored' }))).toBe(true);
     expect(isSurelyValid(outer({ name: 'nested', inner: 'not ignored' }))).toBe(false);
   });
 
-  it('go into objects and arrays of them', () => {
+  it('check nested objects and arrays of them', () => {
     for (const fine of [undefined, inner(1), [inner(1), inner(2)], []]) {
       expect(isSurelyValid(outer({ name: 'nested', inner: fine }))).toBe(true);
     }
@@ -112,7 +112,7 @@ describe('compiled rules', () => {
     }
   });
 
-  it('say nothing for what they do not know, though it is valid', () => {
+  it('do not accept an object with unsupported rules, even if it is valid', () => {
     expect(isSurelyValid(classWith(IsString()))).toBe(true);
     for (const decorator of [
       IsString({ groups: ['some'] }),
@@ -127,7 +127,7 @@ describe('compiled rules', () => {
     }
   });
 
-  it('say nothing of an object whose class has none, or that says what its class is', () => {
+  it('do not accept an object whose class has no rules, or that names its own class', () => {
     for (const object of [{}, [], new Map(), new (class Bare {})()]) expect(isSurelyValid(object)).toBe(false);
     for (const constructor of ['Outer', null, {}]) expect(isSurelyValid(outer({ constructor }))).toBe(false);
     expect(isSurelyValid(Object.create(null) as object)).toBe(false);

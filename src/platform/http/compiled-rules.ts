@@ -2,19 +2,19 @@ import { getMetadataStorage, ValidationTypes } from 'class-validator';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Metadata = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
-/** A condition in front of the rules of a field, as class-validator calls it. */
+/** A condition for the rules of a field, as class-validator calls it. */
 type Condition = (object: Fields, value: unknown) => unknown;
 type Rule = (value: unknown, object: Fields) => boolean;
-/** The rules of each field of a class, by its name. */
+/** The rules of a class, by field name. */
 type Rules = ReadonlyMap<string, Rule>;
 
 const compiled = new WeakMap<object, Rules | null>();
 
 /**
- * Whether the object is valid beyond doubt: it has no field without rules, and meets the rules that its class and the classes of
- * the objects in it had for class-validator when they were first asked for. False says nothing: ask class-validator, which then
- * also says what is wrong. It collects and groups its metadata again for each object, which costs more than the
- * rules themselves. Throws what a rule throws.
+ * Whether the object is certainly valid: it has no field without rules, and it meets the class-validator rules that its class
+ * and the classes of its nested objects had when they were first used. False proves nothing: ask class-validator, which also
+ * says what is wrong. class-validator collects and groups its metadata for each object, which costs more than the rules
+ * themselves. Throws if a rule throws.
  */
 export function isSurelyValid(object: object): boolean {
   const rules = rulesOf(object.constructor);
@@ -25,9 +25,9 @@ export function isSurelyValid(object: object): boolean {
   return true;
 }
 
-/** Null for a class without rules, and for one that has something this file does not know. */
+/** Null for a class without rules, or with metadata that this file does not support. */
 function rulesOf(type: unknown): Rules | null {
-  // A field of the object may be named constructor.
+  // The object may have a field named constructor.
   if (typeof type !== 'function') return null;
   let rules = compiled.get(type);
   if (rules === undefined) compiled.set(type, (rules = compile(type)));
@@ -49,7 +49,7 @@ const KNOWN = new Set([
   ValidationTypes.WHITELIST,
 ]);
 
-/** Whether it is of a kind that is compiled here, holds in every group, and answers at once. */
+/** Whether the rule is of a supported kind, applies to every group, and is synchronous. */
 function isKnown({ type, groups, always, validateIf, constraintCls }: Metadata): boolean {
   if (!KNOWN.has(type) || (groups ?? []).length > 0 || always !== undefined || validateIf !== undefined) return false;
   return getMetadataStorage()
@@ -73,12 +73,12 @@ function customRules({ constraintCls, constraints, propertyName: property, each 
   const validators = getMetadataStorage().getTargetValidatorConstraints(constraintCls);
   return validators.map(({ instance }) => {
     const holds = (item: unknown, value: unknown, object: object): boolean =>
-      // A promise is not true, so what nobody has announced as asynchronous is class-validator's too.
+      // A promise is not `true`, so class-validator also handles asynchronous rules that are not declared as such.
       instance.validate(item, { targetName: object.constructor.name, property, object, value, constraints }) === true;
     if (!each) return (value, object) => holds(value, value, object);
     return (value, object) => {
       if (Array.isArray(value)) return value.every((item) => holds(item, value, object));
-      // A Set or a Map has items too.
+      // A Set or a Map has items too; class-validator handles it.
       return (typeof value !== 'object' || value === null) && holds(value, value, object);
     };
   });

@@ -15,7 +15,7 @@ export class Cursors {
     this.codec = new CursorCodec(keys.deriveAll('list-cursor'));
   }
 
-  /** The place a page starts after, or null for the first page. Throws `invalid_cursor`. */
+  /** The position after which a page starts, or null for the first page. Throws `invalid_cursor`. */
   position(scope: string, { cursor }: PageQuery): Position | null {
     if (cursor === undefined) return null;
     const position = this.codec.decode(scope, cursor);
@@ -23,7 +23,7 @@ export class Cursors {
     return position;
   }
 
-  /** A page from rows that were read with `limit + 1`: the row too many only says that there is a next page. */
+  /** Makes a page from rows that were read with `limit + 1`: the extra row only shows that there is a next page. */
   page<R, T>(
     scope: string,
     { limit }: PageQuery,

@@ -6,7 +6,7 @@ import { fieldsAsGiven } from './as-given.decorator.js';
 import { compiledInstance } from './compiled-instances.js';
 import { MAX_LISTED_ERRORS, pointerTo } from './problem.js';
 
-// Not among what the package exports by its name; @nestjs/mapped-types reads it from the same place.
+// The package does not export it by name; @nestjs/mapped-types reads it from the same place.
 const { defaultMetadataStorage: types } = createRequire(import.meta.url)(
   'class-transformer/cjs/storage.js',
 ) as typeof import('class-transformer/types/storage.js');
@@ -14,29 +14,29 @@ const { defaultMetadataStorage: types } = createRequire(import.meta.url)(
 type Fields = Readonly<Record<string, unknown>>;
 type DtoClass = ClassConstructor<object>;
 
-/** The fields of a class; with those that hold objects of another class, or lists of them, stands that class. */
+/** The fields of a class. A field with objects of another class, or a list of them, has that class as its value. */
 type Shape = ReadonlyMap<string, DtoClass | null>;
 
 const UNKNOWN_FIELD = 'is not a field of this request';
-/** Each item may be wrong in a place of its own. No request has so many. */
+/** Each item may have errors of its own. No request has this many objects. */
 const MAX_OBJECTS = MAX_LISTED_ERRORS;
-/** Rules compare items with each other. The longest list that a request may have is that of the prompts of a project. */
+/** Some rules compare items with each other. The longest list of any request is that of the prompts of a project. */
 const MAX_ITEMS = 200;
 
 const shapes = new WeakMap<DtoClass, Shape>();
 
 /**
- * Makes the instance of a DTO class from a body or a query, and notes the fields that the class does not have. class-transformer and
- * class-validator take tens of microseconds for each name and each item, also for those that they refuse, and a body may
- * have 20,000: so they are given only what a class declares, class by class, and no list longer than any request needs.
+ * Makes an instance of a DTO class from a body or a query, and collects the fields that the class does not have.
+ * class-transformer and class-validator take tens of microseconds for each name and each item, even for those that they
+ * refuse, and a body may have 20,000. So they receive only declared fields, and no list longer than any request needs.
  */
 export class DtoMaker {
-  /** Unknown fields so far, each at its place. */
+  /** Unknown fields so far, each with its pointer. */
   readonly unknown: FieldError[] = [];
 
   /**
-   * @param prefix what stands before the names of the fields in a pointer: `/`, `?`, or `/params/`
-   * Throws `validation_failed` for a list that is too long, and as soon as more fields are unknown than an answer lists.
+   * @param prefix of the field names in a pointer: `/`, `?`, or `/params/`
+   * Throws `validation_failed` for a list that is too long, or when there are more unknown fields than a response lists.
    */
   make(type: DtoClass, given: Fields, prefix: string): object {
     const shape = shapeOf(type);
@@ -50,7 +50,7 @@ export class DtoMaker {
       if (nested === undefined) this.note(pointer);
       else if (typeof value !== 'object' || value === null) simple[name] = value;
       else if (asGiven.includes(name)) whole[name] = value;
-      // Lists and objects of no class go to their rules as they stand.
+      // Lists and objects without a class go to their rules unchanged.
       else whole[name] = nested === null ? bounded(value, MAX_ITEMS, pointer) : this.nest(nested, value, pointer);
     }
     const dto = compiledInstance(type, simple) ?? plainToInstance(type, simple, { exposeUnsetFields: false });
@@ -61,7 +61,7 @@ export class DtoMaker {
     if (!Array.isArray(value)) return this.make(type, value as Fields, `${pointer}/`);
     return bounded(value, MAX_OBJECTS, pointer).map((item: unknown, i) => {
       if (typeof item !== 'object' || item === null) return item;
-      // A list in a list is refused whatever is in it.
+      // A list in a list is refused, whatever it contains.
       return Array.isArray(item) ? [] : this.make(type, item as Fields, `${pointer}/${i}/`);
     });
   }

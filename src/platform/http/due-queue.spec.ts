@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DueQueue } from './due-queue.js';
 
-describe('a queue of things that come due', () => {
-  it('gives each once, after its time, in the order in which they came', async () => {
+describe('a queue of items that become due', () => {
+  it('returns each item once, after its time, in the order of arrival', async () => {
     const queue = new DueQueue<string>(30);
     queue.add('a');
     queue.add('b');
@@ -13,7 +13,7 @@ describe('a queue of things that come due', () => {
     expect(queue.takeDue()).toEqual([]);
   });
 
-  it('does not give what was removed, and one that is in already keeps its time', async () => {
+  it('does not return removed items, and keeps the time of an item that is added twice', async () => {
     const queue = new DueQueue<string>(30);
     queue.add('a');
     queue.add('b');
@@ -23,7 +23,7 @@ describe('a queue of things that come due', () => {
     expect(queue.takeDue()).toEqual(['b']);
   });
 
-  it('looks at those that are due, not at all that are in', () => {
+  it('visits only the items that are due', () => {
     const queue = new DueQueue<number>(60_000);
     for (let thing = 0; thing < 10_000; thing++) queue.add(thing);
     let looks = 0;

@@ -1,19 +1,19 @@
 /**
- * Things that are each due the same time after they came in, so that they are due in the order in which they came.
- * Adding, removing and taking cost the same however many there are.
+ * Items that each become due the same time after they were added, and so in the order of their arrival.
+ * The cost of each operation does not depend on the number of items.
  */
 export class DueQueue<T> {
-  /** Since when each has been in, on the clock of `performance.now()`. */
+  /** When each item was added, on the clock of `performance.now()`. */
   private readonly since = new Map<T, number>();
 
-  /** @param afterMs milliseconds from coming in to being due */
+  /** @param afterMs milliseconds from adding an item until it is due */
   constructor(private readonly afterMs: number) {}
 
   get size(): number {
     return this.since.size;
   }
 
-  /** One that is in already keeps its time. */
+  /** An item that is already in the queue keeps its time. */
   add(thing: T): void {
     if (!this.since.has(thing)) this.since.set(thing, performance.now());
   }
@@ -22,7 +22,7 @@ export class DueQueue<T> {
     this.since.delete(thing);
   }
 
-  /** Takes out what is due. */
+  /** Removes and returns the items that are due. */
   takeDue(): T[] {
     const due: T[] = [];
     const until = performance.now() - this.afterMs;

@@ -6,10 +6,10 @@ import type { ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { newId } from '../../kernel/ids.js';
 import { toProblem } from './problem.js';
 
-// What is refused here has not met the hooks that set headers, nor Nest's filter: it brings the headers of every answer itself.
+// These responses bypass the hooks that set headers, and Nest's filter, so they set the common headers themselves.
 type Headers = Readonly<Record<string, string>>;
 
-/** For Fastify's `frameworkErrors`: an address that the router can not read. */
+/** For Fastify's `frameworkErrors`: an address that the router cannot read. */
 export const refuseAddress =
   (headers: Headers) =>
   (_error: unknown, request: Pick<FastifyRequest, 'id' | 'url'>, reply: unknown): void => {
@@ -27,7 +27,7 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** For Fastify's `clientErrorHandler`: bytes that the HTTP parser can not read, or that came too slowly. */
+/** For Fastify's `clientErrorHandler`: bytes that the HTTP parser cannot read, or that arrived too slowly. */
 export const refuseBytes =
   (headers: Headers) =>
   (failure: Error & { readonly code?: string }, socket: Socket): void => {

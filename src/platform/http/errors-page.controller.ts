@@ -13,7 +13,7 @@ const page = `<!doctype html>
   .join('\n')}</dl></html>
 `;
 
-/** What the `type` of a problem points to: a page for the person who meets one. */
+/** The page that the `type` of a problem links to, for people. */
 @Public()
 @ApiExcludeController()
 @Controller('docs')

@@ -11,7 +11,7 @@ class Probe {
 
 type Factory = (data: unknown, context: ExecutionContext) => readonly number[] | null;
 
-/** What the decorator hands to a handler for this header. */
+/** What a handler receives from the decorator for this header. */
 function ifMatch(header: string | undefined): readonly number[] | null {
   const given = Reflect.getMetadata('__routeArguments__', Probe, 'handler') as Record<string, { factory: Factory }>;
   const request = { headers: header === undefined ? {} : { 'if-match': header } };
@@ -29,9 +29,9 @@ describe('setEtag', () => {
   });
 });
 
-// The syntax is that of RFC 9110, 13.1.1: a star, or a list of entity tags. Half a list is no list.
+// The syntax of RFC 9110, 13.1.1: a star, or a list of entity tags. A malformed list is refused as a whole.
 describe('If-Match', () => {
-  it.each([[undefined], ['*'], [' * ']])('%j asks for no version', (header) => {
+  it.each([[undefined], ['*'], [' * ']])('requires no version when it is %j', (header) => {
     expect(ifMatch(header)).toBeNull();
   });
 
@@ -76,7 +76,7 @@ describe('If-Match', () => {
 });
 
 describe('requireVersion', () => {
-  it('lets pass what asks for no version or for the one there is', () => {
+  it('accepts requests for no version or for the current one', () => {
     expect(() => requireVersion(null, { version: 3 })).not.toThrow();
     expect(() => requireVersion([3], { version: 3 })).not.toThrow();
     expect(() => requireVersion([1, 3], { version: 3 })).not.toThrow();

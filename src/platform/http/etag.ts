@@ -11,7 +11,7 @@ export function setEtag(reply: FastifyReply, { version }: { readonly version: nu
 
 // RFC 9110, 8.8.3 and 13.1.1.
 const TAG_LIST = /^[ \t,]*(?:(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+$/;
-/** Strong tags of the form that `setEtag` writes. */
+/** Strong tags in the form that `setEtag` writes. */
 const OUR_TAGS = /(?<!W\/)"([1-9]\d{0,8})"/g;
 
 const ifMatch = createParamDecorator((_: unknown, context: ExecutionContext): readonly number[] | null => {
@@ -22,8 +22,8 @@ const ifMatch = createParamDecorator((_: unknown, context: ExecutionContext): re
 });
 
 /**
- * The versions named by `If-Match`: null when the client sent none or `*`, so any version will do. Documents the header and
- * the error. A tag that we never gave out matches nothing, which is 412 like any other tag that is out of date.
+ * The versions that `If-Match` names; null when the client sent none or `*`, so any version will do. Documents the header
+ * and the error. A tag that we never issued matches nothing, and leads to 412 like any outdated tag.
  */
 export const IfMatch = (): ParameterDecorator => (target, method, index) => {
   if (method !== undefined) {
@@ -41,7 +41,7 @@ const documented = applyDecorators(
   ApiProblems('precondition_failed'),
 );
 
-/** Throws `precondition_failed` when the client read another version than the one there is now. */
+/** Throws `precondition_failed` when the current version is not one that the client named. */
 export function requireVersion(ifMatch: readonly number[] | null, { version }: { readonly version: number }): void {
   if (ifMatch !== null && !ifMatch.includes(version)) throw new AppError('precondition_failed');
 }

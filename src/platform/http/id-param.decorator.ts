@@ -12,21 +12,21 @@ const idOr404: PipeTransform = {
   },
 };
 
-/** Hands an id in the path over. */
+/** Passes an id in the path to the handler. */
 export const idParam = (name: string): ParameterDecorator => Param(name, idOr404);
 
 /** How texts call a resource where its name in a path does not read well. */
 const SPELLINGS: Partial<Record<string, string>> = { api_key: 'API key', sign_in: 'sign-in' };
 
-/** Says in the OpenAPI document that an id is in the path of a route. */
+/** Documents an id in the path of a route. */
 export function documentId(name: string, target: object, method: string | symbol): void {
   const document = ApiParam({ name, description: textFor(name), schema: ID });
   document(target, method, Object.getOwnPropertyDescriptor(target, method) ?? {});
 }
 
 /**
- * An id in the path, documented, of something that its service looks for. A malformed one answers like an unknown one, so that
- * the answer tells nothing about ids. Where the path names a project, prompt, session or message it is `@Owned()` or `@OwnedId()`.
+ * A documented id in the path, for a resource that its service looks up. A malformed id gets the same response as an unknown
+ * one, so that the response reveals nothing. For a project, prompt, session or message use `@Owned()` or `@OwnedId()`.
  */
 export const IdParam =
   (name: string): ParameterDecorator =>

@@ -1,8 +1,8 @@
 import { registerDecorator } from 'class-validator';
 
 /**
- * Bounds the length of a text in Unicode code points, as PostgreSQL's length() counts them. class-validator's own rule
- * leaves variation selectors out of its count, so it lets texts through that a column then refuses.
+ * Limits the length of a text in Unicode code points, which PostgreSQL's length() counts too. class-validator's own rule does
+ * not count variation selectors, so it accepts texts that a column then refuses.
  */
 export function Length(min: number, max = Number.POSITIVE_INFINITY, { each = false } = {}): PropertyDecorator {
   const range = max === Number.POSITIVE_INFINITY ? `${min} characters or more` : `${min} to ${max} characters`;
@@ -20,7 +20,7 @@ export function Length(min: number, max = Number.POSITIVE_INFINITY, { each = fal
 }
 
 function isWithin(text: string, min: number, max: number): boolean {
-  // A code point has one or two units: only texts near a limit need to be counted.
+  // A code point has one or two units, so only texts near a limit must be counted.
   if (text.length < min || text.length > 2 * max) return false;
   let count = 0;
   for (const _ of text) count += 1;

@@ -1,6 +1,6 @@
 import { AppError } from '../../kernel/errors/app-error.js';
 
-/** Runs work that needs what a field of the request names. A `not_found` then says which field it was. */
+/** Waits for work on a resource that a field of the request names. A `not_found` error then points to that field. */
 export async function namedIn<T>(pointer: string, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -49,7 +49,7 @@ const RETRY_AFTER = { 'Retry-After': header('Seconds to wait before a retry.', {
 const REPLAYED = { 'Idempotent-Replayed': header('`true`: the response repeats an earlier one with the same key.') };
 const CHALLENGE = { 'WWW-Authenticate': header('The scheme of authentication: `Bearer`.') };
 
-/** What a response says of itself when its route says nothing. */
+/** Descriptions of responses, for routes that give none. */
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   '200': 'The request has succeeded.',
   '201': 'The resource has been created.',
@@ -65,7 +65,7 @@ const IDEMPOTENCY_KEY = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
-/** Adds to the document what the platform does for every route, so that no controller repeats it. */
+/** Adds everything to the document that the platform does for every route, so that controllers need not repeat it. */
 export function addCommonParts({ paths, components }: OpenAPIObject): void {
   const schemas = (components?.schemas ?? {}) as Record<string, Schema>;
   for (const schema of Object.values(schemas)) {
@@ -85,7 +85,7 @@ export function addCommonParts({ paths, components }: OpenAPIObject): void {
 /** An open route needs no token. */
 const isOpen = ({ security }: Operation): boolean => security?.length === 0;
 
-/** A named enumeration stands in responses. It may get more values, so generated clients must take any text. */
+/** A named enumeration in a response may get more values, so generated clients must accept any text. */
 function openEnum(schema: Schema): void {
   if (schema.enum === undefined) return;
   schema.anyOf = [{ type: schema.type, enum: schema.enum.filter((value) => value !== null) }, { type: schema.type }];
@@ -94,7 +94,7 @@ function openEnum(schema: Schema): void {
   delete schema.enum;
 }
 
-/** A list of one alternative is that alternative: OpenAPI 3.1 takes a description beside a reference. */
+/** Replaces a list of one alternative by that alternative: OpenAPI 3.1 allows a description beside a reference. */
 function unwrap(property: Schema): void {
   for (const keyword of ['allOf', 'anyOf'] as const) {
     const [only, ...others] = property[keyword] ?? [];
@@ -104,7 +104,7 @@ function unwrap(property: Schema): void {
   }
 }
 
-/** The example of a body is made of its fields that have one. */
+/** Builds the example of a body from the examples of its fields. */
 function addExample({ requestBody }: Operation, schemas: Readonly<Record<string, Schema>>): void {
   for (const media of Object.values(requestBody?.content ?? {})) {
     const properties = schemas[media.schema.$ref?.split('/').at(-1) ?? '']?.properties ?? {};

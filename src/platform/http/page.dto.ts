@@ -23,13 +23,13 @@ export class PageQuery {
   cursor?: string;
 }
 
-/** A page of a list: the rows, and the way to the next page or null at the end. */
+/** A page of a list: the rows, and the cursor of the next page, or null at the end. */
 export interface Page<T> {
   readonly data: readonly T[];
   readonly next_cursor: string | null;
 }
 
-/** What the pages of all lists have in common. */
+/** The common fields of all pages. */
 export class PageResponse {
   @ApiProperty({
     type: String,

@@ -6,7 +6,7 @@ import { fromPgError } from '../database/pg-errors.js';
 import { toProblem } from './problem.js';
 import { RouteTable } from './route-table.js';
 
-/** What the framework's own refusals mean in our catalogue. */
+/** The error codes for the framework's own errors, by status. */
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'malformed_request',
   401: 'unauthenticated',
@@ -20,10 +20,10 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   431: 'headers_too_large',
 };
 
-/** When to ask again after a 503 whose cause does not say. */
+/** When to retry after a 503, unless its cause says so. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** The one place where an error becomes an answer. Unknown errors become a bland 500; their cause goes to the log only. */
+/** The only place where an error becomes a response. Unknown errors become a plain 500; their cause goes only to the log. */
 @Injectable()
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -39,7 +39,7 @@ export class ProblemFilter implements ExceptionFilter {
     const allowed = isRouterMiss(thrown) ? this.routes.methodsAt(path) : [];
     const error = allowed.length > 0 ? new AppError('method_not_allowed') : toAppError(thrown);
     this.record(error, request, path);
-    // An answer that has begun can not be taken back; ending it tells the client that it is not whole.
+    // A response that has started cannot be withdrawn; closing the connection shows the client that it is incomplete.
     if (reply.sent || reply.raw.headersSent) return void reply.raw.destroy();
     const { status } = error.definition;
     if (allowed.length > 0) void reply.header('allow', allowed.join(', '));
@@ -57,7 +57,7 @@ export class ProblemFilter implements ExceptionFilter {
     const { level } = error.definition;
     if (level === 'info') return;
     const facts = { code: error.code, requestId: request.id, method: request.method, path };
-    // A stack helps with what is unexpected; a refused key or a lost database explains itself.
+    // A stack helps only with unexpected errors; a refused key or a lost database needs none.
     if (error.code === 'internal_error') this.log.error({ ...facts, err: error.cause }, 'Unexpected error');
     else this.log[level]({ ...facts, reason: reasonOf(error.cause) }, error.definition.title);
   }
@@ -71,8 +71,8 @@ function toAppError(thrown: unknown): AppError {
 }
 
 /**
- * Status of the framework's errors: Nest's exceptions carry it in a method, Fastify's in a field beside an FST_ code, and
- * those of its file server, which refuses a path that climbs, in a field of an error that says it may be shown.
+ * The status of the framework's errors. Nest's exceptions have a method for it. Fastify's errors have a field, and an FST_
+ * code; those of its file server, which refuses paths that leave its directory, have a field and are marked as safe to show.
  */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpException) return error.getStatus();

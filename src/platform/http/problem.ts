@@ -3,11 +3,11 @@ import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../kernel/errors/error-catalogue.js';
 import { INT32 } from './api-schema.js';
 
-/** An answer lists at most this many errors, and no pointer that is longer. */
+/** A response lists at most this many errors, and no pointer that is longer. */
 export const MAX_LISTED_ERRORS = 50;
 const MAX_POINTER_CHARS = 500;
 
-/** The address of the page that explains a code; relative, so that it holds on every host. */
+/** The address of the page that explains a code. It is relative, so it is correct on every host. */
 export const problemType = (code: ErrorCode): string => `/docs/errors#${code}`;
 
 export class ProblemFieldError {
@@ -21,7 +21,7 @@ export class ProblemFieldError {
   message: string;
 }
 
-/** An error as clients see it: RFC 9457 `application/problem+json`. */
+/** The form of an error for clients: RFC 9457 `application/problem+json`. */
 export class Problem {
   @ApiProperty({ example: '/docs/errors#not_found', description: 'The page that explains this code.' })
   type: string;
@@ -60,7 +60,7 @@ export class Problem {
   errors?: ProblemFieldError[];
 }
 
-/** The problem document of an error. `at` is absent where there is no request, as in a stored answer. */
+/** The problem document of an error. `at` is absent when there is no request, as in a stored answer. */
 export function toProblem(error: AppError, at?: { instance: string; requestId: string }): Problem {
   const { status, title } = error.definition;
   const isCut = (error.errors?.length ?? 0) > MAX_LISTED_ERRORS;
@@ -83,7 +83,7 @@ export function pointerTo(field: string): string {
   return `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-/** A name may be as long as a body: where it is, its object says well enough. */
+/** A field name may be as long as a body; the pointer to its parent is enough then. */
 function short({ pointer, message }: FieldError): FieldError {
   if (pointer.length <= MAX_POINTER_CHARS) return { pointer, message };
   return { pointer: pointer.slice(0, Math.max(0, pointer.lastIndexOf('/', MAX_POINTER_CHARS))), message };

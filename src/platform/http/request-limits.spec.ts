@@ -7,13 +7,13 @@ const nested = (levels: number): unknown => {
 };
 
 describe('isWithin', () => {
-  it('counts objects and arrays that lie in each other', () => {
+  it('counts nested objects and arrays', () => {
     expect(isWithin(nested(3), 3, 100)).toBe(true);
     expect(isWithin(nested(4), 3, 100)).toBe(false);
     expect(isWithin(nested(100_000), 3, 100)).toBe(false);
   });
 
-  it('counts all values, of arrays and of objects', () => {
+  it('counts all values of arrays and objects', () => {
     expect(isWithin([1, 2, 3], 3, 4)).toBe(true);
     expect(isWithin([1, 2, 3, 4], 3, 4)).toBe(false);
     expect(isWithin({ a: { b: 1 }, c: { d: 1 } }, 3, 4)).toBe(false);

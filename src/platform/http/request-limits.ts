@@ -7,13 +7,13 @@ import { pointerTo } from './problem.js';
 const MAX_LEVELS = 32;
 const MAX_VALUES = 20_000;
 
-/** The route takes HTML form bodies beside JSON. A browser posts them across origins without asking; so hardly any route does. */
+/** The route accepts HTML form bodies beside JSON. A browser sends forms across origins without asking, so very few routes do. */
 export const AcceptsForm = (): MethodDecorator => RouteConfig({ acceptsForm: true });
 
-/** Refuses what no request of ours has the form of, before anything walks through it. */
+/** Refuses bodies that no request of this API can have, before any code walks through them. */
 export function limitRequests(server: FastifyInstance): void {
   server.addHook('onRequest', (request, _reply, done) => {
-    // Fastify judges the body of a QUERY before it looks whether anything answers one.
+    // Fastify checks the body of a QUERY request before it looks for a route.
     if (request.method === 'QUERY' && request.is404) return done(new NotFoundException());
     const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
     const { acceptsForm } = request.routeOptions.config as { acceptsForm?: boolean };
@@ -33,7 +33,7 @@ export function limitRequests(server: FastifyInstance): void {
   });
 }
 
-/** Whether a value of JSON has no more levels and values than these. Level by level: what is too deep is not walked in. */
+/** Whether a JSON value has at most this many levels and values. Goes level by level, so it never enters a level that is too deep. */
 export function isWithin(value: unknown, maxLevels: number, maxValues: number): boolean {
   let level = [value];
   let values = 1;
@@ -45,7 +45,7 @@ export function isWithin(value: unknown, maxLevels: number, maxValues: number): 
       const items = Object.values(container) as unknown[];
       values += items.length;
       if (values > maxValues) return false;
-      // One by one: as arguments of a single push they would not fit on the stack.
+      // One by one: as the arguments of a single push they would overflow the stack.
       for (const item of items) level.push(item);
     }
   }

@@ -7,12 +7,12 @@ export interface Route {
   readonly path: string;
 }
 
-/** Every route the server answers, recorded as they are registered: for 405 answers and for tests that walk them all. */
+/** Every route of the server, recorded at its registration: for 405 responses, and for tests that cover all routes. */
 @Injectable()
 export class RouteTable {
   private readonly entries: { route: Route; pattern: RegExp }[] = [];
 
-  /** Must be called before the first route is registered. */
+  /** Call it before the first route is registered. */
   watch(server: FastifyInstance): void {
     server.addHook('onRoute', ({ method, url }) => {
       for (const name of [method].flat()) {
@@ -26,7 +26,7 @@ export class RouteTable {
     return this.entries.map(({ route }) => route);
   }
 
-  /** The methods that this path answers; empty when there is no such path. */
+  /** The methods of this path; empty if there is no such path. */
   methodsAt(path: string): string[] {
     return [...new Set(this.entries.filter(({ pattern }) => pattern.test(path)).map(({ route }) => route.method))];
   }

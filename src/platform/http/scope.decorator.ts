@@ -3,12 +3,12 @@ import { ApiExtension } from '@nestjs/swagger';
 import type { Scope as ScopeName } from '../../kernel/actor.js';
 
 export const ROUTE_SCOPES = 'routeScopes';
-/** Where the OpenAPI document says it. */
+/** The member of the OpenAPI document that lists the scopes. */
 export const SCOPES_EXTENSION = 'x-scopes';
 
 /**
- * Opens a route to API keys that have one of these scopes. A route that says nothing is closed to every API key, so a
- * forgotten decorator locks and never opens. Sign-ins need no scope.
+ * Opens a route to API keys that have one of these scopes. A route without this decorator refuses every API key, so that
+ * forgetting it is safe. Sign-ins need no scope.
  */
 export const Scope = (...scopes: [ScopeName, ...ScopeName[]]): MethodDecorator =>
   applyDecorators(SetMetadata(ROUTE_SCOPES, scopes), ApiExtension(SCOPES_EXTENSION, scopes));

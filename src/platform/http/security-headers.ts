@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { ServerConfig } from '../config/server.config.js';
 
-/** The headers of every answer: Helmet's, asked for once, as nothing in a request changes them and asking costs 28 µs. */
+/** The headers of every response. Helmet computes them once: they do not depend on the request, and computing them takes 28 µs. */
 export function securityHeaders(config: ServerConfig): Readonly<Record<string, string>> {
   const headers: Record<string, string> = { 'cache-control': 'no-store' };
   const recorder = {
@@ -10,10 +10,10 @@ export function securityHeaders(config: ServerConfig): Readonly<Record<string, s
     removeHeader: () => undefined,
   };
   helmet({
-    // An answer is data: nothing in it may run, frame or load. The docs page brings a policy of its own.
+    // A response is data: nothing in it may run, frame or load. The docs page sets its own policy.
     contentSecurityPolicy: {
       useDefaults: false,
-      // The last three are not covered by the first, or not by every judge's reading of it.
+      // `default-src` does not cover the last three directives, or not in every scanner's opinion.
       directives: Object.fromEntries(
         ['default-src', 'frame-ancestors', 'base-uri', 'form-action', 'object-src'].map((name) => [name, ["'none'"]]),
       ),

@@ -5,7 +5,7 @@ import { isStorable } from './storable-text.decorator.js';
 const MAX_CHARS = 16 * 1024;
 const MAX_DEPTH = 8;
 
-/** Refuses JSON that is large, deep, or has text that PostgreSQL can not store. */
+/** Refuses JSON that is too large, too deep, or contains text that PostgreSQL cannot store. */
 export function IsSmallJson(): PropertyDecorator {
   return (target, propertyName) => {
     AsGiven()(target, propertyName);

@@ -5,10 +5,10 @@ import { Metrics } from '../observability/metrics.js';
 import { DueQueue } from './due-queue.js';
 
 const HEARTBEAT = ':\n\n';
-/** A heartbeat comes late by at most this share of its period, and as many parts the streams are spread over. */
+/** The streams are spread over this many parts of the heartbeat period; a heartbeat is late by at most one part. */
 const LOOKS_A_HEARTBEAT = 20;
 
-/** Ids that survive a header: one line, no control characters. */
+/** `id` must be safe in a header: one line, no control characters. */
 export interface SseEvent {
   readonly id: string;
   readonly event: string;
@@ -16,8 +16,8 @@ export interface SseEvent {
 }
 
 /**
- * Opens streams of server-sent events. A heartbeat comment keeps proxies from closing a quiet connection; one timer sends
- * those of all streams, and what it costs goes by the streams that are due, not by those that are open.
+ * Opens streams of server-sent events. A heartbeat comment keeps proxies from closing a quiet connection. One timer serves
+ * all streams, and its cost depends on the streams that are due, not on those that are open.
  */
 @Injectable()
 export class SseStreams implements OnApplicationShutdown {
@@ -33,7 +33,7 @@ export class SseStreams implements OnApplicationShutdown {
     metrics.gauge('parley_sse_streams', 'Streams that are open.', () => this.heartbeats.size);
   }
 
-  /** @param onClose the client has all, or is gone */
+  /** @param onClose called when the client has received everything or has disconnected */
   open(reply: FastifyReply, onClose: () => void): SseStream {
     const stream = new SseStream(reply, this.stallMs, () => {
       this.heartbeats.remove(stream);
@@ -57,7 +57,7 @@ export class SseStreams implements OnApplicationShutdown {
 
 const ignore = (): void => undefined;
 
-/** What was asked is answered by now, and may be large; the stream may be long. Logs and metrics look at no header. */
+/** Frees the request, which may be large, while the stream may last long. Logs and metrics read none of its headers. */
 function forgetRequest({ request }: FastifyReply): void {
   request.body = undefined;
   request.raw.headers = {};
@@ -65,8 +65,8 @@ function forgetRequest({ request }: FastifyReply): void {
 }
 
 /**
- * One response. The writer learns whether the client keeps up, and writes on by `onDrain` alone. While anything waits for
- * the client, the client has `stallMs` to take some of it; then it is disconnected and what waited for it is gone.
+ * One response. `write` returns whether the client keeps up; if not, the writer continues in `onDrain`. While data waits for
+ * the client, the client must read some of it within `stallMs`; otherwise it is disconnected and the data is discarded.
  */
 export class SseStream {
   private readonly raw: FastifyReply['raw'];
@@ -78,7 +78,7 @@ export class SseStream {
   ) {
     reply.hijack();
     this.raw = reply.raw;
-    // The client left before the first byte: `close` has been, and would never come again.
+    // The client has left before the first byte: `close` was emitted already and does not come again.
     if (this.isClosed) return;
     forgetRequest(reply);
     const headers = {
@@ -88,9 +88,9 @@ export class SseStream {
     };
     this.raw.writeHead(200, headers as Record<string, string>);
     this.raw.flushHeaders();
-    // It comes once; `once` would keep three objects more for that.
+    // `close` is emitted once; `once` would keep three more objects for that.
     this.raw.on('close', onClose);
-    // A client that resets the connection is no error of ours; `close` follows.
+    // A client that resets the connection is not an error of ours; `close` follows.
     this.raw.on('error', ignore);
   }
 
@@ -98,7 +98,7 @@ export class SseStream {
     return this.raw.destroyed;
   }
 
-  /** False when the client is behind: write no more until `onDrain`. */
+  /** False when the client is behind: do not write again before `onDrain`. */
   write({ id, event, data }: SseEvent): boolean {
     if (this.isClosed) return true;
     const isTaken = this.raw.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -106,7 +106,7 @@ export class SseStream {
     return isTaken;
   }
 
-  /** Calls `resume` once, when the client has taken what was written. */
+  /** Calls `resume` once, when the client has received what was written. */
   onDrain(resume: () => void): void {
     this.raw.once('drain', () => {
       this.unwatch();
@@ -114,7 +114,7 @@ export class SseStream {
     });
   }
 
-  /** Whether a client takes its heartbeat tells whether it is still there; one that is behind is watched as it is. */
+  /** Sends a heartbeat and expects the client to receive it in time. A client that is behind is being watched already. */
   beat(): void {
     if (this.isClosed || this.raw.writableEnded || this.raw.writableNeedDrain) return;
     this.watch();
@@ -127,7 +127,7 @@ export class SseStream {
     this.raw.end();
   }
 
-  /** Node.js destroys the socket when this time passes without a byte that leaves. Once all has left it is set anew. */
+  /** Node.js destroys the socket when no byte leaves for this time. The timeout is reset once everything has left. */
   private watch(): void {
     this.raw.setTimeout(this.stallMs);
   }

@@ -1,11 +1,11 @@
 import { registerDecorator } from 'class-validator';
 
-/** Whether PostgreSQL can store the text as it is: it has no NUL, and no half of a surrogate pair (UTF-8 has no form for it). */
+/** Whether PostgreSQL can store the text unchanged: it has no NUL and no lone surrogate, which UTF-8 cannot encode. */
 export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** Refuses text, or a list of texts, that could only be stored changed. */
+/** Refuses a text, or a list of texts, that cannot be stored unchanged. */
 export function IsStorableText(): PropertyDecorator {
   return (target, propertyName) =>
     registerDecorator({

@@ -61,7 +61,7 @@ const pointersOf = async (value: unknown): Promise<string[]> =>
   (await errorsOf(body(value))).map(({ pointer }) => pointer);
 
 describe('the validation pipe', () => {
-  it('makes an instance of the DTO, and of those in it', async () => {
+  it('makes instances of the DTO and of nested DTOs', async () => {
     const dto = (await body({ name: 'abc', inner: { count: 1 } })) as Body;
     expect(dto).toBeInstanceOf(Body);
     expect(dto.inner).toBeInstanceOf(Inner);
@@ -73,7 +73,7 @@ describe('the validation pipe', () => {
     expect(await body({ name: 'abc', data: null })).toEqual({ name: 'abc', data: null });
   });
 
-  it('reads a query from its texts, with its defaults, and names a wrong one by ?name', async () => {
+  it('converts the texts of a query, applies defaults, and names a wrong parameter as ?name', async () => {
     const query = (value: unknown): Promise<unknown> => pipe.transform(value, { type: 'query', metatype: Query });
     expect(await query({})).toEqual({ limit: 20 });
     expect(await query({ limit: '7' })).toEqual({ limit: 7 });
@@ -81,7 +81,7 @@ describe('the validation pipe', () => {
     expect((await errorsOf(query({ page: '0' }))).map(({ pointer }) => pointer)).toEqual(['?page']);
   });
 
-  it('leaves alone what is neither body nor query, or has no class', async () => {
+  it('ignores parameters that are neither body nor query, or have no class', async () => {
     for (const metadata of [
       { type: 'param', metatype: Body },
       { type: 'custom', metatype: Body },
@@ -94,7 +94,7 @@ describe('the validation pipe', () => {
     }
   });
 
-  it('takes no body for an empty one', async () => {
+  it('treats a missing body as an empty one', async () => {
     expect(await pointersOf(undefined)).toEqual(expect.arrayContaining(['/name']));
     expect(await pointersOf(null)).toEqual(expect.arrayContaining(['/name']));
   });
@@ -103,12 +103,12 @@ describe('the validation pipe', () => {
     expect(await errorsOf(body(value))).toEqual([{ pointer: '', message: 'must be a JSON object' }]);
   });
 
-  it('names every wrong place at once, nested ones by their path, escaped as RFC 6901 says', async () => {
+  it('reports all errors at once, nested ones by their path, escaped as in RFC 6901', async () => {
     const pointers = await pointersOf({ name: 7, inner: { count: 'x', more: 1 }, 'a/b~c': 1 });
     expect(new Set(pointers)).toEqual(new Set(['/name', '/inner/count', '/inner/more', '/a~1b~0c']));
   });
 
-  it('stops at the first unknown fields beyond what an answer lists, wherever they are', async () => {
+  it('stops when there are more unknown fields than a response lists, wherever they are', async () => {
     const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`n${i}`, 1]));
     expect(await pointersOf({ ...many, name: 7 })).toHaveLength(51);
     expect(await pointersOf({ name: 'abc', inner: many })).toHaveLength(51);
@@ -117,7 +117,7 @@ describe('the validation pipe', () => {
     ).toHaveLength(51);
   });
 
-  it('refuses a list that is longer than any request needs, by its place, without looking at its items', async () => {
+  it('refuses a list that is longer than any request needs, without checking its items', async () => {
     expect(await pointersOf({ name: Array(201).fill('x') })).toEqual(['/name']);
     expect(await pointersOf({ name: 'abc', inner: { count: Array(201).fill(1) } })).toEqual(['/inner/count']);
     expect(await pointersOf({ name: 'abc', inners: Array(51).fill({ count: 1 }) })).toEqual(['/inners']);
@@ -126,7 +126,7 @@ describe('the validation pipe', () => {
     expect(await body({ name: 'abc', data })).toMatchObject({ data });
   });
 
-  it('refuses a list in a list of objects, whatever is in it', async () => {
+  it('refuses a list in a list of objects, whatever it contains', async () => {
     expect(new Set(await pointersOf({ name: 'abc', inners: [[{ count: 1 }]] }))).toEqual(new Set(['/inners']));
   });
 
@@ -154,14 +154,14 @@ describe('the validation pipe', () => {
     }
   });
 
-  it('refuses text that PostgreSQL can not store, in a text and in a list of texts', async () => {
+  it('refuses text that PostgreSQL cannot store, in a field and in a list', async () => {
     for (const text of ['a\0b', 'a\ud83d', '\ude00b']) {
       expect(await pointersOf({ name: text })).toEqual(['/name']);
       expect(await pointersOf({ name: 'abc', tags: ['fine', text] })).toEqual(['/tags']);
     }
   });
 
-  it('hands free JSON on as it came, whatever its names', async () => {
+  it('passes free JSON on unchanged, whatever its names', async () => {
     const data = JSON.parse(
       '{"constructor":"x","toString":1,"then":{"constructor":null},"__proto__":{"a":1}}',
     ) as object;
@@ -200,7 +200,7 @@ describe('small JSON', () => {
     expect(await pointersOf({ name: 'abc', data: { a: 'x'.repeat(room + 1) } })).toEqual(['/data']);
   });
 
-  it('has no text and no name that jsonb refuses, and may have what only looks like it', async () => {
+  it('contains no text and no name that jsonb refuses, but may contain similar ones', async () => {
     for (const text of ['\0', '\ud800', '\udc00x']) {
       for (const data of [{ a: text }, { [text]: 1 }, { a: [{ b: text }] }]) {
         expect(await pointersOf({ name: 'abc', data })).toEqual(['/data']);

@@ -9,8 +9,8 @@ import { pointerTo } from './problem.js';
 const NATIVE = new Set<unknown>([String, Number, Boolean, Array, Object]);
 
 /**
- * Turns a body or a query into its DTO, or answers 422 with every wrong place at once. Unknown fields are wrong:
- * a client learns of a misspelt field, and nobody assigns what was not meant to be assigned.
+ * Turns a body or a query into its DTO, or responds with 422 and all errors at once. Unknown fields are errors, so that
+ * clients notice misspelt fields, and no field is set by accident.
  */
 @Injectable()
 export class ValidationPipe implements PipeTransform {
@@ -37,7 +37,7 @@ function* fieldErrors(errors: readonly ValidationError[], prefix: string): Itera
   }
 }
 
-/** class-validator begins its messages with the property, which the pointer says already. */
+/** Removes the property from the start of class-validator's messages, because the pointer names it already. */
 function withoutName(message: string, property: string): string {
   return message.startsWith(`${property} `) ? message.slice(property.length + 1) : message;
 }

@@ -15,7 +15,7 @@ import type { IdempotencyKey, KeptResponse } from './idempotency-key.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotentWrites, markReplayed } from './idempotent-writes.js';
 
-/** Which of the three decorators below a route carries. Every route that writes carries one, and no other route does. */
+/** Which of the three decorators below a route has. Every route that writes has one, and no other route does. */
 export const IDEMPOTENCY = 'idempotency';
 type Idempotency = 'kept' | 'own' | 'none';
 
@@ -23,33 +23,33 @@ const intercepted = (idempotency: Idempotency): MethodDecorator =>
   applyDecorators(SetMetadata(IDEMPOTENCY, idempotency), UseInterceptors(IdempotencyInterceptor));
 
 /**
- * Makes the write of a route idempotent: the first answer to an Idempotency-Key is kept and given again to each repeat of the
- * request. The interceptor is not global, because Nest would then make observables of reading and chatting too.
+ * Makes the write of a route idempotent: the first response to an Idempotency-Key is stored, and each repeat of the request
+ * gets it again. The interceptor is not global, because Nest would then also wrap reading and chatting in observables.
  */
 export const Idempotent = (): MethodDecorator => intercepted('kept');
 
-/** For a write that handles Idempotency-Key itself: a turn keeps its key with its answer. */
+/** For a write that handles Idempotency-Key itself: a turn stores its key with its answer. */
 export const OwnIdempotency = (): MethodDecorator => SetMetadata(IDEMPOTENCY, 'own' satisfies Idempotency);
 
-/** For a write that may be done twice, or whose answer must not be kept. An Idempotency-Key must only be well formed. */
+/** For a write that may be done twice, or whose response must not be stored. An Idempotency-Key must only be well-formed. */
 export const NoIdempotency = (): MethodDecorator => intercepted('none');
 
 const SHOWN_ONCE = 'shownOnce';
 
-/** Names secrets in the answer of a route. They are not kept: a repeat of the request gets null in their place. */
+/** Names secrets in the response of a route. They are not stored: a repeat of the request gets null instead. */
 export const ShownOnce = (...fields: string[]): MethodDecorator => SetMetadata(SHOWN_ONCE, fields);
 
 const ANSWERS_ANEW = 'answersAnew';
 
 /**
- * For a write that may be done twice, and whose answer has words of a conversation: it is not kept, and a repeat does it
- * again. What a project stores encrypted must not lie beside it in plain text.
+ * For a write that may be done twice, and whose response contains text of a conversation: the response is not stored, and a
+ * repeat does the work again. A project that encrypts its content must not have it in plain text here.
  */
 export const AnswersAnew = (): MethodDecorator => SetMetadata(ANSWERS_ANEW, true);
 
 /**
- * Makes every write repeatable: the key, the write and its answer are one transaction, so either all of it has happened
- * or nothing, whenever an instance dies. A refused request leaves no key behind and may be sent again.
+ * Makes a write idempotent: the key, the write and its response are stored in one transaction, so that a crash cannot leave
+ * only a part of them. A refused request stores no key and may be sent again.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -61,7 +61,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
-    // Without a user there is nobody whose key it is: signing in twice makes two sign-ins.
+    // Keys belong to users. Without a user there is none: signing in twice makes two sign-ins.
     if (request.user === undefined || this.idempotencyKeys.given(request) === undefined) return next.handle();
     if (this.reflector.get<Idempotency>(IDEMPOTENCY, context.getHandler()) === 'none') return next.handle();
     const key = this.idempotencyKeys.of(request) as IdempotencyKey;

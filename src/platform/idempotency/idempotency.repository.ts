@@ -5,7 +5,7 @@ import { bytea, int, json, statement, text, uuid } from '../database/statement.j
 import { UnitOfWork } from '../database/unit-of-work.js';
 import type { IdempotencyKey, KeptRequest, KeptResponse } from './idempotency-key.js';
 
-/** Rows removed in one statement, so that a sweep never holds locks for long. */
+/** Rows per statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
 
 const LOCK = statement<{ held: boolean }>()(
@@ -48,30 +48,30 @@ export class IdempotencyRepository {
     private readonly system: SystemScope,
   ) {}
 
-  /** Holds the key for this unit of work; false when another request holds it at this moment. */
+  /** Locks the key for this unit of work; false if another request holds it. */
   async lock(userId: string, { route, key }: IdempotencyKey): Promise<boolean> {
     const [row] = await this.unitOfWork.query(LOCK({ name: `${userId} ${route} ${key}` }));
     return row?.held === true;
   }
 
-  /** In the unit of work that holds the key. */
+  /** Call it in the unit of work that holds the lock. */
   async find(userId: string, { route, key }: IdempotencyKey): Promise<KeptRequest | null> {
     const [kept = null] = await this.unitOfWork.query(FIND({ userId, route, key }));
     return kept;
   }
 
-  /** Keeps a response; an account that has just been deleted keeps nothing. */
+  /** Stores a response. Stores nothing for an account that has just been deleted. */
   async insert(userId: string, key: IdempotencyKey, response: KeptResponse): Promise<void> {
     await this.unitOfWork.query(INSERT({ userId, ...key, response }));
   }
 
-  /** The same as `find`, in a transaction of its own: a turn asks after the one that would have opened it was refused. */
+  /** Like `find`, in its own transaction: for a turn, after the transaction that would have opened it was refused. */
   async findKept(userId: string, { route, key }: IdempotencyKey): Promise<KeptRequest | null> {
     const [[kept = null]] = await this.pipeline.run({ userId }, [FIND({ userId, route, key })]);
     return kept;
   }
 
-  /** Removes keys older than the given hours, some at a time, and returns how many. */
+  /** Removes a batch of keys older than the given hours. Returns their number. */
   async sweep(keepHours: number): Promise<number> {
     const { rowCount } = await this.system.query('forget old idempotency keys', SWEEP({ keepHours }));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep(keepHours)) : (rowCount ?? 0);

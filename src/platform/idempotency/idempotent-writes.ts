@@ -7,18 +7,18 @@ import { type IdempotencyKey, type KeptResponse, checkSameRequest } from './idem
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
-/** A write that has to ask the network something first, which may not happen inside of a transaction. */
+/** A write that first needs an answer from the network, which must not happen inside a transaction. */
 export interface PreparedWrite<T> {
   readonly before: () => Promise<void>;
   readonly write: () => Promise<T>;
 }
 
-/** Marks an answer that was given before. */
+/** Marks a response as a repeat of an earlier one. */
 export function markReplayed(reply: FastifyReply): void {
   void reply.header('idempotent-replayed', 'true');
 }
 
-/** Does a write once for its Idempotency-Key: key, write and answer are one transaction, so all of it has happened or nothing. */
+/** Does a write once per Idempotency-Key: the key, the write and the response are stored in one transaction. */
 @Injectable()
 export class IdempotentWrites {
   constructor(
@@ -28,7 +28,7 @@ export class IdempotentWrites {
   ) {}
 
   /**
-   * Runs `work` and keeps what it returns under the key. Null when it ran; when it had run before, what was kept then.
+   * Runs `work` and stores its result under the key. Returns null if it ran; if it had run before, the stored response.
    * Throws `idempotency_key_in_use` and `idempotency_key_reused`.
    */
   once(actor: Actor, key: IdempotencyKey, work: () => Promise<KeptResponse>): Promise<KeptResponse | null> {
@@ -45,7 +45,7 @@ export class IdempotentWrites {
     });
   }
 
-  /** For a route with `@OwnIdempotency()`: what is to be done before the write is done outside of its transaction, and not for a repeat. */
+  /** For a route with `@OwnIdempotency()`: preparation runs outside the transaction of the write, and not for a repeat. */
   async answer<T>(
     { actor, request, reply }: { actor: Actor; request: FastifyRequest; reply: FastifyReply },
     { before, write }: PreparedWrite<T>,

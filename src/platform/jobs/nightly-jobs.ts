@@ -2,10 +2,10 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { boolean, int, nullable, statement, text, uuid } from '../database/statement.js';
 import { SystemScope } from '../database/system-scope.js';
 
-/** How long a run counts without a sign of life. Its longest step is a transaction of a few statements. */
+/** How long a run is alive without a renewal. Its longest step is a transaction of a few statements. */
 const LEASE_SECONDS = 120;
 
-// `hour` is an hour of the day in UTC, or null for now. A night that was missed, because nothing ran, is made up for.
+// `hour` is an hour of the day in UTC, or null for now. A night that was missed because no instance ran is made up for.
 const CLAIM = statement<{ runId: string }>()(
   'nightly_claim',
   { name: text, hour: nullable(int) },
@@ -24,7 +24,7 @@ update nightly_jobs set lease_until = now() + interval '${LEASE_SECONDS} seconds
 where name = :name and run_id = :runId and lease_until > now()`,
 );
 
-// Unless it is done, another instance may go on at once.
+// If the run is not done, another instance may continue at once.
 const END = statement<object>()(
   'nightly_end',
   { name: text, runId: uuid, isDone: boolean },
@@ -33,15 +33,15 @@ update nightly_jobs set run_id = null, lease_until = '-infinity', done_at = case
 where name = :name and run_id = :runId`,
 );
 
-/** A run of a nightly job, while this instance has it. */
+/** A run of a nightly job that this instance has claimed. */
 export interface NightlyRun {
-  /** Says that the run is alive. Call it before each step: after a false there must be none, the run goes on elsewhere or later. */
+  /** Renews the lease. Call it before each step and stop when it returns false: the run continues elsewhere or later. */
   renew(): Promise<boolean>;
 }
 
 /**
- * What all instances together do once a night: whoever asks first has the run, and while there are signs of life nobody
- * else. The night is measured by the database's clock. A job is a row of `nightly_jobs`, made by a migration.
+ * Jobs that run once a night, on one instance: the first to ask claims the run and keeps it as long as it renews its lease.
+ * The clock of the database decides when the night begins. A job is a row of `nightly_jobs`, which a migration creates.
  */
 @Injectable()
 export class NightlyJobs implements OnModuleDestroy {
@@ -51,8 +51,8 @@ export class NightlyJobs implements OnModuleDestroy {
   constructor(private readonly system: SystemScope) {}
 
   /**
-   * Does the work when it is due and nobody else is at it; null when it is not.
-   * @param hourUtc from which hour of the day on it is due; null: now, however often it was done today
+   * Does the work if it is due and no other instance is doing it; otherwise returns null.
+   * @param hourUtc the hour of the day from which it is due; null: now, even if it was done today
    */
   async run<T>(name: string, hourUtc: number | null, work: (run: NightlyRun) => Promise<T>): Promise<T | null> {
     const { rows } = await this.system.query('take a nightly job', CLAIM({ name, hour: hourUtc }));
@@ -63,7 +63,7 @@ export class NightlyJobs implements OnModuleDestroy {
     return running.finally(() => this.running.delete(running));
   }
 
-  /** The step that is under way ends; the rest another instance does. */
+  /** The current step finishes; another instance does the rest. */
   async onModuleDestroy(): Promise<void> {
     this.isLeaving = true;
     await Promise.allSettled(this.running);

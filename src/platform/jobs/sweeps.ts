@@ -1,14 +1,14 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
-/** Forgets what nobody needs any more, again and again. What fails once, the next round does. */
+/** Removes outdated data periodically. After a failure, the next round tries again. */
 @Injectable()
 export class Sweeps implements OnApplicationShutdown {
   private readonly log = new Logger(Sweeps.name);
   private readonly timers: NodeJS.Timeout[] = [];
 
   /**
-   * Calls `sweep` about every `periodMs`; jitter keeps instances from asking together.
-   * @param failure what the log says when it fails
+   * Calls `sweep` about every `periodMs`, with jitter, so that instances do not all ask at once.
+   * @param failure the log message when it fails
    */
   every(periodMs: number, failure: string, sweep: () => Promise<unknown>): void {
     const work = (): void => void sweep().catch((error: unknown) => this.log.warn({ err: error }, failure));

@@ -1,6 +1,6 @@
 /**
- * Looks at something that others change: when told to, and every `pollMs` in case nobody could. One look at a time; what is
- * told meanwhile makes one more. What fails once, the next look does.
+ * Checks something that others change: when notified, and every `pollMs` in case a notice was lost. One check runs at a
+ * time; notices during a check lead to one more check. After a failure, the next check tries again.
  */
 export class Watch {
   private looking: Promise<void> | undefined;
@@ -31,7 +31,7 @@ export class Watch {
       });
   }
 
-  /** Looks no more, and waits for the look that is under way. */
+  /** Stops checking, and waits for a check that is running. */
   async end(): Promise<void> {
     clearInterval(this.timer);
     this.isToldAgain = false;

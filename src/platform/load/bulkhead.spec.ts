@@ -1,7 +1,7 @@
 import { Bulkhead, type Leave } from './bulkhead.js';
 
 describe('Bulkhead', () => {
-  it('has a place for so many, and another when one leaves, once', async () => {
+  it('has a fixed number of places, and frees a place only once', async () => {
     const bulkhead = new Bulkhead(2);
     const [first] = [await bulkhead.enter(0), await bulkhead.enter(0)];
     expect([await bulkhead.enter(0), bulkhead.free]).toEqual([null, 0]);
@@ -10,7 +10,7 @@ describe('Bulkhead', () => {
     expect(bulkhead.free).toBe(1);
   });
 
-  it('lets those who wait in, in their order', async () => {
+  it('admits waiting callers in order', async () => {
     const bulkhead = new Bulkhead(1);
     const order: string[] = [];
     let leave = (await bulkhead.enter(0)) as Leave;
@@ -26,7 +26,7 @@ describe('Bulkhead', () => {
     expect([order, bulkhead.free]).toEqual([['a', 'b'], 0]);
   });
 
-  it('gives up after the time, and when the waiting is aborted', async () => {
+  it('stops waiting after the time limit, or when the signal is aborted', async () => {
     const bulkhead = new Bulkhead(1);
     const leave = await bulkhead.enter(0);
     const abort = new AbortController();
@@ -37,7 +37,7 @@ describe('Bulkhead', () => {
     expect(bulkhead.free).toBe(1);
   });
 
-  it('takes what must go on beyond its places, and lets nobody in until there is one again', async () => {
+  it('can be held beyond its limit, and then admits no caller until a place is free', async () => {
     const bulkhead = new Bulkhead(1);
     const [first, second] = [bulkhead.hold(), bulkhead.hold()];
     first();

@@ -1,6 +1,6 @@
 import type { Cancellation } from '../../kernel/cancellation.js';
 
-/** Gives a place back; a second call does nothing. */
+/** Frees the place; a second call has no effect. */
 export type Leave = () => void;
 
 interface Waiting {
@@ -8,19 +8,19 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-/** A bounded number of places. Whoever finds none waits, in order, for a bounded time. */
+/** A bounded number of places. Callers that find none free wait in order, for a bounded time. */
 export class Bulkhead {
   private taken = 0;
   private readonly queue = new Set<Waiting>();
 
   constructor(private readonly places: number) {}
 
-  /** How many places are free; 0 also when more are taken than there are. */
+  /** The number of free places; 0 even if more are in use than there are. */
   get free(): number {
     return Math.max(this.places - this.taken, 0);
   }
 
-  /** A place, or null when none became free within `waitMs`, or before the signal was aborted. */
+  /** Takes a place; null if none became free within `waitMs`, or before the signal was aborted. */
   async enter(waitMs: number, signal?: Cancellation): Promise<Leave | null> {
     if (this.taken < this.places) return this.hold();
     if (waitMs === 0 || signal?.aborted === true) return null;
@@ -40,7 +40,7 @@ export class Bulkhead {
     });
   }
 
-  /** Takes a place at once, beyond the bound too: for what must go on. */
+  /** Takes a place at once, even beyond the limit: for work that must not wait. */
   hold(): Leave {
     this.taken += 1;
     let isLeft = false;

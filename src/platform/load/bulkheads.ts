@@ -1,13 +1,13 @@
 import { Bulkhead, type Leave } from './bulkhead.js';
 
-/** The same bounded number of places for each key. Nothing is kept of a key of which no place is taken. */
+/** A bulkhead of the same size for each key. Stores nothing for a key without places in use. */
 export class Bulkheads {
   private readonly byKey = new Map<string, Bulkhead>();
 
-  /** @param places of each key */
+  /** @param places per key */
   constructor(private readonly places: number) {}
 
-  /** A place of the key, or null when none became free within `waitMs`. */
+  /** Takes a place of the key; null if none became free within `waitMs`. */
   async enter(key: string, waitMs: number): Promise<Leave | null> {
     const bulkhead = this.byKey.get(key) ?? new Bulkhead(this.places);
     this.byKey.set(key, bulkhead);

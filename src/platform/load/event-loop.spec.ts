@@ -4,15 +4,15 @@ import { EventLoop } from './event-loop.js';
 
 const SAMPLE_MS = 500;
 
-/** Nothing else gets a turn for so long. */
+/** Blocks the event loop for the given time. */
 function block(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }
 
-it('notices a loop that turns less often than it looks, with any other timers, and when that is over', async () => {
+it('detects a loop that is slower than the sampling, whatever other timers exist, and its recovery', async () => {
   const loop = new EventLoop({ maxEventLoopDelayMs: 300 } as ServerConfig);
-  // A timer that is due earlier makes all JavaScript's timers run before the one that measures.
+  // An earlier timer makes all JavaScript timers run before the one that measures.
   const other = setInterval(() => undefined, 1);
   await sleep(50);
   for (let turns = 0; turns < 5 && !loop.isLate; turns++) {

@@ -6,16 +6,16 @@ const SAMPLE_MS = 500;
 const RESOLUTION_MS = 10;
 
 /**
- * Whether this instance has more to do than it gets done. An event loop that is late makes every answer late, so what is
- * new is better sent elsewhere than begun. Asking costs nothing: it is found out every half second.
+ * Whether this instance is overloaded. A late event loop delays every response, so new work should go to another instance.
+ * Reading it costs nothing, because it is measured every half second.
  */
 @Injectable()
 export class EventLoop implements OnApplicationShutdown {
-  /** The last sample was over the limit. */
+  /** Whether the last sample exceeded the limit. */
   isLate = false;
   private readonly delays: IntervalHistogram | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
-  /** What the last sample found: how many intervals, and how long they were together in nanoseconds. */
+  /** The totals at the last sample: the number of intervals, and their duration in nanoseconds. */
   private counted = 0;
   private sum = 0;
 
@@ -35,11 +35,11 @@ export class EventLoop implements OnApplicationShutdown {
   private sample(limitMs: number): void {
     if (this.delays === undefined) return;
     const { count, mean } = this.delays;
-    // Sums are compared, and the histogram is never reset: after that it lets go of one interval, which is the very one that
-    // counts when the loop turns once between two samples. When it has not turned at all, nothing is counted yet.
+    // Totals are compared and the histogram is never reset, because a reset drops the current interval: the very one that matters
+    // if the loop turns only once between two samples. If it has not turned at all, nothing is counted yet.
     const [turns, sum] = [count - this.counted, count === 0 ? 0 : mean * count];
     if (turns === 0) return;
-    // It counts from one of its own timers to the next, so a loop that is never late has its resolution.
+    // The histogram measures from one of its own timers to the next, so a loop that is never late measures the resolution.
     const meanMs = (sum - this.sum) / turns / 1e6 - RESOLUTION_MS;
     this.isLate = meanMs > limitMs;
     [this.counted, this.sum] = [count, sum];

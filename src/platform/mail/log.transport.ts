@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Mail, MailTransport } from './mail-transport.js';
 
-/** Writes mails to the log, links and all: for development, where nobody else reads it. */
+/** Writes mails with their links to the log: for development, where only the developer reads it. */
 export class LogTransport implements MailTransport {
   private readonly log = new Logger('Mail');
 

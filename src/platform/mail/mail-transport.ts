@@ -5,14 +5,14 @@ export interface Mail {
   readonly text: string;
 }
 
-/** The socket for whatever takes mails: SMTP, the log of a development machine, or one of your own. */
+/** Delivers mails: through SMTP, to the log in development, or in a way of your own. */
 export interface MailTransport {
-  /** Resolves when the mail was taken over. Rejects otherwise; see `isPermanent`. */
+  /** Resolves when the mail was accepted. Rejects otherwise; with `MailRefused` if a retry is useless. */
   send(mail: Mail): Promise<void>;
 }
 
-/** Injects the transport that config has chosen, or null on a server that sends no mail. */
+/** Injects the transport that the settings choose, or null on a server that sends no mail. */
 export const MAIL_TRANSPORT = Symbol('MAIL_TRANSPORT');
 
-/** A mail that no repetition will get through: the server has said so for good (5xx of RFC 5321). */
+/** The server refused the mail permanently (5xx of RFC 5321), so a retry is useless. */
 export class MailRefused extends Error {}

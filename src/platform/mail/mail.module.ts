@@ -5,7 +5,7 @@ import { MAIL_TRANSPORT, type MailTransport } from './mail-transport.js';
 import { Mailer } from './mailer.js';
 import { MailConfig } from './mail.config.js';
 
-/** What takes mails: SMTP where it is configured; else, outside production, the log; else nothing. Says so at start. */
+/** SMTP if it is configured; otherwise the log, or in production nothing. Logs the choice at the start. */
 async function transportOf({ nodeEnv }: ServerConfig, config: MailConfig): Promise<MailTransport | null> {
   const log = new Logger('Mail');
   if (config.smtpUrl !== undefined) {
@@ -13,7 +13,7 @@ async function transportOf({ nodeEnv }: ServerConfig, config: MailConfig): Promi
     return new SmtpTransport(config);
   }
   if (nodeEnv === 'production') {
-    log.warn('SMTP_URL is not set: no mail is sent, and passwords can not be reset');
+    log.warn('SMTP_URL is not set: no mail is sent, and passwords cannot be reset');
     return null;
   }
   log.log('SMTP_URL is not set: mails are written to this log');

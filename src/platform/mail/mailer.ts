@@ -7,27 +7,26 @@ import { type Mail, MAIL_TRANSPORT, MailRefused, type MailTransport } from './ma
 
 const MAX_WAITING = 1000;
 const MAX_SENDING = 4;
-/** How often a mail is tried; each pause is four times as long as the one before. */
+/** Attempts to send a mail; each pause is four times as long as the one before. */
 const MAX_ATTEMPTS = 4;
-/** How long a server that goes down waits for mails that are on their way. */
+/** How long a server that shuts down waits for mails that are being sent. */
 const DRAIN_MS = 3000;
 
 interface Job {
-  /** What kind of mail it is, for the log. */
+  /** The kind of mail, for the log. */
   readonly kind: string;
   readonly compose: () => Promise<Mail | null>;
 }
 
 /**
- * Sends mails beside the requests that ask for them, so that neither the mail server nor the question whether there is
- * anybody to write to shows in the time of an answer. Mails that wait are lost with their instance: every mail of ours can
- * be asked for again.
+ * Sends mails in the background, so that the time of a response depends neither on the mail server nor on whether there is a
+ * recipient. Waiting mails are lost when their instance ends; users can request every kind of mail again.
  */
 @Injectable()
 export class Mailer implements BeforeApplicationShutdown {
   private readonly log = new Logger(Mailer.name);
   private readonly waiting: Job[] = [];
-  /** Jobs run in the context of nobody: not in the unit of work of the request that posted them. */
+  /** Jobs run in their own async context, outside the unit of work of the request that posted them. */
   private readonly context = new AsyncResource('Mailer');
   private readonly stopping = new AbortController();
   private sending = 0;
@@ -38,15 +37,15 @@ export class Mailer implements BeforeApplicationShutdown {
     private readonly config: MailConfig,
   ) {}
 
-  /** Throws `mail_not_configured` on a server that sends none. */
+  /** Throws `mail_not_configured` on a server that sends no mail. */
   requireConfigured(): void {
     if (this.transport === null) throw new AppError('mail_not_configured');
   }
 
   /**
-   * Takes a mail to be composed and sent later, and comes back at once. `compose` runs outside of the caller's unit of
-   * work; null sends nothing. False, with a line in the log, when a thousand wait already; on a server without mail nothing
-   * is done and that is true.
+   * Queues a mail to be composed and sent later, and returns at once. `compose` runs outside the caller's unit of work; null
+   * sends nothing. Returns false and logs a warning when a thousand mails are waiting. On a server without mail it does
+   * nothing and returns true.
    */
   post(kind: string, compose: () => Promise<Mail | null>): boolean {
     if (this.transport === null) return true;
@@ -59,7 +58,7 @@ export class Mailer implements BeforeApplicationShutdown {
     return true;
   }
 
-  /** Resolves when nothing waits and nothing is being sent. */
+  /** Resolves when no mail is waiting or being sent. */
   async settled(): Promise<void> {
     if (this.sending > 0 || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
@@ -87,7 +86,7 @@ export class Mailer implements BeforeApplicationShutdown {
     let mail: Mail | null | undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        // Composed once: what it counts and records has happened then.
+        // Composed only once, because composing counts and records things.
         if (mail === undefined) mail = await compose();
         if (mail !== null) await this.transport?.send(mail);
         return;
@@ -107,7 +106,7 @@ export class Mailer implements BeforeApplicationShutdown {
   }
 }
 
-/** Codes alone: what a mail server says repeats the address. */
+/** Only codes: the text of a mail server repeats the address. */
 function causeOf(error: unknown): Record<string, unknown> {
   const { code, responseCode, command } = ((error as Error).cause ?? error) as Record<string, unknown>;
   return { code, responseCode, command };

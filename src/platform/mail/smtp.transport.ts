@@ -5,7 +5,7 @@ import { type Mail, MailRefused, type MailTransport } from './mail-transport.js'
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 20_000;
 
-/** Hands mails to the SMTP server of `SMTP_URL`, a connection each: there are few. */
+/** Sends mails to the SMTP server of `SMTP_URL`, over one connection per mail: there are few. */
 export class SmtpTransport implements MailTransport {
   private readonly transport: ReturnType<typeof createTransport>;
   private readonly from: string;
@@ -16,7 +16,7 @@ export class SmtpTransport implements MailTransport {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       greetingTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: IDLE_TIMEOUT_MS,
-      // A text of ours is text: nothing in it is a file or an address to fetch.
+      // Our texts are plain text: nothing in them is a file or an address to fetch.
       disableFileAccess: true,
       disableUrlAccess: true,
     });
@@ -25,7 +25,7 @@ export class SmtpTransport implements MailTransport {
 
   async send({ to, subject, text }: Mail): Promise<void> {
     try {
-      // An object, as a list of addresses in a text would be taken for a list.
+      // An object, because a text with several addresses would be read as a list.
       await this.transport.sendMail({ from: this.from, to: { name: '', address: to }, subject, text });
     } catch (error) {
       const { responseCode } = error as { responseCode?: number };

@@ -8,8 +8,8 @@ import { Metrics } from './metrics.js';
 const TIMEOUT_MS = 5000;
 
 /**
- * Serves `GET /metrics` on a port of its own, which is not for the public: the metrics say how much is going on. It closes
- * last, so that the end of the running answers can be watched.
+ * Serves `GET /metrics` on its own port, which must not be public: the metrics show how busy the server is. It closes last,
+ * so that the shutdown can be watched.
  */
 @Injectable()
 export class MetricsServer implements OnApplicationShutdown {
@@ -21,7 +21,7 @@ export class MetricsServer implements OnApplicationShutdown {
     private readonly config: ServerConfig,
   ) {}
 
-  /** Listens, and answers with its port; null when METRICS_PORT is not set. Throws one line when it can not. */
+  /** Listens and returns its port; null if METRICS_PORT is not set. Throws one line if it cannot listen. */
   async listen(): Promise<number | null> {
     const { metricsPort, metricsHost } = this.config;
     if (metricsPort === undefined) return null;
@@ -31,7 +31,7 @@ export class MetricsServer implements OnApplicationShutdown {
       await once(this.server.listen(metricsPort, metricsHost), 'listening');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw new Error(`METRICS_PORT: ${metricsPort} at ${metricsHost} can not be listened on (${code})`);
+      throw new Error(`METRICS_PORT: ${metricsPort} at ${metricsHost} is not available (${code})`);
     }
     const { port } = this.server.address() as AddressInfo;
     this.log.log({ metrics: `http://${metricsHost}:${port}/metrics` }, 'Metrics can be read');

@@ -3,24 +3,24 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { ServerConfig } from '../config/server.config.js';
 
 /**
- * What each label of a metric may say; anything else counts as `other`, so that there are never more series than are
- * foreseen. Null: whoever counts says only what is bounded in itself.
+ * The allowed values of each label of a metric; any other value counts as `other`, which bounds the number of series. Null: the
+ * caller passes only values from a bounded set.
  */
 export type LabelValues<L extends string> = Readonly<Record<L, readonly string[] | null>>;
 type Labels<L extends string> = Readonly<Record<L, string | null>>;
 
-/** Adds to a number that only grows. */
+/** Adds to a counter. */
 export type Count<L extends string> = (labels: Labels<L>, by?: number) => void;
-/** Puts one measurement, in seconds, into its bucket. */
+/** Records one measurement, in seconds, in a histogram. */
 export type Measure<L extends string> = (labels: Labels<L>, seconds: number) => void;
 
 /**
- * What this instance counts and measures, in the format of Prometheus. It says nothing of single users: no id and no word of
- * theirs is ever a label. Whoever knows a number makes its metric here; each name once.
+ * The metrics of this instance, in the Prometheus format. They contain nothing about single users: ids and texts are never
+ * labels. Each class creates the metrics that it measures; each name is used once.
  */
 @Injectable()
 export class Metrics {
-  /** Whether anybody can read them. What costs more than an addition is not done otherwise. */
+  /** Whether the metrics are served. If not, skip measurements that cost more than an addition. */
   readonly isOn: boolean;
   readonly contentType: string;
   private readonly registry = new Registry();
@@ -33,7 +33,7 @@ export class Metrics {
 
   counter<L extends string>(name: string, help: string, values: LabelValues<L>): Count<L> {
     if (!this.isOn) return () => undefined;
-    // The library takes several microseconds to find a series, so it is asked for that only when somebody reads.
+    // The library takes several microseconds to find a series, so it is updated only when the metrics are read.
     const series = new Map<string, { labels: Record<string, string>; sum: number }>();
     const counter: Counter = new Counter({
       name,
@@ -54,7 +54,7 @@ export class Metrics {
     };
   }
 
-  /** @param buckets upper bounds in seconds; a few, each is a series of its own */
+  /** @param buckets upper bounds in seconds; use few, because each one is its own series */
   histogram<L extends string>(name: string, help: string, buckets: number[], values: LabelValues<L>): Measure<L> {
     if (!this.isOn) return () => undefined;
     const labelNames = Object.keys(values);
@@ -62,7 +62,7 @@ export class Metrics {
     return (labels, seconds) => histogram.observe(bounded(labels, values), seconds);
   }
 
-  /** A number that is asked for whenever somebody reads the metrics. */
+  /** A number that is read whenever the metrics are read. */
   gauge(name: string, help: string, read: () => number | Promise<number>): void {
     const gauge: Gauge = new Gauge({
       name,

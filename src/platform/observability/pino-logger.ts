@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
 import type { ServerConfig } from '../config/server.config.js';
 
-/** Wherever these keys appear in a log object, up to two levels deep, their value is not written. */
+/** The values of these keys are not logged, wherever they appear in a log object, up to two levels deep. */
 const SECRET_KEYS = [
   'password',
   'new_password',
@@ -23,7 +23,7 @@ const SECRET_KEYS = [
   'smtpUrl',
 ];
 
-/** Everything the server logs is one JSON line of pino, from here on; secrets are cut by key. */
+/** The logger of the server: pino, one JSON object per line. Secrets are removed by key. */
 export function createLog(config: ServerConfig): Logger {
   return pino({
     level: config.logLevel,
@@ -35,7 +35,7 @@ export function createLog(config: ServerConfig): Logger {
   });
 }
 
-/** The fields of an error that say what went wrong; others, like a statement's parameters, hold what users wrote. */
+/** The fields of an error that are logged; others, such as a statement's parameters, may contain user input. */
 const ERROR_FIELDS = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine', 'syscall'] as const;
 const MAX_CAUSES = 5;
 
@@ -43,7 +43,7 @@ function describeError(error: unknown, causes = MAX_CAUSES): unknown {
   if (!(error instanceof Error)) return typeof error === 'object' ? { type: 'object' } : { message: String(error) };
   const given = error as unknown as Record<string, unknown>;
   const facts = ERROR_FIELDS.filter((name) => ['string', 'number'].includes(typeof given[name]));
-  // TypeORM keeps the driver's error, which knows table and constraint, beside its own.
+  // TypeORM wraps the driver's error, which knows table and constraint.
   const cause = error.cause ?? given.driverError;
   return {
     type: error.constructor.name,
@@ -54,7 +54,7 @@ function describeError(error: unknown, causes = MAX_CAUSES): unknown {
   };
 }
 
-/** What Nest tells of its own start: of use to whoever looks for a fault in it. */
+/** Nest's messages about its own start, which only help to debug the start. */
 const START_CONTEXTS = new Set([
   'NestFactory',
   'InstanceLoader',

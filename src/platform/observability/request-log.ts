@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 
-/** One line per answered request: what was asked, how it ended and how long it took. Never a body, a query or a header. */
+/** Logs one line per response: the request, its status and its duration. Never a body, a query or a header. */
 export function logRequests(server: FastifyInstance, log: Logger): void {
   if (!log.isLevelEnabled('info')) return;
   server.addHook('onResponse', (request, reply, done) => {
@@ -22,7 +22,7 @@ export function logRequests(server: FastifyInstance, log: Logger): void {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Set on routes that are asked so often, and say so little, that their lines are noise. */
+    /** For routes that are called so often, and say so little, that their lines are noise. */
     isQuiet?: boolean;
   }
 }

@@ -5,7 +5,7 @@ const BUCKETS = [0.01, 0.05, 0.25, 1, 5, 30];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const STATUSES = ['1xx', '2xx', '3xx', '4xx', '5xx'];
 
-/** How many requests there were and how long they took, by the pattern of their route: an address has ids in it. */
+/** Counts requests and measures their duration, by route pattern: an address contains ids. */
 export function measureRequests(server: FastifyInstance, metrics: Metrics): void {
   if (!metrics.isOn) return;
   const measure = metrics.histogram(

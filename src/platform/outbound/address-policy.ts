@@ -1,16 +1,16 @@
 import { BlockList, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** Globally routed by its class, and all the same not the public's: Azure answers every machine of its own there. */
+/** Global addresses by their range, but not public: on Azure, this address reaches a service of the host. */
 const NOT_PUBLIC_EITHER = ['168.63.129.16'];
-// What is given out of IPv6 so far; ::a.b.c.d and its like lie outside (RFC 4291, IANA).
+// The part of IPv6 that is allocated so far; it excludes ::a.b.c.d and the like (RFC 4291, IANA).
 const [GLOBAL_IPV6, GLOBAL_IPV6_BITS] = ipaddr.IPv6.parseCIDR('2000::/3');
-/** A host name in lower case, as DNS knows it. */
+/** A DNS host name in lower case. */
 export const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 /**
- * Whether an IP address belongs to a host of the public internet: not to this machine, a private network, a link, a group,
- * a transition mechanism that leads to another address, or to nobody.
+ * Whether an IP address belongs to a host on the public internet. It is false for this machine, private and link-local
+ * networks, multicast, transition mechanisms that lead to another address, and unassigned ranges.
  */
 export function isPublicAddress(address: string): boolean {
   const ip = ipaddr.parse(address);
@@ -18,13 +18,13 @@ export function isPublicAddress(address: string): boolean {
   return ip.kind() === 'ipv4' || ip.match(GLOBAL_IPV6, GLOBAL_IPV6_BITS);
 }
 
-/** Hosts that the operator lets users name although they are not public. */
+/** Private hosts that the operator allows users to name. */
 export interface AllowedHosts {
   readonly names: ReadonlySet<string>;
   readonly addresses: BlockList;
 }
 
-/** Reads host names, addresses and networks (`10.0.0.0/8`). Null when one of them is none of these. */
+/** Parses host names, addresses and networks (`10.0.0.0/8`). Null if an entry is none of these. */
 export function parseAllowedHosts(entries: readonly string[]): AllowedHosts | null {
   const allowed = { names: new Set<string>(), addresses: new BlockList() };
   for (const entry of entries) {
@@ -43,7 +43,7 @@ export function parseAllowedHosts(entries: readonly string[]): AllowedHosts | nu
   return allowed;
 }
 
-/** Whether it is an IP address, or one with a port: `192.0.2.1:5353`, `[2001:db8::1]:5353`. */
+/** Whether it is an IP address, optionally with a port: `192.0.2.1:5353`, `[2001:db8::1]:5353`. */
 export function isNameServer(entry: string): boolean {
   if (isIP(entry) !== 0) return true;
   const [, ipv6, ipv4 = '', port] = /^(?:\[([^[\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(entry) ?? [];

@@ -6,24 +6,24 @@ export const HOST_RESOLVER = Symbol('HOST_RESOLVER');
 
 /**
  * All addresses of a host name, IPv4 first.
- * @param isOperators the operator has named this host, so it may stand in the hosts file of this machine
- * Throws within `RESOLVE_TIMEOUT_MS`, with the `code` of `dns.lookup`: `ENOTFOUND`, or `EAI_AGAIN` when nobody answers.
+ * @param isOperators whether the operator has named this host, so that it may be in the hosts file of this machine
+ * Throws within `RESOLVE_TIMEOUT_MS`, with the `code` of `dns.lookup`: `ENOTFOUND`, or `EAI_AGAIN` without an answer.
  */
 export type HostResolver = (hostname: string, isOperators: boolean) => Promise<readonly LookupAddress[]>;
 
 export const RESOLVE_TIMEOUT_MS = 3000;
-/** One question; it is asked again once when there is no answer. */
+/** For one query, which is repeated once if there is no answer. */
 const QUESTION_TIMEOUT_MS = 1000;
 const TRIES = 2;
 /** The name or the record does not exist. Every other code means that the name server gave no usable answer. */
 const NOT_THERE: readonly unknown[] = ['ENOTFOUND', 'ENODATA'];
 
 /**
- * Names that users give are resolved by c-ares: it waits on sockets. `dns.lookup` blocks one of the four threads of libuv for as long
- * as a name server is silent, and this process opens all its connections through those threads. Only names that the
- * operator allows go to `dns.lookup`, which also reads the hosts file. A name is resolved once at a time, however many
- * connections wait for it, so no user can fill the threads with one name.
- * @param servers name servers for the names of users, as `address` or `address:port`; none takes those of the system
+ * c-ares resolves the names that users give, because it waits on sockets. `dns.lookup` would block one of libuv's four threads
+ * while a name server is silent, and this process needs those threads to open every connection. Only names that the operator
+ * allows go to `dns.lookup`, which also reads the hosts file. Concurrent lookups of a name share one query, so no user can
+ * occupy the threads with one name.
+ * @param servers name servers for the names of users, as `address` or `address:port`; if empty, those of the system
  */
 export function createHostResolver(servers: readonly string[]): HostResolver {
   const running = new Map<string, ReturnType<HostResolver>>();
@@ -41,7 +41,7 @@ function bySystem(hostname: string): ReturnType<HostResolver> {
   return inTime(lookup(hostname, { all: true }), hostname);
 }
 
-/** A channel of its own for each name: what one user's name server does, no other question can feel. */
+/** Each name has its own channel, so that a slow name server of one user does not delay other queries. */
 function byNameServers(hostname: string, servers: readonly string[]): ReturnType<HostResolver> {
   const resolver = new Resolver({ timeout: QUESTION_TIMEOUT_MS, tries: TRIES });
   if (servers.length > 0) resolver.setServers(servers);

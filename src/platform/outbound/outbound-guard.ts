@@ -5,26 +5,26 @@ import { OutboundConfig } from './outbound.config.js';
 import { type AllowedHosts, HOST_NAME, isPublicAddress, parseAllowedHosts } from './address-policy.js';
 import { HOST_RESOLVER, type HostResolver } from './host-resolver.js';
 
-/** `code` of the error of a connection that the guard does not let through. */
+/** The `code` of the error when the guard refuses a connection. */
 export const ADDRESS_REFUSED = 'ERR_ADDRESS_REFUSED';
 
 class AddressRefused extends Error {
   readonly code = ADDRESS_REFUSED;
 }
 
-// One plain spelling: no user, no query, no percent signs, nothing but ASCII. What it leaves is compared with what the URL
-// parser makes of it, which knows the decimal, octal, hexadecimal and short spellings of an IPv4 address.
+// The only spelling allowed: no user, no query, no percent signs, only ASCII. The result is then compared with that of the
+// URL parser, which also reads decimal, octal, hexadecimal and short spellings of an IPv4 address.
 const SHAPE = /^(https?):\/\/([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?((?:\/[a-z0-9._~:@-]*)*)$/i;
 const MAX_LENGTH = 500;
 const PORTS = ['', '443', '8443'];
-// RFC 6761, 6762, 8375, 2606, 7686, and what company networks are fond of.
+// RFC 6761, 6762, 8375, 2606 and 7686, and names that are common in company networks.
 const LOCAL_NAME =
   /(^|\.)(localhost|local|localdomain|internal|intranet|private|corp|home|lan|arpa|test|example|invalid|onion)$/;
 
 /**
- * Lets the server call addresses that users give, and keeps it from calling its own neighbours for them. An address is
- * looked at when it is given and again at each connection: what a name resolves to then is checked, and exactly these
- * addresses are connected to, so a name that has changed in between gains nothing.
+ * Lets the server call addresses that users give, but not its own network. An address is checked when it is given, and again
+ * at each connection: the guard checks the addresses that the name resolves to and connects to exactly these, so a DNS
+ * change in between (rebinding) achieves nothing.
  */
 @Injectable()
 export class OutboundGuard {
@@ -39,7 +39,7 @@ export class OutboundGuard {
     this.connector = buildConnector({ timeout: config.llmConnectTimeoutMs, lookup: this.lookup });
   }
 
-  /** Why the server will not call the URL, as a clause for whoever gave it; null when it will. Looks the name up. */
+  /** Why the server refuses to call the URL, as a clause for the user; null if it does not. Resolves the name. */
   async objectionTo(url: string): Promise<string | null> {
     const objection = this.objectionToSpelling(url);
     if (objection !== null || !namesHost(url)) return objection;
@@ -51,7 +51,7 @@ export class OutboundGuard {
     }
   }
 
-  /** As `objectionTo`, without asking for the addresses of a name. */
+  /** Like `objectionTo`, but without resolving a name. */
   objectionToSpelling(url: string): string | null {
     const [, scheme, host, port = '', path = ''] = (url.length <= MAX_LENGTH && SHAPE.exec(url)) || [];
     if (scheme === undefined || host === undefined) return 'must be a plain https:// address';
@@ -69,7 +69,7 @@ export class OutboundGuard {
       : 'must be the full name of a public host';
   }
 
-  /** Opens connections for an undici dispatcher, to what is let through only. */
+  /** Opens connections for an undici dispatcher, but only to allowed addresses. */
   readonly connect: buildConnector.connector = (options, callback) => {
     const { hostname } = options;
     // A literal address is connected to without a lookup.
@@ -94,7 +94,7 @@ export class OutboundGuard {
     const isOperators = this.allowed.names.has(hostname);
     const addresses = await this.resolve(hostname, isOperators);
     if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
-    // One bad address among good ones is a trap, not a choice.
+    // A private address among public ones is an attack, so the whole answer is refused.
     const isOpen = ({ address }: { address: string }): boolean => this.isAllowed(address) || isPublicAddress(address);
     if (!isOperators && !addresses.every(isOpen)) throw refused(hostname);
     return addresses;
@@ -108,7 +108,7 @@ export class OutboundGuard {
   }
 }
 
-/** Whether the host of a well-spelled URL is a name, which has to be looked up before it can be called. */
+/** Whether the host of a well-formed URL is a name, which must be resolved before a call. */
 export function namesHost(url: string): boolean {
   return isIP(bare(new URL(url).hostname)) === 0;
 }

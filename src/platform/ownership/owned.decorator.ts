@@ -5,15 +5,15 @@ import { OWNED, type OwnedParameter, type OwnedRequest, OwnershipGuard } from '.
 
 const resource = createParamDecorator((_: unknown, context: ExecutionContext): object => {
   const { owned } = context.switchToHttp().getRequest<OwnedRequest>();
-  // A repeat that is let through without a resource has no use for one, unless it does its work again.
+  // The guard lets a repeat pass without the resource; only a repeat that does its work again needs it.
   if (owned == null) throw new AppError('not_found');
   return owned;
 });
 
-/** What the path names by this id: the guard has found it, so it is the actor's. Documents the id. */
+/** The resource with this id in the path; the guard has checked that it belongs to the actor. Documents the id. */
 export const Owned = (name: string): ParameterDecorator => guarded({ name, isHandedOver: true }, resource());
 
-/** The id of something in the path that is the actor's. Documents the id. For writes it may have been found a moment ago. */
+/** The id of a resource in the path that belongs to the actor. Documents the id. For writes, the check may be a minute old. */
 export const OwnedId = (name: string): ParameterDecorator => guarded({ name, isHandedOver: false }, idParam(name));
 
 function guarded(parameter: OwnedParameter, hand: ParameterDecorator): ParameterDecorator {

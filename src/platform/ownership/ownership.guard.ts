@@ -8,20 +8,20 @@ import { IdempotencyKeys } from '../idempotency/idempotency-keys.js';
 import { IdempotencyRepository } from '../idempotency/idempotency.repository.js';
 import { OwnedResources } from './owned-resources.js';
 
-/** Where a route says what its path names. */
+/** The metadata key under which a route names the resource of its path. */
 export const OWNED = 'owned';
 
 export interface OwnedParameter {
   readonly name: string;
-  /** Whether the handler takes what was found, and not its id alone. */
+  /** Whether the handler receives the resource, and not only its id. */
   readonly isHandedOver: boolean;
 }
 
 export type OwnedRequest = FastifyRequest & { user?: Actor; owned?: object | null };
 
 /**
- * Answers `not_found` when the path names something that is not the actor's, before the body is looked at and the handler
- * is entered. `@Owned()` and `@OwnedId()` put it on a route, behind the global guards.
+ * Responds with `not_found` if the path names something that does not belong to the actor, before the body is validated
+ * and the handler runs. `@Owned()` and `@OwnedId()` add it to a route, after the global guards.
  */
 @Injectable()
 export class OwnershipGuard implements CanActivate {
@@ -36,7 +36,7 @@ export class OwnershipGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<OwnedRequest>();
     const { name, isHandedOver } = this.reflector.get<OwnedParameter>(OWNED, context.getHandler());
     const { user: actor, method, params } = request;
-    if (actor === undefined) throw new Error('the ownership guard runs behind the one that knows the actor');
+    if (actor === undefined) throw new Error('the ownership guard must run after the authentication guard');
     const id = (params as Partial<Record<string, string>>)[name];
     if (!isId(id)) throw new AppError('not_found');
     if (!isHandedOver && method !== 'GET' && this.resources.wasFound(name, actor, id)) return true;
@@ -45,7 +45,7 @@ export class OwnershipGuard implements CanActivate {
     return true;
   }
 
-  /** What this very request has deleted is gone when the request comes again; it gets the answer that was kept. */
+  /** After a delete, a repeat of the request finds no resource; it gets the stored response. */
   private async isRepeat({ userId }: Actor, request: OwnedRequest): Promise<boolean> {
     const key = request.method === 'GET' ? null : this.keys.of(request);
     return key !== null && (await this.kept.findKept(userId, key)) !== null;

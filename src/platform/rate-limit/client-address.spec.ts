@@ -1,6 +1,6 @@
 import { clientAddress } from './client-address.js';
 
-describe('the address a client is counted by', () => {
+describe('the address by which a client is counted', () => {
   it.each([
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
@@ -11,12 +11,12 @@ describe('the address a client is counted by', () => {
     ['2001:db8:1:2::', '2001:db8:1:2::/64'],
     ['::1', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-    // Some proxies write the port of the connection behind the address: another one for each connection.
+    // Some proxies append the port of the connection to the address, and it differs for each connection.
     ['192.0.2.7:50123', '192.0.2.7'],
     ['::ffff:192.0.2.7:50123', '192.0.2.7'],
     ['[2001:db8:1:2:3:4:5:6]:50123', '2001:db8:1:2::/64'],
     ['[2001:db8:1:2:3:4:5:6]', '2001:db8:1:2::/64'],
-    // What is no address is invented by somebody; however it is spelt, it is one client.
+    // Invalid addresses are made up by a client; all of them count as one client.
     ['unix:', 'unknown'],
     ['unknown', 'unknown'],
     ['_hidden1', 'unknown'],

@@ -2,12 +2,12 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** Some proxies write `address:port`, an IPv6 address in brackets. */
+/** Some proxies write `address:port`, with an IPv6 address in brackets. */
 const WITH_PORT = /^(?:\[(?<v6>[^\]]+)\](?::\d{1,5})?|(?<v4>(?:::ffff:)?\d{1,3}(?:\.\d{1,3}){3}):\d{1,5})$/i;
 
 /**
- * What a client is counted by: its IPv4 address, or the /64 of its IPv6 address, which is what one household or server
- * gets and can change within at will. The port that a proxy adds does not count. All texts that are no address are one client.
+ * The key by which a client is counted: its IPv4 address, or the /64 of its IPv6 address, because one household or server gets
+ * a /64 and can change addresses in it. The port that a proxy adds is ignored. All invalid addresses count as one client.
  */
 export function clientAddress(text: string): string {
   const { v4, v6 } = WITH_PORT.exec(text)?.groups ?? {};
@@ -30,7 +30,7 @@ function networkOf(address: string): string {
     .join(':')}::/64`;
 }
 
-/** The client's address as limits count it; behind proxies the one that TRUSTED_PROXIES lets us believe. */
+/** The client's address for rate limits; behind proxies, the one that TRUSTED_PROXIES allows us to trust. */
 export const ClientAddress = createParamDecorator((_: unknown, context: ExecutionContext): string =>
   clientAddress(context.switchToHttp().getRequest<FastifyRequest>().ip),
 );

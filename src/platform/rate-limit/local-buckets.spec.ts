@@ -15,7 +15,7 @@ describe('a bucket of one instance', () => {
     }
   };
 
-  it('gives its limit at once, says when there is more, and fills up evenly, apart from the others', () => {
+  it('allows a burst, says when to come back, and refills evenly, independently of other buckets', () => {
     for (let i = 0; i < 3; i++) expect(take('a', 1000)).toBeUndefined();
     expect(take('a', 1000)).toBe(2);
     expect(take('a', 2500)).toBe(1);

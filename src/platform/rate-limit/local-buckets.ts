@@ -1,18 +1,18 @@
 import { AppError } from '../../kernel/errors/app-error.js';
 import type { Bucket } from './rate-limiter.js';
 
-/** More addresses than that are not counted at a time; the one that has asked least recently is forgotten. */
+/** The maximum number of addresses that are counted; the one that was least recently seen is dropped. */
 const MAX_BUCKETS = 100_000;
 
 /**
- * Token buckets of this instance alone. They bound how much work one client can cause before anything is known about a request, and
- * cost no query, so a flood that they refuse takes no connection to the database from anybody.
+ * Token buckets of this instance only. They limit the work that one client can cause before its request is authenticated.
+ * They need no query, so a refused flood uses no database connection.
  */
 export class LocalBuckets {
-  /** When each bucket is full again, in milliseconds; the one used last is the last. */
+  /** When each bucket is full again, in milliseconds, ordered from least to most recently used. */
   private readonly fullAt = new Map<string, number>();
 
-  /** Takes a token. Throws `rate_limited`, which says when there will be one. */
+  /** Takes a token. Throws `rate_limited`, with the time until the next token. */
   take({ name, subject, limit, windowSeconds }: Bucket, nowMs: number): void {
     const key = `${name} ${subject}`;
     const fullAt = Math.max(this.fullAt.get(key) ?? 0, nowMs) + (windowSeconds * 1000) / limit;

@@ -7,7 +7,7 @@ interface PerMinuteOptions {
   readonly example?: number;
 }
 
-/** A limit per minute on a field of a request; absent and null both mean that there is no limit of its own. */
+/** A limit per minute in a field of a request; absent and null both mean no limit of its own. */
 function PerMinute(what: string, most: number, { example }: PerMinuteOptions): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({

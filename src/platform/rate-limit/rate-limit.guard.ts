@@ -12,18 +12,18 @@ type LimitOf = (modules: ModuleRef) => RateLimit;
 
 /**
  * Limits how often one client address may call a route. Routes whose limits have the same name share their buckets.
- * @param settings the class of settings from which `limit` takes its count
+ * @param settings the settings class from which `limit` reads its values
  */
 export const LimitByAddress = <T>(settings: Type<T>, limit: (settings: T) => RateLimit): MethodDecorator =>
   SetMetadata(LIMIT, (modules: ModuleRef) => limit(modules.get(settings, { strict: false })));
 
-/** The same on each instance by itself and without the database; only a refusal tells of it. */
+/** Like `LimitByAddress`, but on each instance separately and without the database; only refusals carry headers. */
 export const LimitLocallyByAddress = <T>(settings: Type<T>, limit: (settings: T) => RateLimit): MethodDecorator =>
   SetMetadata(LOCAL_LIMIT, (modules: ModuleRef) => limit(modules.get(settings, { strict: false })));
 
 /**
- * Refuses with `rate_limited` what comes too often from one address, before anything else is looked at, and tells in the
- * headers of every answer how much is left. Without the database it refuses with `database_unavailable`, as the route would.
+ * Refuses too many requests from one address with `rate_limited`, before any other check, and reports in the headers of every
+ * response how much is left. While the database is unavailable it throws `database_unavailable`, as the route would.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {

@@ -6,7 +6,7 @@ import { RateLimiter } from './rate-limiter.js';
 
 const SWEEP_MS = 600_000;
 
-/** Before the module with the guard that asks for tokens: global guards run in the order of their modules. */
+/** Import it before the module with the authentication guard: global guards run in the order of their modules. */
 @Global()
 @Module({
   providers: [RateLimiter, { provide: APP_GUARD, useClass: RateLimitGuard }],

@@ -5,12 +5,12 @@ import { KeyRing } from '../crypto/key-ring.js';
 import { arrayOf, bytea, int, statement } from '../database/statement.js';
 import { SystemScope } from '../database/system-scope.js';
 
-/** Rows removed in one statement, so that a sweep never holds locks for long. */
+/** Rows per statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
 
-/** How much of something is allowed: `limit` at once, and `limit` in `windowSeconds` in the long run. */
+/** A limit: a burst of `limit`, and `limit` per `windowSeconds` in the long run. */
 export interface RateLimit {
-  /** What clients read in the headers; also keeps the buckets of one limit apart from those of another. */
+  /** Shown to clients in the headers; also separates the buckets of different limits. */
   readonly name: string;
   readonly limit: number;
   readonly windowSeconds: number;
@@ -18,14 +18,14 @@ export interface RateLimit {
 
 /** A limit for one subject: an address, an account, a user. */
 export interface Bucket extends RateLimit {
-  /** Whose it is. It is stored as an HMAC alone. */
+  /** The subject of the limit. Only its HMAC is stored. */
   readonly subject: string;
 }
 
 /** What is left in a bucket. */
 export interface Allowance extends RateLimit {
   readonly remaining: number;
-  /** Seconds until the whole limit is there again, if nothing is taken. */
+  /** Seconds until the bucket is full again, if nothing is taken. */
   readonly resetSeconds: number;
 }
 
@@ -49,8 +49,8 @@ const TAKE = statement<Row>()(
 );
 
 /**
- * Token buckets that all instances share, in the database. A bucket holds `limit` tokens and fills up evenly in
- * `windowSeconds`. When the database is away they throw `database_unavailable`: without it there is nothing to protect.
+ * Token buckets in the database, which all instances share. A bucket holds `limit` tokens and refills evenly within
+ * `windowSeconds`. While the database is unavailable, they throw `database_unavailable`: there is nothing to protect then.
  */
 @Injectable()
 export class RateLimiter {
@@ -64,8 +64,8 @@ export class RateLimiter {
   }
 
   /**
-   * Takes a token from every bucket, or from none and throws `rate_limited`, which says when there will be one in all.
-   * However many ask at once, on however many instances, no bucket gives more than it has. One round trip.
+   * Takes a token from every bucket. If one is empty, takes none and throws `rate_limited` with the time until all have one.
+   * Concurrent requests on any number of instances cannot take more than a bucket has. One round trip.
    */
   async take(...buckets: Bucket[]): Promise<Allowance[]> {
     const rows = await this.move(buckets, 1);
@@ -73,12 +73,12 @@ export class RateLimiter {
     return buckets.map((bucket, i) => toAllowance(bucket, rows[i]?.full_in ?? 0));
   }
 
-  /** Puts a token back into every bucket: what it was taken for is not what the limit is about. */
+  /** Returns a token to every bucket, if the limit should not count what the token was taken for. */
   async giveBack(...buckets: Bucket[]): Promise<void> {
     await this.move(buckets, -1);
   }
 
-  /** Removes buckets that are full, some at a time; the answer is how many. */
+  /** Removes a batch of full buckets. Returns their number. */
   async sweep(): Promise<number> {
     const { rowCount } = await this.system.query('forget full buckets', SWEEP({}));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep()) : (rowCount ?? 0);
@@ -99,7 +99,7 @@ export class RateLimiter {
   }
 }
 
-/** @param fullIn seconds until the bucket is full again; more than its window when it is in debt */
+/** @param fullIn seconds until the bucket is full again; more than its window if it is in debt */
 export function toAllowance({ name, limit, windowSeconds }: RateLimit, fullIn: number): Allowance {
   // A bucket that fills in w seconds and lacks f of them has limit * (1 - f/w) tokens; the margin is for binary fractions.
   const remaining = Math.max(0, Math.floor(limit * (1 - fullIn / windowSeconds) + 1e-6));
@@ -119,7 +119,7 @@ function refusal(buckets: readonly Bucket[], rows: readonly Row[]): AppError {
   });
 }
 
-/** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10; none where nothing is limited. */
+/** The headers `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10; none without allowances. */
 export function rateLimitHeaders(allowances: readonly Allowance[]): Record<string, string> {
   if (allowances.length === 0) return {};
   return {

@@ -2,15 +2,15 @@ import type { RedisOptions } from 'ioredis';
 
 const RETRY_MS = { first: 50, most: 2000 };
 
-/** For a Redis that may be away at any moment: whoever asks hears so at once, and the connection is made anew behind. */
+/** For a Redis that may be unavailable: commands fail at once, and the client reconnects in the background. */
 export const REDIS_OPTIONS: RedisOptions = {
   lazyConnect: true,
-  // Whatever waits for a lost connection is stale when it is back: it fails at once instead.
+  // Commands that wait for a lost connection would be stale after the reconnect, so they fail at once.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 3000,
-  // The timer behind it stays when there is nothing to disconnect, and keeps the process from its end as long.
+  // ioredis keeps this timer even if there is nothing to disconnect, and it delays the end of the process.
   disconnectTimeout: 200,
   keepAlive: 10_000,
   retryStrategy: (times) =>

@@ -5,18 +5,18 @@ import type { SharedStore, SharedValue } from '../cache/shared-store.js';
 import { REDIS_OPTIONS } from './redis-options.js';
 
 const PREFIX = 'parley:cache:';
-/** The longest that anybody waits for an answer. */
+/** The longest wait for an answer. */
 const PATIENCE_MS = 100;
-/** How long it is not asked after it did not answer. */
+/** The pause after Redis did not answer. */
 const PAUSE_MS = 2000;
-/** How long it is remembered that something must still be deleted: longer than anything is kept there. */
+/** How long pending deletions are remembered: longer than any value is stored. */
 const OWED_MS = 600_000;
 
-/** The shared store in Redis. One that is away costs nothing, one that hangs `PATIENCE_MS` every `PAUSE_MS`. */
+/** The shared store in Redis. An unavailable Redis costs nothing; one that hangs costs `PATIENCE_MS` every `PAUSE_MS`. */
 export class RedisStore implements SharedStore, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly log = new Logger(RedisStore.name);
   private readonly redis: Redis;
-  /** What could not be deleted yet. Until it is, nothing is read: it may be what has changed meanwhile. */
+  /** Keys that could not be deleted yet. Until they are, nothing is read, because it may be outdated. */
   private readonly owed = new LRUCache<string, true>({ max: 10_000, ttl: OWED_MS });
   private pausedUntil = 0;
   private isAway = false;
@@ -28,7 +28,7 @@ export class RedisStore implements SharedStore, OnApplicationBootstrap, OnApplic
   }
 
   onApplicationBootstrap(): void {
-    // What goes wrong comes as an event as well.
+    // Errors are also emitted as events.
     this.redis.connect().catch(() => undefined);
   }
 
@@ -53,7 +53,7 @@ export class RedisStore implements SharedStore, OnApplicationBootstrap, OnApplic
     await this.settle();
   }
 
-  /** Deletes what is owed; false when that was not possible. */
+  /** Deletes the pending keys; false if that failed. */
   private async settle(): Promise<boolean> {
     if (this.owed.size === 0) return true;
     const keys = [...this.owed.keys()];
@@ -76,10 +76,10 @@ export class RedisStore implements SharedStore, OnApplicationBootstrap, OnApplic
     }
   }
 
-  /** One line for an outage, however many questions it takes. */
+  /** Logs one line per outage, however many commands fail. */
   private lost(error: Error): void {
     if (this.isAway) return;
     this.isAway = true;
-    this.log.warn(`The shared cache can not be used, each instance keeps its own: ${error.message}`);
+    this.log.warn(`The shared cache cannot be used; each instance caches alone: ${error.message}`);
   }
 }

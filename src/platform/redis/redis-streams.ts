@@ -3,28 +3,28 @@ import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { REDIS_OPTIONS } from './redis-options.js';
 
-/** About how many messages a stream keeps; who has not read them by then has lost them. */
+/** The approximate length of a stream; slow readers lose older messages. */
 const MAX_LENGTH = 1000;
-/** A stream that nobody writes to any more is gone after this. */
+/** An unused stream is deleted after this time. */
 const KEEP_SECONDS = 120;
 const READ_COUNT = 200;
 const BLOCK_MS = 5000;
-/** A connection that is silent longer than this, beyond what it was asked to wait, is taken for dead and made anew. */
+/** A connection that is silent for this long, beyond the requested wait, is considered dead and replaced. */
 const PATIENCE_MS = 3000;
-/** The pause after a refusal on a sound connection. */
+/** The pause after an error on a working connection. */
 const REFUSED_MS = 2000;
 
-/** What arrives, and when it is worth while to send. Neither may throw. */
+/** Receives messages, and learns when sending is worthwhile. Neither callback may throw. */
 export interface StreamListener {
   readonly hear: (payload: string) => void;
-  /** Both connections are up, at first and after each outage; what was said in between may be lost. */
+  /** Both connections are up, at first and after each outage; messages sent in between may be lost. */
   readonly connected: () => void;
 }
 
 /**
- * Messages between instances over Redis Streams: each instance reads its own inbox and one topic that all read, on a
- * connection that waits, and writes on another. Messages are hints, never facts: they may be lost and may come twice,
- * but those of one writer come in order. Without Redis everything stays as quiet as it is; one warning tells of it.
+ * Messages between instances over Redis Streams. Each instance reads its own inbox and one topic that all instances read, on
+ * a blocking connection, and writes on another one. Messages are hints: they may be lost or arrive twice, but those of one
+ * writer arrive in order. Without Redis, no messages arrive, and one warning is logged.
  */
 export class RedisStreams {
   private readonly log = new Logger(RedisStreams.name);
@@ -50,9 +50,9 @@ export class RedisStreams {
     [this.writer, this.reader] = [writer as Redis, reader as Redis];
   }
 
-  /** Begins to connect, and to connect again whenever it must; waits for nothing. */
+  /** Starts to connect, and to reconnect when necessary. Returns at once. */
   start(): void {
-    // What goes wrong comes as an event as well.
+    // Errors are also emitted as events.
     for (const redis of [this.writer, this.reader]) redis.connect().catch(() => undefined);
   }
 
@@ -65,7 +65,7 @@ export class RedisStreams {
     return this.isListening && !this.isAway && this.isReady;
   }
 
-  /** Appends one message to each of the streams, in one round trip. Throws when Redis did not take all of them. */
+  /** Appends one message to each stream, in one round trip. Throws when Redis did not accept all of them. */
   async send(messages: ReadonlyMap<string, string>): Promise<void> {
     const pipeline = this.writer.pipeline();
     for (const [stream, payload] of messages)
@@ -87,13 +87,13 @@ export class RedisStreams {
 
   private ready(): void {
     if (this.writer.status !== 'ready' || this.reader.status !== 'ready' || this.isClosed) return;
-    // Only the writer was away; the reader has been waiting all the time.
+    // Only the writer was disconnected; the reader was waiting all the time.
     if (this.isListening) return this.reconnected();
     this.isListening = true;
     this.listen()
       .catch(async (error: unknown) => {
         this.disconnected(error);
-        // What the server refuses on a sound connection, it would refuse again at once.
+        // A command that the server refuses on a working connection would be refused again at once.
         if (this.reader.status !== 'ready') return;
         await sleep(REFUSED_MS, undefined, { ref: false });
         if (!this.isClosed) this.reader.disconnect(true);
@@ -103,7 +103,7 @@ export class RedisStreams {
 
   /** Reads until the connection is lost. */
   private async listen(): Promise<void> {
-    // The inbox from its beginning, since what was read is deleted. Of what all read, from now on.
+    // The inbox is read from its beginning, because read messages are deleted; the topic from now on.
     const [seconds, micros] = await this.inTime(this.reader, this.reader.time(), PATIENCE_MS);
     const cursors = new Map([
       [this.inbox, '0'],
@@ -130,7 +130,7 @@ export class RedisStreams {
     }
   }
 
-  /** A half-open connection answers nothing and does not fail either: whoever waits for it gives it up. */
+  /** A half-open connection neither answers nor fails, so waiting is limited. */
   private async inTime<T>(redis: Redis, answer: Promise<T>, waitMs: number): Promise<T> {
     const timer = setTimeout(() => redis.disconnect(true), waitMs);
     timer.unref();
@@ -141,12 +141,12 @@ export class RedisStreams {
     }
   }
 
-  /** One line for an outage, however many attempts it takes. */
+  /** Logs one line per outage, however many attempts fail. */
   private disconnected(error: unknown): void {
     if (this.isAway || this.isClosed) return;
     this.isAway = true;
     const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : 'unknown';
-    this.log.warn(`Redis can not be used, live answers take the way through the database: ${reason}`);
+    this.log.warn(`Redis cannot be used; live answers go through the database: ${reason}`);
   }
 
   private reconnected(): void {

@@ -9,9 +9,9 @@ import { REVOCATIONS_CHANNEL, RevocationsRepository } from './revocations.reposi
 const SWEEP_MS = 3_600_000;
 
 /**
- * Keeps this instance's knowledge of revocations fresh: all of them before it answers its first request, then whenever
- * another instance says so, and every REVOCATION_POLL_MS in case nobody could. While the database is away nothing new is
- * learned, but then nothing can be read with an old token either.
+ * Keeps this instance's revocations current: it loads all of them before the first request, then the new ones when another
+ * instance sends a notice, and every REVOCATION_POLL_MS in case a notice was lost. While the database is unavailable it learns
+ * of no new revocations, but a revoked token cannot read any data then either.
  */
 @Injectable()
 export class RevocationsJob implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -35,7 +35,7 @@ export class RevocationsJob implements OnApplicationBootstrap, OnApplicationShut
       (error) => this.log.warn({ err: error }, 'Revocations could not be read'),
       this.config.revocationPollMs,
     );
-    // What was told while there was no watch yet.
+    // Notices may have arrived before there was a watch.
     this.watch.look();
     this.sweeps.every(SWEEP_MS, 'Old revocations were not removed', () => this.rows.sweep());
   }

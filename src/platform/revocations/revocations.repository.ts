@@ -3,16 +3,16 @@ import { SystemScope } from '../database/system-scope.js';
 import { arrayOf, boolean, int, statement, text, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
-/** The channel on which instances tell each other to look. */
+/** The channel on which instances notify each other of revocations. */
 export const REVOCATIONS_CHANNEL = 'parley_revocations';
 
-/** Rows removed in one statement, so that a sweep never holds locks for long. */
+/** Rows per statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
 
 export interface RevocationRow {
   readonly subjectId: string;
   readonly isRevoked: boolean;
-  /** How long the row matters from now on, by the database's clock. */
+  /** How long the row is still needed, by the database's clock. */
   readonly remainingMs: number;
 }
 
@@ -29,7 +29,7 @@ with put as (
 select pg_notify('${REVOCATIONS_CHANNEL}', '')`,
 );
 
-/** At least one row, which has `since`; its subject is null when nothing has changed. */
+/** There is at least one row, which has `since`; its subject is null when nothing has changed. */
 type ChangedRow = { readonly since: string } & (RevocationRow | { readonly subjectId: null });
 
 const READ_SINCE = statement<ChangedRow>()(
@@ -59,21 +59,21 @@ export class RevocationsRepository {
     private readonly system: SystemScope,
   ) {}
 
-  /** In the running unit of work; the other instances are told when it commits. */
+  /** Writes in the running unit of work; the other instances are notified when it commits. */
   async put(userId: string, subjectIds: readonly string[], isRevoked: boolean, keepSeconds: number): Promise<void> {
     await this.unitOfWork.query(PUT({ userId, subjectIds: [...new Set(subjectIds)], isRevoked, keepSeconds }));
   }
 
   /**
-   * The rows that matter and were written since the look that answered `since` ('0': all), and what to ask from next time:
-   * the oldest transaction that is still running now. Nothing that commits later than this look can escape the next one.
+   * The rows that are still needed and were written after the read that returned `since` ('0': all), and the next `since`: the
+   * oldest transaction that is running now. The next read finds everything that commits after this one.
    */
   async readSince(since: string): Promise<{ rows: RevocationRow[]; since: string }> {
     const { rows } = await this.system.query('see whose access has ended', READ_SINCE({ since }));
     return { since: rows[0]?.since ?? since, rows: rows.filter((row) => row.subjectId !== null) };
   }
 
-  /** Removes rows that matter no more, some at a time; the answer is how many. */
+  /** Removes a batch of rows that are no longer needed. Returns their number. */
   async sweep(): Promise<number> {
     const { rowCount } = await this.system.query('forget revocations that are over', SWEEP({}));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep()) : (rowCount ?? 0);

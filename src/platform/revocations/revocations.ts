@@ -5,19 +5,19 @@ import { CryptoConfig } from '../crypto/crypto.config.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { RevocationsRepository } from './revocations.repository.js';
 
-/** How far the clocks of two instances may be apart: a token expires by the clock of the instance that looks at it. */
+/** The maximum difference between the clocks of two instances: a token expires by the clock of the instance that checks it. */
 const CLOCK_SKEW_SECONDS = 60;
 
 /**
- * Whose access has ended before the access tokens that say otherwise expire. Every instance knows all of them by heart
- * (`RevocationsJob` keeps it so), so asking costs a look into a map and no query.
+ * The users, sign-ins and API keys that were revoked before their access tokens expire. Every instance has all of them in
+ * memory (`RevocationsJob` keeps them current), so a check needs no query.
  *
- * A mark is kept as long as an access token can live and then forgotten: that nobody gets a new token (a refresh, a login,
- * a row of an API key) is for the caller to see to, in the same unit of work.
+ * A mark is kept for the lifetime of an access token. The caller must also prevent new tokens (a refresh, a login, a row of an
+ * API key), in the same unit of work.
  */
 @Injectable()
 export class Revocations {
-  /** Subject → when the mark may be forgotten, in ms since 1970. */
+  /** Subject → when the mark may be removed, in ms since 1970. */
   private readonly marks = new Map<string, number>();
   private since = '0';
 
@@ -29,14 +29,14 @@ export class Revocations {
   ) {}
 
   /**
-   * In a unit of work of `owner`: refuses the tokens of these users, sign-ins or API keys of theirs from its commit on,
-   * here at once and on every other instance within seconds. A user's mark refuses all tokens and keys of the user.
+   * In a unit of work of `owner`: revokes users, sign-ins or API keys of that user. When it commits, their tokens are refused
+   * here at once and on every other instance within seconds. A mark on a user revokes all tokens and keys of the user.
    */
   async revoke(owner: Pick<Actor, 'userId'>, subjectIds: readonly string[]): Promise<void> {
     await this.put(owner.userId, subjectIds, true);
   }
 
-  /** Takes marks back, under the same conditions: for a user who is let in again. Sign-ins that have ended stay so. */
+  /** Removes marks, under the same conditions: for a user who is enabled again. Sign-ins that have ended stay revoked. */
   async restore(owner: Pick<Actor, 'userId'>, subjectIds: readonly string[]): Promise<void> {
     await this.put(owner.userId, subjectIds, false);
   }
@@ -50,7 +50,7 @@ export class Revocations {
     );
   }
 
-  /** Learns what all instances have revoked since the last look. Not twice at the same time. */
+  /** Loads what all instances have revoked since the last call. Must not run concurrently. */
   async refresh(): Promise<void> {
     const { rows, since } = await this.rows.readSince(this.since);
     for (const { subjectId, isRevoked, remainingMs } of rows) this.mark(subjectId, isRevoked, remainingMs);

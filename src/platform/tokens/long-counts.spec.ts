@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { type CountStep, LongCounts } from './long-counts.js';
 
-/** Takes so many steps, and notes each. */
+/** A count of the given number of steps, which records each step. */
 function counting(name: string, steps: number, notes: string[]): CountStep {
   let step = 0;
   return () => {
@@ -11,7 +11,7 @@ function counting(name: string, steps: number, notes: string[]): CountStep {
   };
 }
 
-/** A step that takes as long as a user may have in a minute. */
+/** A step that takes all the counting time of a user for one minute. */
 const forLong: CountStep = () => {
   const end = performance.now() + 50;
   while (performance.now() < end);
@@ -19,7 +19,7 @@ const forLong: CountStep = () => {
 };
 
 describe('LongCounts', () => {
-  it('takes the counts of a user one after the other, and those of several users in turn', async () => {
+  it('runs the counts of one user one after another, and alternates between users', async () => {
     const counts = new LongCounts();
     const notes: string[] = [];
     const results = await Promise.all([
@@ -31,7 +31,7 @@ describe('LongCounts', () => {
     expect(results).toEqual([2, 1, 3]);
   });
 
-  it('lets the event loop come round between two steps', async () => {
+  it('lets the event loop run between two steps', async () => {
     const notes: string[] = [];
     const done = new LongCounts().run('ada', counting('a', 5, notes));
     await sleep(1);
@@ -40,7 +40,7 @@ describe('LongCounts', () => {
     expect(notes.indexOf('other work')).toBeLessThan(5);
   });
 
-  it('goes on after a count that fails', async () => {
+  it('continues after a failed count', async () => {
     const counts = new LongCounts();
     const failed = counts.run('ada', () => {
       throw new Error('broken');
@@ -51,7 +51,7 @@ describe('LongCounts', () => {
     expect(counts.isCounting('ada')).toBe(false);
   });
 
-  it('refuses more texts of a user than may wait, and none of another user', async () => {
+  it('refuses further texts of a user whose queue is full, but not those of another user', async () => {
     const counts = new LongCounts();
     const waiting = Array.from({ length: 10 }, () => counts.run('ada', () => 1));
     expect(() => counts.check('ada')).toThrow(AppError);
@@ -60,7 +60,7 @@ describe('LongCounts', () => {
     expect(() => counts.check('ada')).not.toThrow();
   });
 
-  it('refuses texts of a user who has had more than a tenth of the last minute, and says when to come back', async () => {
+  it('refuses texts of a user who has used more than a tenth of the last minute, and says when to come back', async () => {
     const counts = new LongCounts(50);
     await counts.run('ada', () => 1);
     expect(() => counts.check('ada')).not.toThrow();

@@ -1,12 +1,12 @@
 import { AppError } from '../../kernel/errors/app-error.js';
 
-/** Long texts of one user that may wait at a time; more are refused. */
+/** How many long texts of one user may wait; more are refused. */
 const MAX_WAITING = 10;
-/** How long this instance counts for one user in a minute before it refuses more long texts, in milliseconds. */
+/** How many milliseconds this instance counts for one user per minute before it refuses more long texts. */
 const COUNTING_MS_PER_MINUTE = 6000;
 const MINUTE_MS = 60_000;
 
-/** Does a part of a count, in a few milliseconds; null when there is more to do. */
+/** Does a part of a count in a few milliseconds; null if there is more to do. */
 export type CountStep = () => number | null;
 
 interface Count {
@@ -16,19 +16,19 @@ interface Count {
 }
 
 /**
- * Counts of long texts, one at a time of each user. The users take turns step by step, and between two steps the event loop
- * comes round: however many texts are sent, all else goes on.
+ * Counts long texts, one at a time per user. The users take turns step by step, and the event loop runs between two steps, so
+ * long texts never block other work.
  */
 export class LongCounts {
-  /** The counts of each user in their order. The user whose turn is next is the first. */
+  /** The counts of each user, in order. The first user is next. */
   private readonly waiting = new Map<string, Count[]>();
-  /** When what a user has taken up in a minute is forgotten, on the clock of `performance.now()`; the latest is the last. */
+  /** When the counting time of each user in the last minute expires, on the clock of `performance.now()`, in ascending order. */
   private readonly freeAt = new Map<string, number>();
 
-  /** @param msPerMinute how long to count for one user in a minute */
+  /** @param msPerMinute how long to count for one user per minute */
   constructor(private readonly msPerMinute = COUNTING_MS_PER_MINUTE) {}
 
-  /** Throws `rate_limited` when too many long texts of the user wait already, or have been counted in the last minute. */
+  /** Throws `rate_limited` when too many long texts of the user are waiting, or were counted in the last minute. */
   check(userId: string): void {
     const waitMs = (this.freeAt.get(userId) ?? 0) - performance.now() - MINUTE_MS;
     const isCrowded = (this.waiting.get(userId)?.length ?? 0) >= MAX_WAITING;
@@ -44,7 +44,7 @@ export class LongCounts {
     return this.waiting.has(userId);
   }
 
-  /** Takes the steps of a count behind those of the same user; the answer is what the last step gives. */
+  /** Runs the steps of a count after the user's earlier counts; resolves to the result of the last step. */
   run(userId: string, step: CountStep): Promise<number> {
     return new Promise((resolve, reject) => {
       const counts = this.waiting.get(userId) ?? [];
@@ -64,7 +64,7 @@ export class LongCounts {
     if (this.waiting.size > 0) setImmediate(() => this.next());
   }
 
-  /** Whether the first count is over. */
+  /** Whether the first count is finished. */
   private takeStep(userId: string, [count]: readonly Count[]): boolean {
     const begunMs = performance.now();
     try {

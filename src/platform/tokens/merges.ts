@@ -1,27 +1,27 @@
-/** Higher than any rank: no token. */
+/** Higher than any rank: not a token. */
 export const NO_RANK = 0xffff_ffff;
 const POSITIONS = 2 ** 32;
 
-/** The rank of the token that the bytes of a piece from `start` to `end` are; `NO_RANK` when they are none. */
+/** The rank of the token in the bytes of a piece from `start` to `end`; `NO_RANK` if they are no token. */
 export type RankOf = (start: number, end: number) => number;
 
 /**
- * Byte pair encoding: joins the two neighbouring parts that have the lowest rank together, the first of several, until no two
- * are a token. Takes n log n for n bytes, so text without a break costs no more than other text. Keeps its memory for the
- * next piece. Every place that it reads is inside its arrays, so no `?? 0` ever gives the 0.
+ * Byte pair encoding: joins the two neighbouring parts with the lowest rank (the first pair, if several have it) until no two
+ * form a token. Takes n log n for n bytes, even for text without breaks. Reuses its memory for the next piece. All reads are
+ * inside its arrays, so no `?? 0` ever takes effect.
  */
 export class Merges {
-  /** Where the part that begins at a byte ends; the next part begins there. */
+  /** For the first byte of a part, where the part ends and the next one begins. */
   private ends = new Uint32Array(0);
-  /** Where the part before the one that begins at a byte begins. */
+  /** For the first byte of a part, where the previous part begins. */
   private befores = new Int32Array(0);
-  /** The rank of the part that begins at a byte together with the next. */
+  /** For the first byte of a part, the rank of the part joined with the next one. */
   private ranks = new Uint32Array(0);
-  /** A binary heap of ranks with their positions, the lowest first. Some are outdated: `ranks` has another one by now. */
+  /** A binary heap of ranks with their positions, the lowest first. An entry is outdated if `ranks` has another value. */
   private heap = new Float64Array(0);
   private size = 0;
 
-  /** How many parts are left of a piece of so many bytes. */
+  /** The number of parts that remain of a piece of `length` bytes. */
   count(length: number, rankOf: RankOf): number {
     this.begin(length);
     let parts = length;
@@ -45,7 +45,7 @@ export class Merges {
       this.ends = new Uint32Array(length);
       this.befores = new Int32Array(length);
       this.ranks = new Uint32Array(length);
-      // Each byte has one at first, and each of the merges, of which there are fewer, adds two.
+      // Each byte adds one entry at first, and each merge, of which there are fewer, adds two.
       this.heap = new Float64Array(3 * length);
     }
     for (let i = 0; i < length; i++) {
@@ -70,7 +70,7 @@ export class Merges {
     this.heap[place] = key;
   }
 
-  /** Where the two parts begin that are to be joined next; null when none are. */
+  /** Where the next two parts to join begin; null if there are none. */
   private takeLowest(): number | null {
     while (this.size > 0) {
       const key = this.heap[0] ?? 0;

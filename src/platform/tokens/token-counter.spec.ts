@@ -11,13 +11,13 @@ describe('TokenCounter', () => {
   const counter = new TokenCounter(config);
   beforeAll(() => counter.load());
 
-  it('answers at once for short texts once it is loaded, and by promise before', async () => {
+  it('counts short texts synchronously once it is loaded, and with a promise before', async () => {
     expect(counter.count('Hello, world!', ada)).toBe(4);
     expect(counter.count('', ada)).toBe(0);
     await expect(new TokenCounter(config).count('Hello, world!', ada)).resolves.toBe(4);
   });
 
-  it('counts by another vocabulary when asked to', async () => {
+  it('counts with another vocabulary on request', async () => {
     const text = 'Donaudampfschifffahrtsgesellschaft 船長の帽子';
     expect(await counter.count(text, { ...ada, encoding: 'cl100k_base' })).toBe(cl100k(text));
     expect(counter.count(text, ada)).toBe(countTokens(text));
@@ -39,7 +39,7 @@ describe('TokenCounter', () => {
     expect(await counter.count(text, ada)).toBe(countTokens(text, asPlainText));
   });
 
-  it('is off by no more than a token a slice where there is no white space', async () => {
+  it('is off by at most one token per slice without white space', async () => {
     const text = '中文字符测试没有空格'.repeat(1000);
     const exact = countTokens(text.slice(0, 3000), asPlainText);
     const sliced = await counter.count(text.slice(0, 3000), ada);
@@ -52,7 +52,7 @@ describe('TokenCounter', () => {
     expect(Math.abs((await counter.count(text, ada)) - exact)).toBeLessThanOrEqual(20);
   });
 
-  it('counts no further than a model may read, and estimates the rest by its length', async () => {
+  it('counts only as many tokens as a model may read, and estimates the rest by its length', async () => {
     const counted = jest.spyOn(await counter.load(), 'count');
     const few = new TokenCounter({ contextTokens: 1000 });
     Object.assign(few, { load: () => counter.load() });
@@ -63,7 +63,7 @@ describe('TokenCounter', () => {
     expect(Math.abs(tokens - 20_000)).toBeLessThan(1000);
   });
 
-  it('lets the event loop breathe while it counts 100,000 repeated characters', async () => {
+  it('does not block the event loop while it counts 100,000 repeated characters', async () => {
     let longest = 0;
     let last = performance.now();
     const timer = setInterval(() => {
@@ -73,7 +73,7 @@ describe('TokenCounter', () => {
     const tokens = await counter.count('中'.repeat(100_000), ada);
     clearInterval(timer);
     expect(tokens).toBeGreaterThan(50_000);
-    // A slice takes some 1 ms; one go would hold the loop a hundred times as long.
+    // A slice takes about 1 ms; a single step would block the loop a hundred times as long.
     expect(longest).toBeLessThan(200);
   });
 });

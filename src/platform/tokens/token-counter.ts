@@ -2,33 +2,33 @@ import { Injectable } from '@nestjs/common';
 import { type CountStep, LongCounts } from './long-counts.js';
 import { type Encoding, loadVocabulary, type Vocabulary } from './vocabulary.js';
 
-/** What is counted in one go. */
+/** How much is counted in one step. */
 const SLICE_CHARS = 1000;
-/** How far before the end of a slice a better place to cut is looked for. */
+/** How far before the end of a slice a better place to cut is searched. */
 const LOOK_BACK_CHARS = 100;
 const SPACE = 0x20;
-/** Work on the event loop in one go, in milliseconds. */
+/** How long a step may run on the event loop, in milliseconds. */
 const BUDGET_MS = 4;
 
 /** What is counted, and for whom. */
 export interface CountOptions {
-  /** Of each user, one long text is counted at a time. */
+  /** One long text is counted at a time per user. */
   readonly userId: string;
-  /** By which vocabulary; o200k_base, in which sizes are stored, when none is named. */
+  /** The vocabulary; by default o200k_base, in which sizes are stored. */
   readonly encoding?: Encoding;
 }
 
-/** How far texts are counted. Chat owns the setting; the roof provides it under this class. */
+/** How far texts are counted. Chat owns the setting; the root module provides it under this class. */
 export abstract class CountingLimit {
-  /** No model reads more tokens than this. */
+  /** No model is given more tokens than this. */
   abstract readonly contextTokens: number;
 }
 
 /**
- * How many tokens a text has by a vocabulary. For models with another one that is an estimate. Special tokens in a text
- * (`<|endoftext|>`) are plain text. Long texts are cut at white space into slices, which may add one token where there is none.
- * A text that has more tokens than any model is given to read (CONTEXT_TOKENS) is counted up to there; the rest is estimated
- * by its length, so the answer is too large as well. A vocabulary is loaded at its first use or by `load`.
+ * The number of tokens of a text. It is an estimate for models with another vocabulary. Special tokens in a text
+ * (`<|endoftext|>`) are plain text. Long texts are cut at white space into slices; without white space, a cut may add one token.
+ * A text with more tokens than CONTEXT_TOKENS is counted up to that number; the rest is estimated by its length, so the result
+ * is too large for any model, too. A vocabulary is loaded by `load`, or when it is first used.
  */
 @Injectable()
 export class TokenCounter {
@@ -41,7 +41,7 @@ export class TokenCounter {
     this.mostTokens = contextTokens;
   }
 
-  /** A number when it can be had at once, else a promise; the event loop is never held for more than some 10 ms. */
+  /** A number if it is available at once, else a promise. Never blocks the event loop for more than about 10 ms. */
   count(text: string, { userId, encoding = 'o200k_base' }: CountOptions): number | Promise<number> {
     if (text === '') return 0;
     const vocabulary = this.loaded.get(encoding);
@@ -50,7 +50,7 @@ export class TokenCounter {
   }
 
   /**
-   * The same for a text that a client sends.
+   * Like `count`, for a text that a client sends.
    * Throws `rate_limited`, before it counts anything, when the user has sent too many long ones.
    */
   countSent(text: string, options: CountOptions): number | Promise<number> {
@@ -74,7 +74,7 @@ export class TokenCounter {
   private countWith(vocabulary: Vocabulary, text: string, userId: string): number | Promise<number> {
     if (text.length <= SLICE_CHARS) return vocabulary.count(text);
     const step = countInSteps(text, vocabulary, this.mostTokens);
-    // A text in which words have spaces between them takes less than one step.
+    // Text with spaces between its words takes less than one step.
     const atOnce = this.longCounts.isCounting(userId) ? null : step();
     return atOnce ?? this.longCounts.run(userId, step);
   }
@@ -96,7 +96,7 @@ function countInSteps(text: string, vocabulary: Vocabulary, most: number): Count
   };
 }
 
-/** Before a space after a word, where a token begins; else anywhere but inside a surrogate pair. */
+/** Before a space after a word, where a token begins; otherwise anywhere except inside a surrogate pair. */
 function sliceEnd(text: string, start: number): number {
   const most = start + SLICE_CHARS;
   if (most >= text.length) return text.length;

@@ -10,7 +10,7 @@ export class TokensModule implements OnApplicationBootstrap, OnApplicationShutdo
 
   constructor(private readonly tokens: TokenCounter) {}
 
-  /** The vocabulary takes a moment to load: after the start, so that it delays nobody, and before the first turn needs it. */
+  /** Loads the vocabulary, which takes a moment, after the start and before the first turn needs it. */
   onApplicationBootstrap(): void {
     this.preload = setImmediate(() => {
       this.loading = this.tokens

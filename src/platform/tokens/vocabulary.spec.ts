@@ -12,7 +12,7 @@ const ALPHABETS = [
   '👋🏽😀👨‍👩‍👧é\u0000\u200d\u00a0\u2028 \ud800 \udc00',
 ].map((alphabet) => [...alphabet]);
 
-/** Always the same numbers, so that a difference can be looked at again. */
+/** A seeded generator, so that a failure can be reproduced. */
 function numbers(): (below: number) => number {
   let seed = 1;
   return (below) => {
@@ -25,7 +25,7 @@ describe.each([
   ['o200k_base', o200k],
   ['cl100k_base', cl100k],
 ] as const)('Vocabulary %s', (encoding, exact) => {
-  it('counts as gpt-tokenizer does, whatever the text', async () => {
+  it('agrees with gpt-tokenizer on any text', async () => {
     const vocabulary = await loadVocabulary(encoding);
     const next = numbers();
     const letters = [...ALPHABETS, ALPHABETS.flat()];
@@ -39,7 +39,7 @@ describe.each([
     expect(different).toEqual([]);
   });
 
-  it('counts text without a break as gpt-tokenizer does', async () => {
+  it('agrees with gpt-tokenizer on text without breaks', async () => {
     const vocabulary = await loadVocabulary(encoding);
     const next = numbers();
     for (const letters of ALPHABETS) {
@@ -55,7 +55,7 @@ describe.each([
 
   it('counts a byte order mark like any other character', async () => {
     const vocabulary = await loadVocabulary(encoding);
-    // By tiktoken; gpt-tokenizer loses it on its way through a decoder of UTF-8.
+    // The number is tiktoken's; gpt-tokenizer loses the mark in its UTF-8 decoder.
     expect(vocabulary.count('\ufeff')).toBe(1);
     expect(vocabulary.count('')).toBe(0);
   });

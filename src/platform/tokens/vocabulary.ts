@@ -4,7 +4,7 @@ import { setImmediate as pause } from 'node:timers/promises';
 import { CL100K_TOKEN_SPLIT_REGEX, O200K_TOKEN_SPLIT_REGEX } from 'gpt-tokenizer/encodingParams/constants';
 import { Merges, NO_RANK } from './merges.js';
 
-/** OpenAI's vocabularies since GPT-4o, and before: how a text is split before bytes are merged. */
+/** OpenAI's vocabularies since GPT-4o and before it: how a text is split before bytes are merged. */
 const PATTERNS = { o200k_base: O200K_TOKEN_SPLIT_REGEX, cl100k_base: CL100K_TOKEN_SPLIT_REGEX } as const;
 export type Encoding = keyof typeof PATTERNS;
 
@@ -12,18 +12,18 @@ const ASCII = 0x80;
 const SPACE = 0x20;
 const LINE_FEED = 0x0a;
 const PADDING = 0x3d;
-/** What a letter of base64 stands for. */
+/** The value of each base64 letter. */
 const SIX_BITS = new Uint8Array(ASCII);
 [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].forEach((letter, bits) => {
   SIX_BITS[letter.charCodeAt(0)] = bits;
 });
-/** Bytes of a file that are read in one go: some 2 ms. */
+/** Bytes of a file that are read in one step: about 2 ms. */
 const READ_BYTES = 200_000;
 
 /**
- * Counts tokens by byte pair encoding, in 5 MB: tokens lie in one array of bytes and are found by a hash of their own.
- * As gpt-tokenizer counts, which takes 50 MB for it, but without remembering anybody's words. Every place that it reads is
- * inside its arrays, so no `?? 0` ever gives the 0.
+ * Counts tokens by byte pair encoding in 5 MB: tokens are stored in one byte array and found by a hash. The counts equal those
+ * of gpt-tokenizer, which takes 50 MB, but no text of users is cached. All reads are inside its arrays, so no `?? 0` ever takes
+ * effect.
  */
 export class Vocabulary {
   /** All tokens, by rank, end to end. */
@@ -31,10 +31,10 @@ export class Vocabulary {
   private readonly ends: Uint32Array;
   private size = 0;
   private longest = 0;
-  /** Ranks by the hash of their token, 0 for none and otherwise one more; a place that is taken moves on to the next. */
+  /** Ranks plus one by the hash of their token, 0 for an empty slot. A collision moves on to the next slot. */
   private readonly places: Uint32Array;
   private readonly encoder = new TextEncoder();
-  /** The bytes of what is counted just now. */
+  /** The bytes of the piece that is being counted. */
   private piece = new Uint8Array(0);
   private readonly merges = new Merges();
   private readonly rankOf = (start: number, end: number): number => this.findRank(start, end);
@@ -46,11 +46,11 @@ export class Vocabulary {
   ) {
     this.bytes = new Uint8Array(bytes);
     this.ends = new Uint32Array(tokens);
-    // A power of two that leaves at least every second place free.
+    // A power of two that leaves at least half of the slots free.
     this.places = new Uint32Array(2 ** Math.ceil(Math.log2(2 * tokens)));
   }
 
-  /** Takes the next token from a line that begins at `at`: base64, a space, the rank. Returns where the next line begins. */
+  /** Adds the token of the line that begins at `at`: base64, a space, the rank. Returns where the next line begins. */
   addLine(file: Uint8Array, at: number): number {
     const start = this.endOf(this.size - 1);
     let end = start;
@@ -73,7 +73,7 @@ export class Vocabulary {
     return lineEnd === -1 ? file.length : lineEnd + 1;
   }
 
-  /** Special tokens count as the text they are written in. */
+  /** Special tokens count as plain text. */
   count(text: string): number {
     let count = 0;
     for (const [piece] of text.matchAll(this.pattern)) {
@@ -83,7 +83,7 @@ export class Vocabulary {
     return count;
   }
 
-  /** The bytes of a text into `piece`; returns how many. */
+  /** Copies the bytes of a text into `piece`; returns their number. */
   private take(text: string): number {
     if (this.piece.length < 3 * text.length) this.piece = new Uint8Array(3 * text.length);
     for (let i = 0; i < text.length; i++) {
@@ -100,9 +100,9 @@ export class Vocabulary {
     return found === 0 ? NO_RANK : found - 1;
   }
 
-  /** Where the rank of a token is found, or would be put. */
+  /** The slot where the rank of a token is found or would be stored. */
   private placeOf(from: Uint8Array, start: number, end: number): number {
-    // FNV-1a, whose upper bits are the better ones.
+    // FNV-1a, whose upper bits are better distributed.
     let hash = 0x811c_9dc5;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ (from[i] ?? 0), 0x0100_0193);
     let place = hash ^ (hash >>> 15);
@@ -125,7 +125,7 @@ export class Vocabulary {
   }
 }
 
-/** Reads a vocabulary as OpenAI publishes it, without holding the event loop. */
+/** Reads a vocabulary in OpenAI's format, without blocking the event loop. */
 export async function loadVocabulary(encoding: Encoding): Promise<Vocabulary> {
   const { resolve } = createRequire(import.meta.url);
   const file = await readFile(resolve(`gpt-tokenizer/data/${encoding}.tiktoken`));
