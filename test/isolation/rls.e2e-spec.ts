@@ -419,20 +419,20 @@ async function leadingColumns({ table, columns }: ForeignKey & { table: string }
 
 /** Ids without a foreign key, with the reason. */
 const POINTS_NOWHERE = [
-  'turns.claim_id', // made up for each claim
-  'nightly_jobs.run_id', // and for each run
-  'turn_buckets.subject_id', // a user, a project or an API key; whoever opens a turn must not wait for who deletes one
-  'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
-  'audit_events.user_id', // the log outlives the account,
-  'audit_events.actor_id', // who did it
-  'audit_events.subject_id', // and what it was done to
+  'turns.claim_id', // random for each claim
+  'nightly_jobs.run_id', // random for each run
+  'turn_buckets.subject_id', // a user, a project or an API key; opening a turn must not wait for the deletion of one
+  'chat_sessions.last_message_id', // messages refer to their session, so this would be a circular reference
+  'audit_events.user_id', // the audit log outlives the account
+  'audit_events.actor_id', // the acting user may be deleted
+  'audit_events.subject_id', // the subject may be deleted
   'audit_heads.user_id',
-  'budget_reservations.project_id', // its turn, which it goes with, belongs to that project
-  'usage_entries.message_id', // the ledger outlives what was paid for,
+  'budget_reservations.project_id', // deleted with its turn, which belongs to that project
+  'usage_entries.message_id', // the ledger outlives its messages and projects
   'usage_entries.project_id',
   'usage_entries.session_id',
-  'idempotency_keys.message_id', // a key outlives what it made: its repeat then finds nothing
-  'revocations.user_id', // the mark of a deleted account outlives it
+  'idempotency_keys.message_id', // a key outlives its turn; a repeated request then finds nothing
+  'revocations.user_id', // the revocation of a deleted account outlives the account
   'revocations.subject_id', // a user, a sign-in or an API key
 ];
 

@@ -40,7 +40,7 @@ function readPrices(file: string): Price[] {
     return parsePrices(readFileSync(file, 'utf8'));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === undefined ? message : `the file can not be read (${code})`;
+    const reason = code === undefined ? message : `the file cannot be read (${code})`;
     throw new Error(`${file}: ${reason}`, { cause: error });
   }
 }

@@ -30,7 +30,7 @@ export class UserAdministration {
     if (user?.role !== 'admin' || user.disabledAt !== null) throw new AppError('admin_required');
   }
 
-  /** Like `requireAdmin`, and keeps all other units of work from changing accounts until this one ends. */
+  /** Like `requireAdmin`, and makes other calls of this method wait until this unit of work ends. */
   async requireOnlyAdmin(userId: string): Promise<void> {
     await this.users.lockAdministration();
     await this.requireAdmin(userId);
