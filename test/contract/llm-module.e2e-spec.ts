@@ -107,7 +107,7 @@ describe('LlmModule', () => {
     const { app, ear } = await start({ llmProvider: 'openai', openaiApiKey: 'canary', openaiBaseUrl: upstream.url });
     await untilHeard(
       ear,
-      'warn: openai can not be used at the moment: The model provider refused the key of this server (HTTP 401)',
+      'warn: openai cannot be used at the moment: The model provider refused the key of this server (HTTP 401)',
     );
     const health = await app.inject({ url: '/llm/health' });
     expect(health.json()).toMatchObject({

@@ -316,7 +316,7 @@ describe('The command line', () => {
 
     it('fails with one line when there is no such file', async () => {
       const { code, err } = await run(['prices', 'load', 'nowhere.json'], { DATABASE_URL: t.database.url });
-      expect({ code, err }).toEqual({ code: 1, err: 'prices: nowhere.json: the file can not be read (ENOENT)\n' });
+      expect({ code, err }).toEqual({ code: 1, err: 'prices: nowhere.json: the file cannot be read (ENOENT)\n' });
     });
   });
 

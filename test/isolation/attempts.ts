@@ -9,14 +9,17 @@ export interface Ids {
   readonly sign_in_id: string;
 }
 
-/** One way to ask a route for things by `ids`, some of them perhaps beside things of the asker's `own`. */
+/** One way to request resources by `ids`, possibly mixed with the requester's `own` resources. */
 export interface Attempt {
   readonly query?: (ids: Ids, own: Ids) => Record<string, unknown>;
   readonly body?: (ids: Ids, own: Ids) => Record<string, unknown>;
   readonly headers?: Record<string, string>;
-  /** Which ids of the path are the asker's own. */
+  /** Whether the ids in the path are the requester's own. */
   readonly ownPath?: boolean;
-  /** When not 404: what a wrong id answers, for a stranger's as for an unknown one. 403: nobody may ask but admins. */
+  /**
+   * The status for a wrong id if it is not 404; the same for another user's id and an unknown one. 403: only admins
+   * have access.
+   */
   readonly status?: number;
 }
 
@@ -27,7 +30,7 @@ const ifMatch = { headers: { 'if-match': '"1"' } };
 const events = { headers: { accept: 'text/event-stream' } };
 const byProject: Attempt = { query: ({ project_id }) => ({ project_id }) };
 
-/** How each route that takes an id is asked. A route that is in neither list fails the test. */
+/** The attempts for each route that takes an id. A route that is in neither list fails the test. */
 export const WITH_IDS: Record<string, Attempt[]> = {
   'DELETE /auth/sessions/:sign_in_id': plain,
   'POST /auth/api-keys': [{ body: ({ project_id }) => ({ name: 'Mine', scopes: ['read'], project_id }) }],
@@ -116,7 +119,7 @@ export const WITH_IDS: Record<string, Attempt[]> = {
   'DELETE /chat/messages/:message_id/feedback': plain,
 };
 
-/** Routes that take no id: what they are about is the caller. */
+/** Routes that take no id, because they are about the caller. */
 export const WITHOUT_IDS = [
   'POST /auth/email/verification',
   'POST /auth/logout',
@@ -146,7 +149,7 @@ export const WITHOUT_IDS = [
   'GET /llm/health',
 ];
 
-/** Open to everybody, and about nobody's things. */
+/** Routes that are open to everybody and show no user's data. */
 export const PUBLIC = [
   'POST /auth/register',
   'POST /auth/login',
@@ -162,7 +165,7 @@ export const PUBLIC = [
   'GET /openapi.yaml',
 ];
 
-/** Open to everybody who knows the id, which says nothing of anybody. */
+/** Open to everybody who knows the id, and without personal data. */
 export const PUBLIC_WITH_IDS = ['GET /erasure-receipts/:receipt_id'];
 
 export const isDocs = (route: string): boolean => /^GET \/docs(\/|$)/.test(route);

@@ -19,7 +19,7 @@ interface Archive {
 
 /** Names that look like a secret. */
 const SUSPICIOUS = /hash|secret|seed|token|password|wrapped|sealed|cipher|(^|_)key(_|$)|code/;
-/** Columns that only look like one, and what they are. */
+/** Columns that only look like a secret, with their meaning. */
 const HARMLESS: Record<string, string> = {
   'api_keys.tokens_per_minute': 'a number',
   'messages.sealed': 'opened: the row shows content and parts',
@@ -74,7 +74,7 @@ async function exported(user: TestUser): Promise<Archive> {
 
 const tenantTables = async (): Promise<Table[]> => (await readTables(t.database)).filter(({ owner }) => owner !== null);
 
-/** What the archive says of a user, and what is really stored, as far as it must be the same. */
+/** Compares the archive with the stored rows of a user. */
 async function expectWhole(user: TestUser, archive: Archive): Promise<void> {
   const tables = await tenantTables();
   expect(archive.header.tables.sort()).toEqual(tables.map(({ name }) => name).sort());
@@ -86,7 +86,7 @@ async function expectWhole(user: TestUser, archive: Archive): Promise<void> {
     const left = NOT_EXPORTED[name] ?? {};
     const shown = columns.map((column) => column.name).filter((column) => !(column in left || /^sealed/.test(column)));
     const found = archive.rows.filter(({ table }) => table === name).map(({ row }) => row);
-    // That it was made is recorded after the moment that it shows.
+    // The audit event of the export is recorded after its snapshot.
     const count = stored.length - (name === 'audit_events' ? 1 : 0);
     expect({ name, count: archive.trailer.counts[name] }).toEqual({ name, count });
     for (const row of found) expect({ name, columns: Object.keys(row) }).toEqual({ name, columns: shown });
@@ -109,7 +109,7 @@ describe('an export', () => {
   it('has every row of every table, and every column that is not named as a secret', async () => {
     await belongings(ada, 'of Ada');
     await belongings(eve, 'of Eve');
-    // So that she has a log to export.
+    // Makes an audit event, so the log is not empty.
     await exported(ada);
     const response = await ada.get('/users/me/export').buffer(true).expect(200);
     const archive = parse(response.text);
@@ -124,7 +124,7 @@ describe('an export', () => {
     expect(response.text).not.toContain(eve.id);
   });
 
-  it('has nothing that lets somebody in', async () => {
+  it('contains no credential', async () => {
     const { text } = await ada.get('/users/me/export').buffer(true).expect(200);
     const [secrets] = await t.database.query<{ hash: string; seed: string }>(
       `select u.password_hash as hash, encode(s.seed, 'hex') as seed from users u join sign_ins s on s.user_id = u.id where u.id = $1`,
@@ -136,7 +136,7 @@ describe('an export', () => {
     expect(text).not.toContain(ada.refreshToken);
   });
 
-  it('leaves out only columns that there are, and none of a suspicious name goes out without a thought', async () => {
+  it('leaves out only columns that exist, and exports a column with a suspicious name only if it is listed as harmless', async () => {
     const columns = (await tenantTables()).flatMap(({ name, columns }) => columns.map((c) => `${name}.${c.name}`));
     const left = Object.entries(NOT_EXPORTED).flatMap(([name, reasons]) =>
       Object.keys(reasons).map((c) => `${name}.${c}`),
@@ -149,7 +149,7 @@ describe('an export', () => {
     expect(unthought).toEqual([]);
   });
 
-  it('has the rows of a table that comes later, and fails rather than leave out one that it may not read', async () => {
+  it('includes the rows of a new table, and fails instead of leaving out a table that it cannot read', async () => {
     await t.database.query(`create table made_up (user_id uuid not null, id uuid not null, note text,
       constraint pk_made_up primary key (user_id, id))`);
     try {
@@ -161,7 +161,7 @@ describe('an export', () => {
         { table: 'made_up', row: { user_id: ada.id, id: expect.any(String) as unknown, note: 'A later note' } },
       ]);
       await expectWhole(ada, archive);
-      // What is asked of suspicious names would notice this one.
+      // The check of suspicious names would find this one.
       expect('api_token').toMatch(SUSPICIOUS);
     } finally {
       await t.database.query('drop table made_up');
@@ -179,7 +179,7 @@ describe('an export', () => {
     });
   });
 
-  it('is closed without a token', async () => {
+  it('is refused without a token', async () => {
     expectProblem(await request(t.server).get('/users/me/export'), 'unauthenticated');
   });
 });
@@ -201,7 +201,7 @@ describe('a long export', () => {
 
   /** A client that asks for the export and reads nothing. */
   async function stalled(): Promise<ReturnType<typeof connect>> {
-    // The one of the test before has ended.
+    // The export of the previous test has ended.
     await expectSoon(async () => expect(await snapshots()).toEqual([]));
     const socket = connect((t.server.address() as AddressInfo).port, '127.0.0.1');
     socket.pause();
@@ -216,14 +216,14 @@ describe('a long export', () => {
       `select state from pg_stat_activity where datname = current_database() and application_name = 'parley-snapshot'`,
     );
 
-  it('waits for a slow client, with little of it in memory and nothing of the pool', async () => {
+  it('waits for a slow client, with little memory and no connection of the pool', async () => {
     const before = process.memoryUsage().rss;
     const socket = await stalled();
-    // It has come to rest: nothing is fetched while nobody reads.
+    // The export is idle: it fetches nothing while the client does not read.
     await expectSoon(async () => expect(await snapshots()).toEqual([{ state: 'idle in transaction' }]));
     expect(process.memoryUsage().rss - before).toBeLessThan((MANY * 256_000) / 2);
     await Promise.all(Array.from({ length: 2 * t.config.databasePoolSize }, () => long.get('/users/me').expect(200)));
-    // Another one of the same user, wherever it comes.
+    // Another export of the same user, on another instance.
     const second = await t.another();
     expectProblem(await long.get('/users/me/export'), 'export_in_progress');
     expectProblem(await long.at(second.getHttpServer()).get('/users/me/export'), 'export_in_progress');
@@ -239,14 +239,14 @@ describe('a long export', () => {
     socket.destroy();
   });
 
-  it('ends when the client leaves, and another one can begin', async () => {
+  it('ends when the client disconnects, and another one can begin', async () => {
     const socket = await stalled();
     socket.destroy();
     await expectSoon(async () => expect(await snapshots()).toEqual([]));
     expect((await exported(long)).trailer.counts.messages).toBe(MANY + 2);
   });
 
-  it('shows one moment: what is written meanwhile is not in it', async () => {
+  it('is one snapshot: rows written meanwhile are not in it', async () => {
     const socket = await stalled();
     await long.project({ name: 'Too late' });
     let text = '';
@@ -257,12 +257,12 @@ describe('a long export', () => {
     socket.destroy();
   });
 
-  it('is cut, without its last line, when the database is lost', async () => {
+  it('is truncated, without its last line, when the database connection is lost', async () => {
     const socket = await stalled();
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
     const closed = once(socket, 'close');
-    // Lost before the answer has begun, it would be one that says so.
+    // Wait for the response to begin; before that, a lost connection would give an error response.
     socket.resume();
     await once(socket, 'data');
     socket.pause();

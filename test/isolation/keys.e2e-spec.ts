@@ -45,7 +45,7 @@ const SIGN_IN_ONLY = [
   'DELETE /projects/:project_id/provider-key',
 ];
 
-/** What a route that takes no id needs so that it would succeed. */
+/** The bodies with which routes without an id succeed. */
 const BODIES: Record<string, Record<string, unknown>> = {
   'POST /projects': { name: 'Mine' },
   'PUT /users/me/budget': { day_limit_micro_usd: 9_000_000, month_limit_micro_usd: null },
@@ -60,7 +60,7 @@ interface Document {
 
 let t: TestApp;
 let ada: TestUser;
-/** Ada's things in the project that her key is bound to, and those elsewhere, with each kind of message. */
+/** Ada's resources in the project that her key is bound to, and those in another project with each kind of message. */
 let own: Ids;
 let elsewhere: Ids[];
 let hold: { release(): void };
@@ -69,7 +69,7 @@ const keys: Record<string, string> = {};
 
 beforeAll(async () => {
   t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000, llmFirstTokenTimeoutMs: 600_000 });
-  // A route of budgets is among those that are tried, and then every model needs a price.
+  // One attempt sets a budget, and then every model needs a price.
   await setPrice(t);
   ada = await TestUser.register(t);
   own = (await belongings())[0] as Ids;
@@ -106,7 +106,7 @@ async function belongings(): Promise<Ids[]> {
   }));
 }
 
-/** But for the keys: that they were used is written down meanwhile. */
+/** All rows except API keys, whose time of last use changes meanwhile. */
 const everything = async (): Promise<Record<string, string[]>> =>
   dump(
     t.database,
@@ -126,7 +126,7 @@ function send(route: string, attempt: Attempt, ids: Ids, token: string): Test {
   return attempt.body === undefined ? test : test.send(attempt.body(ids, own));
 }
 
-/** All that a client can tell two answers apart by. */
+/** Everything by which a client can distinguish two responses. */
 function visible({ status, text, headers }: Response): unknown {
   const { date: _date, 'x-request-id': _id, 'content-length': _length, ...rest } = headers as Record<string, string>;
   return { status, text: text.replace(/"(request_id|instance)":"[^"]*"/g, '"$1":"…"'), headers: rest };
@@ -139,7 +139,7 @@ const bodyOf = (route: string): Attempt['body'] =>
   BODIES[route] === undefined ? undefined : () => BODIES[route] ?? {};
 
 describe('every route', () => {
-  it('is public, names a scope, or is on the list of those that need a sign-in', () => {
+  it('is public, names a scope, or is on the list of routes that need a sign-in', () => {
     const routes = new Set(
       t.app
         .get(RouteTable)
@@ -177,7 +177,7 @@ describe('every route', () => {
 });
 
 describe.each(SIGN_IN_ONLY)('%s', (route) => {
-  it('is closed to a key with all scopes, bound or not', async () => {
+  it('refuses a key with all scopes, bound or not', async () => {
     for (const name of ['all', 'bound']) {
       for (const attempt of attemptsOf(route)) {
         expectProblem(await send(route, attempt, own, keys[name] as string), 'sign_in_required');
@@ -193,7 +193,7 @@ describe.each(OPEN_TO_KEYS)('%s', (route) => {
     return document.paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]?.['x-scopes'] as Scope[];
   };
 
-  it('is closed to a key without the scope, and open to one with it', async () => {
+  it('refuses a key without the scope, and accepts one with it', async () => {
     for (const scope of SCOPES) {
       const response = await send(route, attemptsOf(route)[0] as Attempt, unknownIds(), keys[scope] as string);
       if (!scopes().includes(scope)) expectProblem(response, 'insufficient_scope');
@@ -218,7 +218,7 @@ describe.each(OPEN_TO_KEYS)('%s', (route) => {
     });
   }
 
-  it('is closed to a key that was revoked, has expired, or whose user is disabled', async () => {
+  it('refuses a key that was revoked, has expired, or whose user is disabled', async () => {
     const attempt = attemptsOf(route)[0] as Attempt;
     for (const refuse of [revoke, expire, disable]) {
       const eve = await TestUser.register(t);
@@ -238,7 +238,7 @@ const disable = ({ id }: TestUser): Promise<unknown> =>
   t.database.query('update users set disabled_at = now() where id = $1', [id]);
 
 describe('a bound key', () => {
-  it('does in its project what a sign-in can', async () => {
+  it('can do in its project what a sign-in can', async () => {
     const project_id = own.project_id;
     const bound = ada.by(keys.bound as string);
     expect((await bound.get('/projects').expect(200)).body).toMatchObject({ data: [{ id: project_id }] });
@@ -272,11 +272,11 @@ describe('a bound key', () => {
     gate.release();
   });
 
-  it('makes no project', async () => {
+  it('cannot create a project', async () => {
     expectProblem(await ada.by(keys.bound as string).post('/projects', { name: 'Mine' }), 'insufficient_scope');
   });
 
-  it('does not meet the Idempotency-Keys of its user', async () => {
+  it('does not see the Idempotency-Keys of its user', async () => {
     const bound = ada.by(keys.bound as string);
     const body = { project_id: own.project_id, content: 'Once.' };
     const first = await ada.post('/prompts', body).set('idempotency-key', 'same').expect(201);
@@ -287,7 +287,7 @@ describe('a bound key', () => {
     expect(again.headers['idempotent-replayed']).toBe('true');
   });
 
-  it('is gone with its project', async () => {
+  it('is deleted with its project', async () => {
     const project = await ada.project();
     const { id } = await ada.apiKey({ project_id: project.id });
     await ada.delete(`/projects/${project.id}`).expect(204);

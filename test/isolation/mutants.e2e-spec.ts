@@ -6,8 +6,8 @@ import { type Finding, oneLine, type Probe, type SqlMutant, Twins } from './twin
 const SNAPSHOTS = new URL('../architecture/snapshots/', import.meta.url);
 
 /**
- * All statements with an owner predicate: the snapshots have whatever a repository can send, and a test that nothing is
- * missing. Those of the system role look across users on purpose.
+ * All statements with an owner predicate. The snapshots contain every statement that a repository can send, which
+ * another test checks. Statements of the system role are left out, because they read across users on purpose.
  */
 function statementsOfTenants(): string[] {
   const files = readdirSync(SNAPSHOTS).map((file) => readFileSync(new URL(file, SNAPSHOTS), 'utf8'));
@@ -19,7 +19,7 @@ function statementsOfTenants(): string[] {
 interface Predicate {
   readonly start: number;
   readonly end: number;
-  /** What stands in its place when it is dropped; a parameter stays used, so that PostgreSQL knows its type. */
+  /** The replacement of a dropped predicate. It still uses the parameter, so PostgreSQL knows its type. */
   readonly dropped: string;
 }
 
@@ -42,16 +42,16 @@ function without(statement: string, predicates: readonly Predicate[]): SqlMutant
   return { statement, changed };
 }
 
-/** All of them take minutes; a plain `npm test` takes a sample. */
+/** All mutants take minutes, so a plain `npm test` runs a sample. */
 const ALL = process.env.MUTANTS === 'all';
 
-/** A lock shows nothing of a row, and what comes after it names the owner again. */
+/** A lock reveals nothing of a row, and the statements after it have owner predicates of their own. */
 const ONLY_LOCKS = /^select (id )?from \w+ where .* for update$/;
 
-/** Of the probes that send a statement, how many are made by a twin that lacks some of its rows. */
+/** How many probes per statement are run by a twin that lacks some of its rows. */
 const [MANY, FEW] = [8, 4];
 
-/** A list of parameters is as long as a request makes it. */
+/** The length of a parameter list depends on the request. */
 const shape = (statement: string): string =>
   statement.replace(/ IN \([^)]*\)/g, ' IN (…)').replace(/ LIMIT \d+$/, ' LIMIT n');
 
@@ -66,7 +66,7 @@ describe('a twin, with the same rows under the same ids, and with every policy o
   });
   afterAll(() => twins.close());
 
-  /** What a probe comes to when nothing is changed. */
+  /** The finding of a probe without a mutant. */
   async function usual(probe: Probe, lacking: string | null): Promise<Finding> {
     const key = `${probe.name} ${PROBES.indexOf(probe)} ${lacking}`;
     const known = baseline.get(key) ?? (await twins.ask(probe, null, lacking));
@@ -74,7 +74,7 @@ describe('a twin, with the same rows under the same ids, and with every policy o
     return known;
   }
 
-  /** The first probe that comes to something else with a mutant. */
+  /** The name of the first probe whose finding changes with a mutant. */
   async function killer(mutant: SqlMutant): Promise<string | null> {
     const probes = sentBy.get(mutant.statement) ?? [];
     const tables = [...mutant.statement.matchAll(/(?:from|join|update|into) "?([a-z_]+)"?/gi)].map(
@@ -100,7 +100,7 @@ describe('a twin, with the same rows under the same ids, and with every policy o
     },
   );
 
-  it('meets the other as soon as a statement has lost its owner predicates', async () => {
+  it('reaches the other as soon as a statement loses its owner predicates', async () => {
     const statements = [...sentBy.keys()].filter(
       (statement) => predicatesOf(statement).length > 0 && !ONLY_LOCKS.test(statement),
     );
@@ -112,17 +112,17 @@ describe('a twin, with the same rows under the same ids, and with every policy o
     expect(survivors).toEqual([]);
   }, 300_000);
 
-  // A new statement needs a probe that sends it, when none of the routes does.
-  // Of several predicates in one statement one may stand in for another. Which do is worth knowing, and no gap: the test
-  // above drops them together. It takes minutes, so it is `npm run mutants` alone that asks.
+  // A new statement needs a probe that sends it, unless a route already does. One predicate of a statement may make
+  // another one redundant. That is no gap, because the test above drops them together. This test takes minutes, so only
+  // `npm run mutants` runs it.
   if (ALL) {
-    it('makes the application send every statement that it has', () => {
+    it('makes the application send every one of its statements', () => {
       const sent = new Set([...sentBy.keys()].map(shape));
       const never = statementsOfTenants().filter((statement) => !sent.has(shape(statement)));
       expect(never).toEqual([]);
     });
 
-    it('meets the other as soon as any one predicate is lost, or another of the statement stands in for it', async () => {
+    it('reaches the other as soon as any single predicate is dropped, unless another one makes it redundant', async () => {
       let killed = 0;
       const masked: string[] = [];
       for (const statement of sentBy.keys()) {

@@ -13,7 +13,7 @@ import { sentStatements } from '../support/sent-statements.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
 const OWNED_ID = /:(project_id|prompt_id|session_id|message_id)\b/;
-/** No route takes such a body or query. */
+/** A body or query that no route accepts. */
 const WRONG = { surely_no_field: true };
 
 type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -66,7 +66,7 @@ function ask(route: string, ids: Ids, user: TestUser, headers: Record<string, st
 /** The reads and writes of rows among the statements that were sent. */
 const onRows = (): string[] => sent.filter((text) => /\b(from|into|update) "?\w+"? /i.test(`${text} `));
 
-it('declares on every handler what the path names, and nowhere else', () => {
+it('declares the resource on every handler whose path has its id, and nowhere else', () => {
   const declared: string[] = [];
   for (const { controllers } of t.app.get(ModulesContainer).values()) {
     for (const { metatype } of controllers.values()) {
@@ -92,7 +92,7 @@ it('declares on every handler what the path names, and nowhere else', () => {
   expect(declared.length).toBeGreaterThan(25);
 });
 
-it('refuses a wrong body or query of the owner on most of these routes, so that the next tests can tell who is asked first', async () => {
+it('refuses a wrong body or query of the owner on most of these routes, so the next tests can tell which check comes first', async () => {
   const own = await belongings(ada);
   const answers = await Promise.all(
     routes()
@@ -106,7 +106,7 @@ it('refuses a wrong body or query of the owner on most of these routes, so that 
   }
 });
 
-it("answers 404 for a stranger's id by one lookup, whatever the body, and enters no handler", async () => {
+it("answers 404 for another user's id after one lookup, whatever the body, and enters no handler", async () => {
   for (const route of routes()) {
     for (const ids of [adas, { project_id: newId(), prompt_id: newId(), session_id: newId(), message_id: newId() }]) {
       sent = [];
@@ -117,7 +117,7 @@ it("answers 404 for a stranger's id by one lookup, whatever the body, and enters
   }
 });
 
-it('answers 404 for an id that is malformed without asking the database', async () => {
+it('answers 404 for a malformed id without a database query', async () => {
   const ids = { project_id: 'zz', prompt_id: 'zz', session_id: 'zz', message_id: 'zz' };
   for (const route of routes()) {
     sent = [];
@@ -126,7 +126,7 @@ it('answers 404 for an id that is malformed without asking the database', async 
   }
 });
 
-it("answers 404 for another project's ids to an API key that is bound to one, though the user has just asked", async () => {
+it("answers 404 for another project's ids to an API key that is bound to one, even if the user has just requested them", async () => {
   const { id: project_id } = await eve.project();
   const bound = eve.by((await eve.apiKey({ project_id })).key);
   // Keys of providers are closed to API keys.
@@ -137,7 +137,7 @@ it("answers 404 for another project's ids to an API key that is bound to one, th
   }
 });
 
-it('hands over what it found: one resource is one statement', async () => {
+it('passes on the resource that it found: reading a resource takes one statement', async () => {
   const own = await belongings(ada);
   for (const [path, name] of [
     ['/projects', 'project_id'],
@@ -151,7 +151,7 @@ it('hands over what it found: one resource is one statement', async () => {
   }
 });
 
-it('remembers for the next write what it has found, which finds out by itself that it has gone', async () => {
+it('caches the found resource for the next write, which itself detects that the resource is gone', async () => {
   const { prompt_id } = await belongings(ada);
   const path = `/prompts/${prompt_id}`;
   await ada.patch(path, { name: 'One' }).expect(200);
@@ -164,11 +164,11 @@ it('remembers for the next write what it has found, which finds out by itself th
   expectProblem(await ada.get(path), 'not_found');
 });
 
-it('lets a repeated request have its answer though it has deleted what its path names', async () => {
+it('replays the response of a repeated request even after it deleted the resource in its path', async () => {
   const { prompt_id } = await belongings(ada);
   const remove = (user: TestUser): Test => user.delete(`/prompts/${prompt_id}`).set('idempotency-key', 'once');
   await remove(ada).expect(204);
-  // An instance that has not found it before.
+  // An instance without the resource in its cache.
   const other = await t.another();
   const repeated = await remove(ada.at(other.getHttpServer())).expect(204);
   expect(repeated.headers['idempotent-replayed']).toBe('true');
@@ -176,7 +176,7 @@ it('lets a repeated request have its answer though it has deleted what its path 
   expectProblem(await remove(eve), 'not_found');
 });
 
-it('asks nothing before POST /chat, which finds out by itself', async () => {
+it('runs no lookup before POST /chat, which checks ownership itself', async () => {
   sent = [];
   expectProblem(await eve.post('/chat', { project_id: adas.project_id, message: 'Hi' }), 'not_found');
   expect(onRows().some((text) => /^SELECT "/.test(text))).toBe(false);

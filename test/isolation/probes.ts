@@ -22,7 +22,7 @@ import { ADDRESSES, KEPT_BODY, KEPT_KEY, LOST_KEY, type Outcome, type Probe, typ
 
 type Verb = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** Every attempt on a route with ids, as the one whose they are. */
+/** Every attempt on a route with ids, made by their owner. */
 const requests: Probe[] = Object.entries(WITH_IDS).flatMap(([route, attempts]) =>
   attempts.map(({ query, body, headers }, i) => ({
     name: `${route} (${i})`,
@@ -58,7 +58,7 @@ const http = (
 
 const signed = ({ accessToken }: TestUser): { authorization: string } => ({ authorization: `Bearer ${accessToken}` });
 
-/** Routes that are about the caller, and states that the attempts do not meet. */
+/** Routes about the caller, and states that the attempts do not cover. */
 const more: Probe[] = [
   http('get', () => '/users/me'),
   http('get', () => '/users/me/budget'),
@@ -84,7 +84,7 @@ const more: Probe[] = [
     run: async (twin, t) => {
       const { status, headers } = await twin.erase();
       const receipt = await request(t.server).get((headers['erasure-receipt'] as string | undefined) ?? '/nowhere');
-      // How much of whom was counted shows in the receipt alone.
+      // Only the receipt shows how many rows were counted.
       return { status, text: JSON.stringify((receipt.body as { counts?: unknown }).counts) };
     },
   },
@@ -182,7 +182,7 @@ const more: Probe[] = [
   },
 ];
 
-/** Calls of the application itself. A refusal is an outcome, too. */
+/** Calls of the application itself. A refusal is an outcome too. */
 const call = (
   name: string,
   work: (t: TestApp, actor: { userId: string }, things: Things) => Promise<unknown>,
@@ -197,14 +197,14 @@ const call = (
   },
 });
 
-/** A call of a model that cost something. */
+/** A model call with a cost. */
 const CALL: UsedCall = {
   ...{ provider: 'openai', model: 'scripted', askedModel: 'scripted', isOwnKey: false, status: 'completed' },
   ...{ inputTokens: 1, outputTokens: 1, cachedInputTokens: null, isEstimated: false, costMicroUsd: 7 },
   ...{ generationId: null, rawUsage: null },
 };
 
-/** What the ledger and the budgets say of a user. */
+/** The ledger entries and budgets of a user. */
 const moneyOf = ({ query }: TestApp['database'], userId: string): Promise<object[]> =>
   query(
     `select kind, count(*)::int, sum(cost_micro_usd)::int as amount from usage_entries where user_id = $1 group by kind
@@ -214,7 +214,7 @@ const moneyOf = ({ query }: TestApp['database'], userId: string): Promise<object
     [userId],
   );
 
-/** The claim is the victim's, which a twin without turns does not have. */
+/** The claim belongs to the victim; a twin without turns does not have it. */
 const close = call('close', async ({ app, database }, { userId }, things) => {
   const { running_id: id } = things;
   const [turn] = await database.query<{ claimId: string }>(
@@ -367,5 +367,6 @@ const calls: Probe[] = [
   ),
 ];
 
-// Only the first few that send a statement are tried without some of the rows, and turns settle in most of them.
+// Only the first few probes per statement are run without some rows, so `close` comes first: turns settle in most
+// probes.
 export const PROBES: readonly Probe[] = [close, ...more, ...calls, ...requests];

@@ -26,11 +26,11 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-/** As if somebody had injected it past lint. */
+/** The repository that a developer would get by injecting it past the lint rule. */
 const repositoryOf = ({ target }: EntityMetadata): Repository<ObjectLiteral> =>
   t.app.get<Repository<ObjectLiteral>>(getRepositoryToken(target as new () => object), { strict: false });
 
-/** How many rows a statement has changed; none when the database refuses it. */
+/** The number of rows that a statement has changed; 0 when the database refuses it. */
 async function changed(work: () => Promise<{ affected?: number | null }>): Promise<number> {
   try {
     return (await work()).affected ?? 0;

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../support/test-database.js';
 
 type Row = Record<string, unknown>;
 
-/** Tables that belong to no user: what the application may do with them. */
+/** Tables without a tenant, with the privileges of the application. */
 const SHARED: Record<string, string[]> = {
   circuits: [],
   erasure_receipts: ['SELECT', 'INSERT'],
@@ -17,10 +17,10 @@ const SHARED: Record<string, string[]> = {
   schema_migrations: ['SELECT'],
 };
 
-/** Tables of users of which the application may not change and delete rows; to their own users they show them. */
+/** Tables of users whose rows the application can read and add, but not change or delete. */
 const ADDED_TO_ONLY = ['audit_events', 'audit_heads', 'usage_entries'];
 
-/** All that the role across tenants can reach, column by column. Whoever adds to it explains it in the migration. */
+/** Everything that the system role can access across tenants, by column. Explain an addition in its migration. */
 const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', string[] | 'all'>>> = {
   users: { SELECT: ['created_at', 'disabled_at', 'email', 'email_verified_at', 'id', 'password_hash', 'role'] },
   messages: {
@@ -74,11 +74,11 @@ const SYSTEM_MAY: Record<string, Partial<Record<'SELECT' | 'INSERT' | 'UPDATE' |
   nightly_jobs: { SELECT: 'all', UPDATE: 'all' },
 };
 
-/** Values that a CHECK asks for; everything else is made up from the type of the column. */
+/** Values that a CHECK requires; other values are generated from the type of the column. */
 const VALUES: Record<string, (userId: string) => Row> = {
   users: () => ({ email: `${randomUUID()}@example.com` }),
   projects: (userId) => ({ id: projectOf[userId], retention_days: 1 }),
-  // It outlives its project, so no foreign key says which.
+  // The row outlives its project, so it has no foreign key to it.
   usage_entries: (userId) => ({ kind: 'answer', status: 'completed', project_id: projectOf[userId] }),
   budgets: () => ({ day: '2026-01-01', month: '2026-01-01' }),
   provider_keys: () => ({ provider: 'openai' }),
@@ -89,7 +89,7 @@ const VALUES: Record<string, (userId: string) => Row> = {
   api_keys: () => ({ key_hash: Buffer.from(randomUUID()) }),
 };
 
-// Jest collects its tests before it runs any, so the tables have to be known first.
+// Jest collects all tests before it runs any, so the tables must be read first.
 const database = await createTestDatabase();
 const tables = await readTables(database);
 const tenantTables = tables.filter(({ owner }) => owner !== null);
@@ -128,7 +128,7 @@ function anyValue(type: string): unknown {
   return 'x';
 }
 
-/** DDL that opens a policy, for the transaction of each attempt alone. */
+/** DDL that opens a policy, only within the transaction of each attempt. */
 let mutation = '';
 
 /** Runs SQL as a role (null: the owner), for a tenant or for none, in a transaction that is rolled back. */
@@ -171,7 +171,10 @@ const TENANTS = [
   ['no tenant', null],
 ] as const;
 
-/** Each policy opened in turn, given to the other role as well, and each table without any. */
+/**
+ * The mutations: each policy opened, each policy granted to the other role too, and each table without row-level
+ * security.
+ */
 const mutations = (
   await database.query<{ name: string; table: string; roles: string[]; using: boolean; check: boolean }>(
     `select policyname as name, tablename as table, roles::text[] as roles, qual is not null as using,
@@ -201,11 +204,11 @@ async function expectUnreachable({ name, owner }: Table, tenant: string | null):
   expect(await app(tenant, `update ${name} set ${owner} = ${owner} returning ${owner} as owner`)).toEqual(mine);
   expect(await app(tenant, `delete from ${name} where ${owner} = $1 returning 1`, [victim])).toEqual([]);
   expect(await app(tenant, `delete from ${name} returning ${owner} as owner`)).toEqual(mine);
-  // Without reading anything: then the policies for reading are not asked.
+  // This reads no columns, so the policies for SELECT do not apply.
   expect((await as('parley_app', { tenant }, `delete from ${name}`)).rowCount).toBe(mine.length);
 }
 
-/** What an API key that is bound to a project sees of its user's rows: only what is in the project. */
+/** The tables of which an API key that is bound to a project sees only the project's rows. */
 const IN_A_PROJECT = [
   ...['projects', 'prompts', 'provider_keys', 'content_keys', 'retention_runs', 'budgets', 'usage_entries'],
   ...['chat_sessions', 'messages', 'turns', 'turn_chunks', 'session_summaries'],
@@ -218,7 +221,7 @@ async function expectNothingInAnotherProject({ name, owner }: Table): Promise<vo
   const other = newId();
   expect((await boundTo(other, `select 1 from ${name}`)).rows).toEqual([]);
   if (ADDED_TO_ONLY.includes(name)) return;
-  // Without reading anything, as above.
+  // This reads no columns, as above.
   expect((await boundTo(other, `update ${name} set ${owner} = $1`, [victim])).rowCount).toBe(0);
   expect((await boundTo(other, `delete from ${name}`)).rowCount).toBe(0);
 }
@@ -241,20 +244,20 @@ describe.each(tenantTables)('rows of $name', (table) => {
     expect(await app(victim, `select ${owner} as owner from ${name}`)).toEqual([{ owner: victim }]);
   });
 
-  it.each(TENANTS)('can not be read, changed or deleted by %s', async (_, tenant) => {
+  it.each(TENANTS)('cannot be read, changed or deleted by %s', async (_, tenant) => {
     await expectUnreachable(table, tenant);
   });
 
-  it.each(TENANTS)('can not be made for a user by %s', async (_, tenant) => {
+  it.each(TENANTS)('cannot be inserted for a user by %s', async (_, tenant) => {
     await expectNotMade(table, tenant);
   });
 
-  it('can not be given to another user', async () => {
+  it('cannot be moved to another user', async () => {
     await expectNotGiven(table);
   });
 
   it.each(mutations.filter((one) => one.table === name))(
-    'are no more safe, and this test sees it, with: $sql',
+    'are no longer safe, and these tests detect it, with: $sql',
     async ({ sql }) => {
       mutation = sql;
       try {
@@ -272,7 +275,7 @@ describe.each(tenantTables)('rows of $name', (table) => {
     },
   );
 
-  it('are guarded by policies that are forced and name our roles alone', async () => {
+  it('are guarded by policies that are forced and name only our roles', async () => {
     const [flags] = await database.query<Row>(
       'select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1::regclass',
       [name],
@@ -282,7 +285,7 @@ describe.each(tenantTables)('rows of $name', (table) => {
       'select roles::text[] as roles, permissive, cmd, qual from pg_policies where tablename = $1',
       [name],
     );
-    // Restrictive ones come on top and only take away.
+    // Restrictive policies are additional and only narrow access.
     const ours = policies.filter(
       ({ roles, permissive }) => roles.includes('parley_app') && permissive === 'PERMISSIVE',
     );
@@ -297,7 +300,7 @@ describe.each(tenantTables)('rows of $name', (table) => {
   });
 });
 
-/** Outside of all projects, and out of reach of API keys: no route that a key can take touches them. */
+/** Tables outside of projects. No route that is open to an API key uses them. */
 const OF_THE_ACCOUNT = [
   'users',
   'sign_ins',
@@ -310,7 +313,7 @@ const OF_THE_ACCOUNT = [
   'sign_in_addresses',
   'second_factors',
   'turn_buckets',
-  // Each turn asks what all projects together have reserved; there is nothing in it but ids and amounts.
+  // Each turn reads the reservations of all projects; they contain only ids and amounts.
   'budget_reservations',
 ];
 
@@ -318,7 +321,7 @@ describe('a project that a transaction is bound to', () => {
   const own = (): string => rows[victim]?.projects?.id as string;
   const bound = tenantTables.filter(({ name }) => IN_A_PROJECT.includes(name));
 
-  it('is asked for by every table that hangs below projects', () => {
+  it('is required by the policies of every table below projects', () => {
     const known = [...IN_A_PROJECT, ...OF_THE_ACCOUNT];
     expect(tenantTables.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
     expect(bound.map(({ name }) => name).sort()).toEqual([...IN_A_PROJECT].sort());
@@ -337,7 +340,7 @@ describe('a project that a transaction is bound to', () => {
 
   it.each(bound)('takes no new row of $name in another project', async (table) => {
     const row = await storedRow(table, victim);
-    // Deleted by the owner of the tables first, in the same transaction, so that only the policy can refuse.
+    // The owner of the tables deletes the row first, in the same transaction, so only the policy can refuse the insert.
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     try {
@@ -358,7 +361,7 @@ describe('a project that a transaction is bound to', () => {
   });
 });
 
-/** Those of one user to another row of the same; a plan is of nobody. */
+/** Foreign keys between rows of the same user; plans have no user. */
 const withinTenants = foreignKeys.filter(({ target }) => !(target in SHARED));
 
 describe.each(withinTenants)('$name', (key) => {
@@ -414,22 +417,22 @@ async function leadingColumns({ table, columns }: ForeignKey & { table: string }
   return indexes.map((index) => index.columns);
 }
 
-/** Ids that name no row for good, and why. */
+/** Ids without a foreign key, with the reason. */
 const POINTS_NOWHERE = [
-  'turns.claim_id', // made up for each claim
-  'nightly_jobs.run_id', // and for each run
-  'turn_buckets.subject_id', // a user, a project or an API key; whoever opens a turn must not wait for who deletes one
-  'chat_sessions.last_message_id', // the session is the parent of its messages, so this one would close a circle
-  'audit_events.user_id', // the log outlives the account,
-  'audit_events.actor_id', // who did it
-  'audit_events.subject_id', // and what it was done to
+  'turns.claim_id', // random for each claim
+  'nightly_jobs.run_id', // random for each run
+  'turn_buckets.subject_id', // a user, a project or an API key; opening a turn must not wait for the deletion of one
+  'chat_sessions.last_message_id', // messages refer to their session, so this would be a circular reference
+  'audit_events.user_id', // the audit log outlives the account
+  'audit_events.actor_id', // the acting user may be deleted
+  'audit_events.subject_id', // the subject may be deleted
   'audit_heads.user_id',
-  'budget_reservations.project_id', // its turn, which it goes with, belongs to that project
-  'usage_entries.message_id', // the ledger outlives what was paid for,
+  'budget_reservations.project_id', // deleted with its turn, which belongs to that project
+  'usage_entries.message_id', // the ledger outlives its messages and projects
   'usage_entries.project_id',
   'usage_entries.session_id',
-  'idempotency_keys.message_id', // a key outlives what it made: its repeat then finds nothing
-  'revocations.user_id', // the mark of a deleted account outlives it
+  'idempotency_keys.message_id', // a key outlives its turn; a repeated request then finds nothing
+  'revocations.user_id', // the revocation of a deleted account outlives the account
   'revocations.subject_id', // a user, a sign-in or an API key
 ];
 
@@ -442,12 +445,12 @@ describe('the schema', () => {
     expect(ids.filter((id) => !covered.has(id)).sort()).toEqual([...POINTS_NOWHERE].sort());
   });
 
-  it('has no table without a tenant but those that are known to be shared', async () => {
+  it('has no table without a tenant except the listed shared ones', async () => {
     expect(tables.filter(({ owner }) => owner === null).map(({ name }) => name)).toEqual(Object.keys(SHARED));
     for (const [name, may] of Object.entries(SHARED)) expect(await privileges('parley_app', name)).toEqual(may);
   });
 
-  it('lets nothing act with the rights of its owner', async () => {
+  it('has nothing that acts with the rights of its owner', async () => {
     const functions = `select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`;
     const views = `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('v', 'm')`;
     expect([...(await database.query(functions)), ...(await database.query(views))]).toEqual([]);
@@ -482,7 +485,7 @@ async function privileges(role: string, table: string): Promise<string[]> {
 }
 
 describe('the roles', () => {
-  it.each(['parley_app', 'parley_system'])('%s has no power of its own', async (role) => {
+  it.each(['parley_app', 'parley_system'])('%s has no special privileges', async (role) => {
     const [facts] = await database.query(
       `select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin, rolinherit from pg_roles
        where rolname = $1`,
@@ -504,9 +507,9 @@ describe('the roles', () => {
     expect(memberOf).toEqual([]);
   });
 
-  it('the application reads and writes rows, and can do nothing past the policies', async () => {
+  it('the application reads and writes rows, and cannot bypass the policies', async () => {
     for (const { name } of tenantTables) {
-      // TRUNCATE knows no policies, REFERENCES and TRIGGER see rows of others.
+      // TRUNCATE ignores policies; REFERENCES and TRIGGER see rows of other users.
       expect({ name, may: await privileges('parley_app', name) }).toEqual({
         name,
         may: ['SELECT', 'INSERT', ...(ADDED_TO_ONLY.includes(name) ? [] : ['UPDATE', 'DELETE'])],
@@ -518,14 +521,14 @@ describe('the roles', () => {
     expect(can).toBe(false);
   });
 
-  it('everybody else can do nothing', async () => {
+  it('PUBLIC has no privileges', async () => {
     const grants = await database.query(
       `select table_name, privilege_type from information_schema.table_privileges where table_schema = 'public' and grantee = 'PUBLIC'`,
     );
     expect(grants).toEqual([]);
   });
 
-  it('the system role reaches the columns that it needs and no other', async () => {
+  it('the system role can access only the columns that it needs', async () => {
     const granted = await database.query<{ table: string; privilege: string; columns: string[] }>(
       `select c.relname as table, privilege, array_agg(a.attname::text order by a.attname) as columns
        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped,
@@ -551,7 +554,7 @@ describe('the roles', () => {
     }
   });
 
-  it('the system role can not read a conversation', async () => {
+  it('the system role cannot read a conversation', async () => {
     for (const sql of [
       'select content from messages',
       'select text from turn_chunks',
@@ -576,7 +579,7 @@ function columnsOf(table: string): string[] {
   return (tables.find(({ name }) => name === table) as Table).columns.map(({ name }) => name).sort();
 }
 
-it('none of these attempts has changed a row', async () => {
+it('none of these attempts changes a row', async () => {
   const now = await dump(database, tenantTables);
   for (const { name } of tenantTables) expect({ name, rows: now[name]?.length }).toEqual({ name, rows: 2 });
 });

@@ -15,22 +15,22 @@ describe('a stranger', () => {
   let eve: TestUser;
   let gone: TestUser;
   let own: Ids;
-  /** With each of the victim's kinds of messages: a question, a settled answer, and one that is being written. */
+  /** The victim's ids, with each kind of message: a question, a settled answer, and one that is being written. */
   let victims: Ids[];
   let before: Record<string, string[]>;
   let hold: { release(): void };
 
-  /** But for the buckets of rate limits, which are nobody's. */
+  /** All rows except the buckets of rate limits, which have no tenant. */
   const everything = async (): Promise<Record<string, string[]>> => {
     const { rate_limits: _buckets, ...rows } = await dump(t.database, await readTables(t.database));
-    // That she has read her own account is written into her own log.
+    // Reading her own account adds to the stranger's own audit log.
     for (const log of ['audit_events', 'audit_heads'])
       rows[log] = rows[log]?.filter((row) => !row.includes(eve.id)) ?? [];
     return rows;
   };
 
   beforeAll(async () => {
-    // No lease is renewed while the rows are compared.
+    // Long periods, so no lease is renewed while the rows are compared.
     t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000 });
     [ada, eve, gone] = [await TestUser.register(t), await TestUser.register(t), await TestUser.register(t)];
     await gone.erase().expect(204);
@@ -80,7 +80,7 @@ describe('a stranger', () => {
     return attempt.body === undefined ? test : test.send(attempt.body(ids, own));
   }
 
-  /** All that a client can tell two answers apart by. */
+  /** Everything by which a client can distinguish two responses. */
   function visible({ status, text, headers }: Response): unknown {
     const { date: _date, 'x-request-id': _id, 'content-length': _length, ...rest } = headers as Record<string, string>;
     return {
@@ -100,7 +100,7 @@ describe('a stranger', () => {
     sign_in_id: newId(),
   });
 
-  it('meets no route that this test does not know', () => {
+  it('finds no route that this test does not list', () => {
     const routes = [
       ...new Set(
         t.app
@@ -113,7 +113,7 @@ describe('a stranger', () => {
     expect(routes.filter((route) => !isDocs(route)).sort()).toEqual(known.sort());
   });
 
-  it('meets no id in a route that is said to take none', async () => {
+  it('finds no id in a route that is listed without one', async () => {
     for (const route of [...WITHOUT_IDS, ...PUBLIC]) expect(route).not.toContain(':');
     const document = (await request(t.server).get('/openapi.json')).body as Document;
     const takesId = Object.entries(document.paths).flatMap(([path, operations]) =>
@@ -158,13 +158,13 @@ describe('a stranger', () => {
         const ids = Object.fromEntries(Object.keys(own).map((name) => [name, text])) as unknown as Ids;
         const response = await send(route, attempt, ids, eve.accessToken);
         if (route.includes(':') && attempt.ownPath !== true) {
-          // A body may name a wrong id as well; whichever is seen first, the answer tells nothing about rows.
+          // The body may contain a wrong id too. Whichever is checked first, the response reveals nothing about rows.
           if (response.status !== 422) expect(visible(response)).toEqual(visible(unknown));
         } else expectProblem(response, 'validation_failed');
       }
     });
 
-    it.each(cases)('is closed without a token (%i)', async (_, attempt) => {
+    it.each(cases)('is refused without a token (%i)', async (_, attempt) => {
       for (const ids of [victims[0] as Ids, unknownIds()]) {
         const response = await send(route, attempt, ids, null);
         expectProblem(response, 'unauthenticated');
@@ -172,7 +172,7 @@ describe('a stranger', () => {
       }
     });
 
-    it.each(cases)('is nothing to the token of a deleted account (%i)', async (_, attempt) => {
+    it.each(cases)('refuses the token of a deleted account (%i)', async (_, attempt) => {
       for (const ids of [...victims, unknownIds()]) {
         const { status } = await send(route, attempt, ids, gone.accessToken);
         expect([401, 404]).toContain(status);
@@ -181,11 +181,11 @@ describe('a stranger', () => {
   });
 
   describe.each(WITHOUT_IDS)('%s', (route) => {
-    it('is closed without a token', async () => {
+    it('is refused without a token', async () => {
       expectProblem(await send(route, {}, own, null), 'unauthenticated');
     });
 
-    it("shows nothing of another user's", async () => {
+    it('shows nothing of another user', async () => {
       const secrets = [ada.id, ada.email, ...victims.flatMap((ids) => Object.values(ids) as string[])];
       if (!route.startsWith('GET')) return;
       for (const token of [eve.accessToken, gone.accessToken]) {
@@ -194,7 +194,7 @@ describe('a stranger', () => {
       }
     });
 
-    it('makes nothing for a deleted account', async () => {
+    it('creates nothing for a deleted account', async () => {
       const body = { name: 'Mine', current_password: 'x', new_password: 'long enough' };
       const fields = { 'POST /projects': ['name'], 'POST /users/me/password': ['current_password', 'new_password'] };
       const names = (fields as Record<string, (keyof typeof body)[]>)[route] ?? [];
@@ -208,7 +208,7 @@ describe('a stranger', () => {
     expect(await everything()).toEqual(before);
   });
 
-  it('has not stopped the running answer, which now ends as if nothing had been', async () => {
+  it('has not affected the running answer, which completes normally', async () => {
     hold.release();
     const { message_id } = victims.at(-1) as Ids;
     for (let tries = 0; tries < 100; tries++) {
@@ -240,7 +240,7 @@ interface Document {
   components: { schemas: Record<string, Schema> };
 }
 
-/** The names of all ids that an operation takes, wherever it takes them. */
+/** The names of all ids that an operation takes, in path, query or body. */
 function idsOf({ components }: Document, { parameters = [], requestBody }: Operation): string[] {
   const fields = (schema: Schema): string[] => [
     ...Object.keys(schema.properties ?? {}),

@@ -24,7 +24,7 @@ afterAll(async () => {
   await t.close();
 });
 
-/** As the application, for a tenant or for none, and rolled back. */
+/** Runs SQL as the application's role, for a tenant or for none, and rolls it back. */
 async function as(tenant: string | null, sql: string, values: unknown[] = []): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: t.database.url });
   await client.connect();
@@ -49,12 +49,12 @@ describe('the bucket of a user', () => {
   it.each([
     ['a stranger', () => eve.id],
     ['nobody', () => null],
-  ])('is not taken from by %s, whoever is named as its user', async (_who, tenant) => {
+  ])('cannot be charged by %s, whichever user the call names', async (_who, tenant) => {
     expect(await charge(tenant(), ada.id)).toEqual([{ untouched: true }]);
     expect(await charge(ada.id, ada.id)).toEqual([{ untouched: false }]);
   });
 
-  it('is not filled up by a stranger', async () => {
+  it('cannot be refilled by a stranger', async () => {
     const before = await buckets();
     expect(before).toHaveLength(2);
     for (const sql of [
@@ -73,7 +73,7 @@ describe('plans', () => {
     on conflict (name) do update set requests_per_minute = excluded.requests_per_minute returning name`;
   const raise = `update plans set requests_per_minute = null where name = 'free' returning name`;
 
-  it('are read by everybody, and written by nobody but an admin who is not disabled', async () => {
+  it('can be read by everybody, and written only by an admin who is not disabled', async () => {
     expect(await as(eve.id, `select name from plans where name = 'free'`)).toEqual([{ name: 'free' }]);
     const tryAs = async (tenant: string | null): Promise<void> => {
       await expect(as(tenant, write)).rejects.toMatchObject({ code: '42501' });

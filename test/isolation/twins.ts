@@ -16,7 +16,9 @@ import { setPrice } from '../support/ledger.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 import type { Ids } from './attempts.js';
 
-/** One way to ask for things: a request, or a method of the application that no request reaches at a time of ours. */
+/**
+ * One way to access resources: a request, or a method of the application that no request can trigger at a chosen time.
+ */
 export interface Probe {
   readonly name: string;
   run(twin: TestUser, t: TestApp, things: Things): Promise<Response | Outcome>;
@@ -27,7 +29,7 @@ export interface Outcome {
   readonly text: string;
 }
 
-/** What the victim has, and so what each twin has too, under the same ids. */
+/** The resources of the victim, which each twin also has under the same ids. */
 export interface Things extends Ids {
   readonly second_prompt_id: string;
   readonly question_id: string;
@@ -41,20 +43,20 @@ export interface Things extends Ids {
   readonly summarised_id: string;
 }
 
-/** What a probe came to. A statement that mixes up users changes at least one of these. */
+/** The result of a probe. A statement that mixes up users changes at least one of these fields. */
 export interface Finding {
   readonly status: number | string;
-  /** The answer without what is new in each, like ids and times; null for a stream, whose pieces come as they like. */
+  /** The response without values that always differ, like ids and times; null for a stream, whose pieces vary. */
   readonly answer: string | null;
-  /** What the model was asked. */
+  /** The input of the model. */
   readonly asked: string;
-  /** Whether the answer, or what the model was asked, has a word of the victim's. */
+  /** Whether the response or the model input contains the victim's text. */
   readonly leaks: boolean;
-  /** Whether a row of the victim's is not what it was. */
+  /** Whether a row of the victim has changed. */
   readonly harms: boolean;
 }
 
-/** A statement of which owner predicates are left out. */
+/** A statement without some of its owner predicates. */
 export interface SqlMutant {
   readonly statement: string;
   readonly changed: string;
@@ -63,11 +65,11 @@ export interface SqlMutant {
 export const oneLine = (sql: string): string => sql.replace(/\s+/g, ' ').trim();
 
 /**
- * A victim, and for every probe a twin: a user with the same rows under the same ids, which no user can get by asking.
- * All policies of row-level security are open, so only the owner predicates of the statements keep the two apart.
+ * A victim, and for every probe a twin: a user with the same rows under the same ids, which the API never creates. All
+ * policies of row-level security are open, so only the owner predicates of the statements separate the two.
  */
 export class Twins {
-  /** All statements that have been sent since this was emptied. */
+  /** All statements that were sent since this set was cleared. */
   readonly sent = new Set<string>();
   mutant: SqlMutant | null = null;
   private tables: readonly Table[];
@@ -80,9 +82,9 @@ export class Twins {
   private constructor(readonly t: TestApp) {}
 
   static async start(): Promise<Twins> {
-    // Nothing happens by itself: no sweep, no renewal.
+    // Long periods, so no sweep and no renewal runs.
     const t = await createTestApp({ turnLeaseMs: 600_000, turnSweepMs: 600_000 });
-    // So that turns cost something, and budgets let them through.
+    // With a price, turns have a cost and budgets admit them.
     await setPrice(t);
     const twins = new Twins(t);
     twins.tables = (await readTables(t.database)).filter(({ owner }) => owner !== null);
@@ -98,7 +100,7 @@ export class Twins {
     return this.t.close();
   }
 
-  /** Asks as a new twin. `without`: a table of which, with all that hangs below it, the twin has nothing. */
+  /** Runs a probe as a new twin. `without`: a table of which the twin has no rows, nor any rows below them. */
   async ask(probe: Probe, mutant: SqlMutant | null = null, without: string | null = null): Promise<Finding> {
     await this.restore();
     const twin = await TestUser.register(this.t, `${newId()}@twin.example.com`);
@@ -109,7 +111,7 @@ export class Twins {
     this.mutations += 1;
     try {
       const { status, text: answer } = await probe.run(twin, this.t, this.things);
-      // A problem repeats the path that was asked for.
+      // A problem response repeats the requested path.
       const text = answer.replace(/"instance":"[^"]*"/, '');
       await this.quiet();
       const questions = JSON.stringify(this.t.model.requests.slice(asked).map(({ messages }) => messages));
@@ -164,7 +166,7 @@ export class Twins {
       await this.t.database.query(
         `insert into turns (user_id, message_id, session_id, seq, is_running, claim_id, owner, lease_until, request)
          values ($1, $2, $3, $4, $5, $6, $7, 'infinity', '{"model":null,"params":{}}')`,
-        // The claim goes by the name of the message, so that probes know it.
+        // The claim id is the message id, so that probes know it.
         [ada.id, id, busy.session_id, 3 + i, i === 0, id, newId()],
       );
     }
@@ -250,9 +252,9 @@ export class Twins {
     for (const { name, owner, foreignKeys } of this.tables) {
       if (owner === 'id') continue;
       if (foreignKeys.some(({ target }) => left.has(target))) left.add(name);
-      // What encrypts the victim's secrets opens for nobody else, so a twin makes its own.
+      // The victim's data key cannot be unwrapped for another user, so a twin makes its own.
       if (left.has(name) || name === 'data_keys') continue;
-      // A row that is unique among all users, like the hash of a key, can have no twin.
+      // A row with a value that is unique among all users, like the hash of a key, cannot be copied.
       copies.push(`begin
         insert into ${name} select (jsonb_populate_record(null::${name},
           replace(to_jsonb(r)::text, 'ada''s', 'my')::jsonb || jsonb_build_object('user_id', '${twin.id}'))).*
@@ -272,7 +274,7 @@ export class Twins {
     );
   }
 
-  /** When all that a probe has set going is over. */
+  /** Waits until all work that a probe started has ended. */
   private async quiet(): Promise<void> {
     const pool = pgPool(this.t.app.get(DataSource));
     await expectSoon(async () => {
@@ -290,10 +292,10 @@ export class Twins {
     let isOfSystem = false;
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     client.query = ((first: string | { name?: string; text: string; submit?: unknown }, ...rest: unknown[]) => {
-      // A pipeline's statements have been seen before they came here.
+      // The statements of a pipeline were recorded before they arrive here.
       if (typeof first !== 'string' && first.submit !== undefined) return query(first, ...rest);
       const text = oneLine(typeof first === 'string' ? first : first.text);
-      // The system role looks across users on purpose.
+      // The system role reads across users on purpose.
       if (text.startsWith('begin')) isOfSystem = text.includes('parley_system');
       if (!isOfSystem) this.sent.add(text);
       if (text !== this.mutant?.statement) return query(first, ...rest);
@@ -318,16 +320,16 @@ export class Twins {
     ): Promise<RowsOf<S>> => run(actor, statements.map(changed), ahead.map(changed)) as Promise<RowsOf<S>>;
   }
 
-  /** A connection keeps the statement that it knows by a name. */
+  /** A connection caches a statement by its name, so a mutant needs another name. */
   private changed({ name }: { readonly name?: string }): { name?: string; text: string } {
     const text = this.mutant?.changed ?? '';
     return name === undefined ? { text } : { name: `${name}_${this.mutations}`, text };
   }
 }
 
-/** Where the victim has signed in from; one of them long ago. */
+/** The addresses from which the victim has signed in; one of them long ago. */
 export const ADDRESSES = ['198.51.100.1', '198.51.100.2'];
-/** A key of a turn that is gone. */
+/** The idempotency key of a deleted turn. */
 export const LOST_KEY = 'a-lost-key';
 export const KEPT_KEY = 'a-key-of-both';
 export const KEPT_BODY = { name: 'The same project' };

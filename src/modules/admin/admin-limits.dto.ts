@@ -15,7 +15,7 @@ const inPlaceOfPlan = {
   description: 'Replaces the limit of the plan. null: the limit of the plan applies.',
 } as const;
 
-/** A plan, which is created or replaced as a whole. */
+/** A whole plan: the request creates it or replaces all of it. */
 export class PutPlanRequest {
   @ApiProperty(name)
   @IsString()
@@ -29,7 +29,7 @@ export class PutPlanRequest {
   tokens_per_minute?: number | null;
 }
 
-/** The limits of an account, which are replaced as a whole. */
+/** All limits of an account: the request replaces all of them. */
 export class PutAccountLimitsRequest {
   @ApiPropertyOptional({
     type: String,

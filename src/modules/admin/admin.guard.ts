@@ -4,8 +4,9 @@ import type { Actor } from '../../kernel/actor.js';
 import { AdminService } from './admin.service.js';
 
 /**
- * Lets admins in and answers 403 to everybody else, before anything of the request is looked at: so a stranger learns
- * nothing about ids. The role is read each time, because a token would outlive it. Runs after the guard of tokens.
+ * Admits admins and answers 403 to everybody else before it looks at the rest of the request, so a stranger learns
+ * nothing about ids. It reads the role from the database for each request, because a token can outlive the role. It
+ * runs after the token guard.
  */
 @Injectable()
 export class AdminGuard implements CanActivate {

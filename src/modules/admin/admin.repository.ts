@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { int, nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 
-/** What a user has used in a time, by the ledger. A sum of which nothing is known is null. */
+/** The usage of one user in a period, from the ledger. A sum without any known value is null. */
 export interface UsageRow {
   readonly userId: string;
   readonly email: string;
@@ -33,8 +33,8 @@ export class AdminRepository {
   constructor(private readonly system: SystemScope) {}
 
   /**
-   * User by user, newest account first; each is one range of the ledger's index. A turn counts once, whatever calls it
-   * took, and as one without cost when one of its calls has none.
+   * One row per user, newest account first; each user is one range of the ledger's index. A turn counts once, however
+   * many calls it made. It counts as a turn without a known cost when the cost of one of its calls is unknown.
    */
   async usage(from: Date, to: Date, beforeUserId: string | null, limit: number): Promise<UsageRow[]> {
     const usage = USAGE({ beforeUserId, limit, from, to });

@@ -18,12 +18,12 @@ import { AdminRepository, type UsageRow } from './admin.repository.js';
 
 export type { UsageRow };
 
-/** What is set for an account, and what comes of it. */
+/** The limits that an admin set for an account, and the limits that apply as a result. */
 export type AccountLimitsRow = AccountLimits & { readonly inForce: NamedPlan };
 
 /**
- * What admins may see and do. All of it is recorded before it is answered: in the admin's own log, and in that of the user
- * whom it concerns.
+ * The actions of admins. Each action is recorded before the response: in the admin's audit log, and in the audit log of
+ * the user concerned.
  */
 @Injectable()
 export class AdminService {
@@ -42,7 +42,7 @@ export class AdminService {
     await this.unitOfWork.run(actor, () => this.accounts.requireAdmin(actor.userId));
   }
 
-  /** Newest first; one row more than `limit` says that there is a next page. */
+  /** Newest first. Reads one row more than `limit` when there is a next page. */
   async listUsers(actor: Actor, filter: AccountFilter, beforeId: string | null, limit: number): Promise<AccountRow[]> {
     const by = Object.entries(filter).flatMap(([name, value]) => (value === null ? [] : [name]));
     await this.unitOfWork.run(actor, () => this.audit.record(actor, 'admin.users_listed', { by }));
@@ -57,7 +57,7 @@ export class AdminService {
     });
   }
 
-  /** Nobody gets in any more, and whoever is in is out within seconds. */
+  /** Refuses new sign-ins, and ends access on every instance within seconds. */
   disable(actor: Actor, userId: string): Promise<AccountRow> {
     if (userId === actor.userId) throw new AppError('own_account');
     return this.change(actor, userId, 'admin.user_disabled', async () => {
@@ -81,7 +81,7 @@ export class AdminService {
     });
   }
 
-  /** From the next turn of the user on. */
+  /** Takes effect with the next turn of the user. */
   async setLimits(actor: Actor, userId: string, limits: AccountLimits): Promise<AccountLimitsRow> {
     const set = async (): Promise<void> => {
       if (limits.plan !== null && (await this.plans.find(limits.plan)) === null)
@@ -109,7 +109,7 @@ export class AdminService {
     });
   }
 
-  /** User by user, newest account first; one row more than `limit` says that there is a next page. */
+  /** One row per user, newest account first. Reads one row more than `limit` when there is a next page. */
   async usage(actor: Actor, from: Date, to: Date, beforeUserId: string | null, limit: number): Promise<UsageRow[]> {
     const range = { from: from.toISOString(), to: to.toISOString() };
     await this.unitOfWork.run(actor, () => this.audit.record(actor, 'admin.usage_read', range));
@@ -125,7 +125,7 @@ export class AdminService {
     });
   }
 
-  /** Sets what an account may spend at most, whatever its user says. */
+  /** Sets the most that an account may spend, whatever limits its user sets. */
   capBudget(actor: Actor, userId: string, caps: Limits): Promise<BudgetState> {
     return this.unitOfWork.run(actor, async () => {
       await this.accountOf(userId);
@@ -146,7 +146,7 @@ export class AdminService {
     facts: AuditFacts = {},
   ): Promise<AccountRow & AccountLimits> {
     return this.unitOfWork.run(actor, async () => {
-      // Once more and alone: of two admins who disable each other, one is no admin any more when the turn comes to her.
+      // Check again under a lock: when two admins disable each other at once, the second is no longer an admin.
       await this.accounts.requireOnlyAdmin(actor.userId);
       await this.accountOf(userId);
       await this.unitOfWork.switchTo({ userId }, change);
@@ -165,7 +165,7 @@ export class AdminService {
     return { ...limits, inForce: await this.plans.inForce(limits) };
   }
 
-  /** In the order of the two users, so that two admins who look at each other do not wait for each other for ever. */
+  /** Writes in the order of the two user ids, so two admins who act on each other cannot deadlock. */
   private async record(actor: Actor, userId: string, action: AuditAction, what: AuditFacts = {}): Promise<void> {
     const facts = { ...what, subjectId: userId };
     const inOwn = (): Promise<unknown> => this.audit.record(actor, action, facts);

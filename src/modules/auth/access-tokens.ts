@@ -5,10 +5,10 @@ import { isId } from '../../kernel/ids.js';
 import { CryptoConfig } from '../../platform/crypto/crypto.config.js';
 import { SignedTokens, type VerifiedClaims } from '../../platform/crypto/signed-tokens.js';
 
-/** The header type of access tokens (RFC 9068): no other kind of token can pass for one. */
+/** The header type of access tokens (RFC 9068). It keeps other kinds of tokens from being accepted as access tokens. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
 
-/** What an access token says: who asks, and until when it may be believed. */
+/** The contents of an access token: the user, the sign-in, and the time of expiry. */
 export interface AccessTokenFacts {
   readonly actor: Actor;
   readonly expiresAtMs: number;
@@ -26,24 +26,26 @@ export class AccessTokens {
     return this.config.jwtAccessTtlSeconds;
   }
 
-  /** @param isEmailVerified what the token will say of the user, until the next one */
+  /** @param isEmailVerified stated in the token until the next refresh */
   issue(userId: string, signInId: string, isEmailVerified: boolean): Promise<string> {
     const claims = { sub: userId, sid: signInId, email_verified: isEmailVerified };
     return this.tokens.sign(ACCESS_TOKEN_TYPE, claims, this.ttlSeconds);
   }
 
-  /** Null for whatever is not a live access token of ours. */
+  /** Null for anything but a valid access token of this server. */
   async verify(token: string): Promise<AccessTokenFacts | null> {
     return factsOf(await this.tokens.verify(ACCESS_TOKEN_TYPE, token));
   }
 
-  /** The secret that a token says it was signed by; undefined for a token of a key file and for any other text. */
+  /**
+   * The secret that the token names in its header; undefined for a token signed with a key file and for any other text.
+   */
   secretOf(token: string): KeyObject | undefined {
     const key = this.tokens.keyFor(ACCESS_TOKEN_TYPE, token);
     return key?.algorithm === 'HS256' ? key.verify : undefined;
   }
 
-  /** As `verify`, from the claims of a token whose header and signature were checked. */
+  /** Like `verify`, but takes the claims of a token whose header and signature have been checked. */
   factsIn(claims: unknown): AccessTokenFacts | null {
     return factsOf(this.tokens.accepted(claims));
   }

@@ -6,22 +6,25 @@ import { ApiKeys, hashOf } from './api-key.js';
 import { ApiKeysRepository, type KeyUse } from './api-keys.repository.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
-/** How long a key is taken for what it was at its last look-up. A revocation acts at once; this is for a deleted project. */
+/**
+ * How long the result of a lookup is cached. A revoked key stops working at once; this delay matters for a deleted
+ * project.
+ */
 const KNOWN_MS = 30_000;
-/** The same for a key that stands for nobody: soon, as its account may be let in again. */
+/** The same for a key that was refused: shorter, because its account may be enabled again. */
 const UNKNOWN_MS = 5000;
 const WRITE_USE_MS = 30_000;
 
 /**
- * Who sends an API key. A key in use is looked up every half minute, however many requests come with it; a key that this
- * server can not have made is never looked up. When keys were last used is written every half minute and at the end, all
- * keys in one statement; when that fails it is tried again with the next one.
+ * Finds the actor of an API key. A key in use is looked up every half minute, however many requests use it; a key that
+ * this server cannot have made is never looked up. The times of last use are written every half minute and at shutdown,
+ * for all keys in one statement. When a write fails, the next one includes its times.
  */
 @Injectable()
 export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(ApiKeyAccess.name);
   private readonly keys: ApiKeys;
-  /** Look-ups under way: requests that come together share one. */
+  /** Lookups in progress: concurrent requests share one. */
   private readonly lookups = new Map<string, Promise<Actor | null>>();
   private uses = new Map<string, KeyUse>();
   private timer: NodeJS.Timeout;
@@ -45,7 +48,7 @@ export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationSh
     await this.writeUses();
   }
 
-  /** The actor that a key stands for, or null when it is none of ours, has expired or was removed. */
+  /** The actor of a key; null when this server did not make the key, or when it has expired or was removed. */
   async find(key: string): Promise<Actor | null> {
     if (!this.keys.isSealed(key)) return null;
     let lookup = this.lookups.get(key);
@@ -68,7 +71,7 @@ export class ApiKeyAccess implements OnApplicationBootstrap, BeforeApplicationSh
     try {
       await this.repository.markUsed([...uses.values()]);
     } catch (error) {
-      this.log.warn({ err: error }, 'When API keys were used could not be written');
+      this.log.warn({ err: error }, 'The times of last use of API keys could not be written');
       this.uses = new Map([...uses, ...this.uses]);
     }
   }

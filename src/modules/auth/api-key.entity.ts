@@ -1,7 +1,7 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 import type { Scope } from '../../kernel/actor.js';
 
-/** What a program signs in with. */
+/** A key with which a program calls the API. */
 @Entity('api_keys')
 @ForeignKey('users', ['userId'], ['id'], { name: 'fk_api_keys_user_id', onDelete: 'CASCADE' })
 @ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
@@ -22,26 +22,26 @@ export class ApiKey {
   @Column('text')
   name: string;
 
-  /** The beginning of the key, for a person to recognise it by. */
+  /** The first characters of the key, by which a person recognises it. */
   @Column('text')
   prefix: string;
 
-  /** SHA-256 of the key; the key itself is nowhere. */
+  /** SHA-256 of the key; the key itself is not stored. */
   @Column('bytea', { name: 'key_hash' })
   keyHash: Buffer;
 
   @Column('text', { array: true })
   scopes: Scope[];
 
-  /** The one project that the key sees; null: all of the user's. */
+  /** The one project that the key can access; null: all projects of the user. */
   @Column('uuid', { name: 'project_id', nullable: true })
   projectId: string | null;
 
-  /** Turns in a minute; null: the limits of the user are all there is. */
+  /** Turns per minute; null: only the limits of the user apply. */
   @Column('int', { name: 'requests_per_minute', nullable: true })
   requestsPerMinute: number | null;
 
-  /** Tokens of models in a minute, likewise. */
+  /** Model tokens per minute; null as above. */
   @Column('int', { name: 'tokens_per_minute', nullable: true })
   tokensPerMinute: number | null;
 

@@ -2,7 +2,7 @@ import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from '
 
 const PREFIX = 'prk_';
 const SECRET_BYTES = 32;
-/** With the secret a multiple of three: then base64url has one spelling. */
+/** Together with the secret a multiple of three, so each key has only one base64url spelling. */
 const SEAL_BYTES = 10;
 const SHOWN_CHARS = 12;
 
@@ -14,20 +14,20 @@ export function isApiKey(token: string): boolean {
   return FORM.test(token);
 }
 
-/** What is kept of a key: enough to find it by, and to tell it from others by eye. */
+/** The stored parts of a key: the hash finds it, the prefix lets a person recognise it. */
 export interface KeptKey {
   readonly hash: Buffer;
   readonly prefix: string;
 }
 
 /**
- * API keys: a prefix that scanners for leaked secrets know, 256 random bits, and a seal over them by this server, so that a
- * flood of invented keys is refused without a question to the database.
+ * API keys: a prefix that scanners for leaked secrets recognise, 256 random bits, and a truncated HMAC over them with a
+ * key of this server. Because of the HMAC, a flood of invented keys is refused without a database query.
  */
 export class ApiKeys {
   private readonly sealKey: Buffer;
 
-  /** @param secret one that lives as long as the database, as the keys do */
+  /** @param secret must stay the same as long as the database, because a change invalidates all keys */
   constructor(secret: string) {
     this.sealKey = Buffer.from(hkdfSync('sha256', secret, '', 'parley api-key', 32));
   }
@@ -50,7 +50,7 @@ export class ApiKeys {
   }
 }
 
-/** As keys are stored: 256 random bits need no slow hash. */
+/** The stored form of a key. 256 random bits need no slow hash. */
 export function hashOf(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }

@@ -12,7 +12,7 @@ nameConstraints({ fk_api_keys_project_id: 'not_found', fk_api_keys_user_id: 'una
 
 export type NewApiKey = Omit<ApiKey, 'createdAt' | 'lastUsedAt'>;
 
-/** What a key stands for. */
+/** The user, project and scopes of a key. */
 export interface FoundKey {
   readonly userId: string;
   readonly id: string;
@@ -66,7 +66,7 @@ export class ApiKeysRepository {
     return this.unitOfWork.repository(ApiKey).findOneBy({ userId, id });
   }
 
-  /** Newest first: ids grow with time. */
+  /** Newest first; ids increase with time. */
   list(userId: string, beforeId: string | null, limit: number): Promise<ApiKey[]> {
     return this.unitOfWork.repository(ApiKey).find({
       where: { userId, ...(beforeId === null ? {} : { id: LessThan(beforeId) }) },
@@ -80,22 +80,21 @@ export class ApiKeysRepository {
     return (await this.unitOfWork.repository(ApiKey).delete({ userId, id })).affected === 1;
   }
 
-  /** The answer is the ids of all that there were. */
+  /** Returns the ids of the removed keys. */
   async removeAll(userId: string): Promise<string[]> {
     const rows = await this.unitOfWork.query(REMOVE_ALL({ userId }));
     return rows.map(({ id }) => id);
   }
 
   /**
-   * Null for the key of a disabled account too. Who sends a key is not known before this answers, so there is no tenant to
-   * ask as.
+   * Also null for a key of a disabled account. The tenant is unknown before this lookup, so it runs as the system role.
    */
   async findByHash(keyHash: Buffer): Promise<FoundKey | null> {
     const { rows } = await this.system.query('sign-in by API key', FIND_BY_HASH({ keyHash }));
     return rows[0] ?? null;
   }
 
-  /** Writes down when keys of any users were last used, all in one statement. */
+  /** Writes the times of last use of keys of any users in one statement. */
   async markUsed(uses: readonly KeyUse[]): Promise<void> {
     const marks = MARK_USED({
       userIds: uses.map(({ userId }) => userId),

@@ -27,10 +27,10 @@ export class ApiKeysService {
     this.secrets = new ApiKeys(keyRing.passwordPepper);
   }
 
-  /** The key itself is in this answer and nowhere else. A project that is not the actor's answers `not_found`. */
+  /** Only this result contains the key itself. Throws `not_found` for a project of another user. */
   async create(actor: Actor, request: CreateApiKeyRequest): Promise<{ row: ApiKey; key: string }> {
     const expiresAt = request.expires_at == null ? null : new Date(request.expires_at);
-    // A date that no calendar has is not a number, which is greater than nothing.
+    // An impossible date gives NaN, for which every comparison is false.
     if (expiresAt !== null && !(expiresAt.getTime() > this.clock.nowMs())) {
       throw AppError.invalid('/expires_at', 'must be a time in the future');
     }
@@ -55,7 +55,7 @@ export class ApiKeysService {
     });
   }
 
-  /** Newest first; one row more than `limit` says that there is a next page. */
+  /** Newest first. Reads one row more than `limit` when there is a next page. */
   list(actor: Actor, beforeId: string | null, limit: number): Promise<ApiKey[]> {
     return this.unitOfWork.run(actor, () => this.keys.list(actor.userId, beforeId, limit + 1));
   }

@@ -11,21 +11,21 @@ const limit = (name: string, count: number, windowSeconds: number): RateLimit =>
   windowSeconds,
 });
 
-/** What may be asked how often before anybody is signed in. The counts are settings, the windows are not. */
+/** The rate limits of requests without a sign-in. The counts are settings, the windows are fixed. */
 export const AUTH_LIMITS = {
   /** Wrong passwords for one account from one address. */
   failuresFromAddressForAccount: (config: AuthConfig) => limit('login', config.loginFailures, QUARTER),
   /** Wrong passwords from one address, whatever the account. */
   failuresFromAddress: (config: AuthConfig) => limit('login-address', config.loginFailuresPerAddress, QUARTER),
-  /** Wrong passwords for one account, from all addresses that it has never been signed in from. */
+  /** Wrong passwords for one account, from all addresses without an earlier sign-in to it. */
   failuresForAccount: (config: AuthConfig) => limit('login-account', config.loginFailuresPerAccount, HOUR),
-  /** Requests to sign in, whatever they contain: counted before they are read. */
+  /** Requests to sign in, counted before their contents are read. */
   signInRequests: (config: AuthConfig) => limit('sign-in', config.signInRequestsPerAddress, MINUTE),
   registrations: (config: AuthConfig) => limit('register', config.registrationsPerAddress, HOUR),
   refreshes: (config: AuthConfig) => limit('refresh', config.refreshesPerAddress, QUARTER),
-  /** Requests that send a mail, or that try a token from one. */
+  /** Requests that send an e-mail or use a token from one. */
   mailRequests: (config: AuthConfig) => limit('mail', config.mailRequestsPerAddress, HOUR),
-  /** Mails to one recipient, whoever asks for them. */
+  /** E-mails to one recipient, whoever requests them. */
   mails: (config: AuthConfig) => limit('mails', config.mailsPerRecipient, HOUR),
   passwordChanges: (config: AuthConfig) => limit('password', config.loginFailuresPerAddress, QUARTER),
 };

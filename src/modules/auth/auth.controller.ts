@@ -150,7 +150,7 @@ export class AuthController {
     return this.auth.logout(actor);
   }
 
-  // Here and not with the users, because it ends sign-ins, of which users know nothing.
+  // This route is not in the users module, because it ends sign-ins and that module does not know them.
   @LimitByAddress(AuthConfig, AUTH_LIMITS.passwordChanges)
   @Post('users/me/password')
   @OwnIdempotency()

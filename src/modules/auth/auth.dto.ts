@@ -7,7 +7,7 @@ import { IsStorableText } from '../../platform/http/storable-text.decorator.js';
 import { UserResponse } from '../users/public/user.dto.js';
 import { IsEmailAddress } from './email.decorator.js';
 
-/** Addresses are compared in lower case, without the spaces around them. */
+/** Trims addresses and turns them to lower case, so that they compare equal. */
 const EmailCase = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim().toLowerCase() : value));
 
@@ -113,7 +113,10 @@ export class LoginRequest {
   client_secret?: string;
 }
 
-/** The code of the second factor. No client has a secret here, so the form can carry the code in that field. */
+/**
+ * The code of the second factor. Clients have no secret in this API, so the OAuth2 form can carry the code in
+ * `client_secret`.
+ */
 export function secondFactorCodeOf({ otp, client_secret: secret }: LoginRequest): string | undefined {
   return otp ?? (secret === '' ? undefined : secret);
 }

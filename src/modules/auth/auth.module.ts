@@ -36,7 +36,7 @@ import { SecondFactor } from './second-factor.entity.js';
 import { ApiKey } from './api-key.entity.js';
 
 const SWEEP_MS = 3_600_000;
-/** Long enough to ask who was signed in when something was found out; the log of events remembers for longer. */
+/** Long enough to see who was signed in when an incident is discovered. The audit log goes back further. */
 const KEEP_DAYS = 30;
 
 @Module({

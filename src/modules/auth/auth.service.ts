@@ -27,19 +27,25 @@ import { SignInsRepository } from './sign-ins.repository.js';
 import { SignInsService } from './sign-ins.service.js';
 import { AuthConfig } from './public/auth.config.js';
 
-/** How long the answer to a refresh may get lost: within it the same child is given again, after it a replay is theft. */
+/**
+ * How long a client may repeat a refresh whose response got lost. Within this time it gets the same new token again; a
+ * later replay counts as theft.
+ */
 const REFRESH_GRACE_MS = 10_000;
 
-/** What a sign-in asks the database takes a fiftieth of the time of hashing: one that asks keeps as many threads as these busy. */
+/**
+ * Hashing takes about fifty times as long as the database queries of a sign-in, so one sign-in that queries the
+ * database keeps several hashing threads busy.
+ */
 const THREADS_FOR_ONE_WHO_ASKS = 4;
 
-/** Where a sign-in comes from. */
+/** The client that signs in. */
 export interface Client {
   readonly userAgent: string | null;
   readonly address: string;
 }
 
-/** Why a sign-in was refused; the client does not learn it. */
+/** The reason for a refused sign-in. It is never sent to the client. */
 type Refusal = 'wrong_password' | 'disabled' | 'not_verified';
 
 @Injectable()
@@ -71,8 +77,9 @@ export class AuthService {
   }
 
   /**
-   * Null where addresses must be verified: then the first sign-in comes after the mail, and nobody learns here whether there
-   * was an account already; its owner does, by mail. Elsewhere an address that is taken is `email_taken`.
+   * Returns null where addresses must be verified: then the first sign-in follows the e-mail, and the response does not
+   * reveal whether the account existed. Its owner learns of the attempt by e-mail. Without verification, throws
+   * `email_taken` for an address in use.
    */
   async register(request: RegisterRequest, client: Client): Promise<SignedIn | null> {
     const { email, display_name: displayName = null } = request;
@@ -95,10 +102,11 @@ export class AuthService {
   }
 
   /**
-   * Unknown address, wrong password and disabled account take the same time and get the same words: the right password of
-   * a disabled account may be one that opens other doors, and who has it learns nothing here. So does an address that must
-   * be verified first, or else registering and signing in together would tell whether it had an account; its owner gets a mail.
-   * Only who has the password learns that there is a second factor; `code` is of that, for clients that ask for both at once.
+   * An unknown address, a wrong password and a disabled account take the same time and get the same response, because
+   * the password of a disabled account may also be used elsewhere. An unverified address gets that response too;
+   * otherwise registering and then signing in would reveal whether the address had an account. Its owner gets an
+   * e-mail. Only a client with the right password learns that there is a second factor. `code` is for clients that send
+   * both at once.
    */
   async login(email: string, password: string, code: string | undefined, client: Client): Promise<SignedIn> {
     const { credentials, paid } = await this.begin(email, client);
@@ -106,7 +114,7 @@ export class AuthService {
     try {
       refusal = await this.refusalOf(credentials, password);
     } finally {
-      // It was right, or nobody could check it.
+      // The password was right, or the check itself failed.
       if (refusal === null) await this.throttle.giveBack(paid);
     }
     if (credentials === null) throw new AppError('invalid_credentials');
@@ -118,17 +126,17 @@ export class AuthService {
     return this.finishLogin(credentials.userId, versionOf(credentials.passwordHash), code, client);
   }
 
-  /** The second step of a sign-in whose first gave the challenge. */
+  /** The second step of a sign-in; the first step returned the challenge. */
   async loginWithSecondFactor(challenge: string, code: string, client: Client): Promise<SignedIn> {
     const { userId, passwordVersion } = await this.secondFactor.read(challenge);
     return this.finishLogin(userId, passwordVersion, code, client);
   }
 
-  /** One token makes one child. A token of an earlier generation is a replay: the whole family ends. */
+  /** Each token can be exchanged once. A token of an earlier generation is a replay, which ends the whole sign-in. */
   async refresh(text: string): Promise<SignedIn> {
     const token = this.refreshTokens.parse(text);
     if (token === null) throw new AppError('invalid_refresh_token');
-    // The refusal is thrown outside: thrown inside, it would roll the revocation back.
+    // Throw outside of the unit of work: inside, the error would roll back the revocation.
     const signedIn = await this.unitOfWork.run(token, () => this.exchange(token));
     if (signedIn === null) throw new AppError('invalid_refresh_token');
     return signedIn;
@@ -145,8 +153,8 @@ export class AuthService {
   }
 
   /**
-   * Ends every other sign-in of the user; this one goes on. True when the same request has done it before. The hashing comes
-   * before the transaction, so this sees to the key itself.
+   * Ends every other sign-in of the user. Returns true when an earlier request with the same key has changed the
+   * password already. Hashing comes before the transaction, so this method handles the idempotency key itself.
    */
   async changePassword(actor: Actor, request: ChangePasswordRequest, key: IdempotencyKey | null): Promise<boolean> {
     const kept = key === null ? null : await this.keys.findKept(actor.userId, key);
@@ -170,8 +178,9 @@ export class AuthService {
   }
 
   /**
-   * What a sign-in asks the database before its password is checked. Few do so at a time: all who come at once would be in
-   * front of every chat, only to wait for a thread. They wait here as long as for a connection.
+   * The database queries of a sign-in before its password is checked. Only a few sign-ins run them at a time: a burst
+   * would take connections from every chat, only to wait for a hashing thread afterwards. The others wait here, at most
+   * as long as for a connection.
    */
   private async begin(
     email: string,
@@ -195,7 +204,7 @@ export class AuthService {
     return this.config.requireVerifiedEmail && !credentials.isEmailVerified ? 'not_verified' : null;
   }
 
-  /** @param passwordVersion of the password that was right */
+  /** @param passwordVersion version of the verified password */
   private async finishLogin(
     userId: string,
     passwordVersion: string,
@@ -204,7 +213,7 @@ export class AuthService {
   ): Promise<SignedIn> {
     await this.secondFactor.require(userId, passwordVersion, code);
     return this.unitOfWork.run({ userId }, async () => {
-      // A sign-in by the old password must not come after a change has ended all others.
+      // A sign-in with the old password must not succeed after a password change has ended all other sign-ins.
       const passwordHash = await this.users.lockPasswordHash(userId);
       if (passwordHash === null || versionOf(passwordHash) !== passwordVersion) {
         throw new AppError('invalid_credentials');
@@ -224,7 +233,7 @@ export class AuthService {
     if (token.generation === family.generation && (await this.signIns.advance(family, expiresAt))) {
       return this.issue({ ...family, generation: family.generation + 1 });
     }
-    // Somebody has used this token before, perhaps in this very millisecond: see what it has become.
+    // The token was used before, perhaps by a concurrent request: read the current state.
     const now = await this.signIns.find(token.userId, token.signInId);
     const isLostAnswer =
       now !== null &&
@@ -239,7 +248,7 @@ export class AuthService {
     return null;
   }
 
-  /** Nobody waits for it: the answer must not take longer for an address that has an account. */
+  /** Runs in the background: the response must not take longer for an address with an account. */
   private recordRefusal(userId: string, reason: Refusal): void {
     this.unitOfWork
       .run({ userId }, () => this.audit.record({ userId, is: 'anonymous' }, 'sign_in.failed', { reason }))
@@ -272,7 +281,7 @@ export class AuthService {
     };
   }
 
-  /** A sign-in that is refreshed lives on, but not for ever. */
+  /** Refreshing extends a sign-in, up to a maximum age. */
   private expiryOf(createdAtMs: number): Date {
     const { jwtRefreshTtlSeconds, signInMaxSeconds } = this.config;
     const idleMs = this.clock.nowMs() + jwtRefreshTtlSeconds * 1000;
@@ -284,7 +293,7 @@ function wrongPassword(): AppError {
   return AppError.invalid('/current_password', 'is not the current password');
 }
 
-/** Tells one password of an account from the next, without saying anything of either. */
+/** Identifies a password of an account without revealing anything about it. */
 function versionOf(passwordHash: string): string {
   return createHash('sha256').update(passwordHash).digest('base64url').slice(0, 22);
 }

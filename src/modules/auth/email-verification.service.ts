@@ -14,7 +14,7 @@ import { RecipientLimit } from './recipient-limit.js';
 
 const TTL_HOURS = 24;
 
-/** Shows that an account's e-mail address is its owner's. */
+/** Verifies that an account's e-mail address belongs to its owner. */
 @Injectable()
 export class EmailVerificationService {
   private readonly tokens: MailTokens;
@@ -32,13 +32,13 @@ export class EmailVerificationService {
     this.tokens = new MailTokens('pev_', keys.derive('email-verification'));
   }
 
-  /** Sends the mail again; nothing when the address is verified already. */
+  /** Sends the e-mail again, unless the address is verified already. */
   request({ userId }: Actor): void {
     this.mailer.requireConfigured();
     if (!this.post(userId)) throw new AppError('overloaded');
   }
 
-  /** False when the mail could not be taken. */
+  /** False when the mailer did not accept the e-mail. */
   post(userId: string): boolean {
     return this.mailer.post('email-verification', () => this.compose(userId));
   }
@@ -50,7 +50,10 @@ export class EmailVerificationService {
     );
   }
 
-  /** A token can be used again until its end: those who look through mails for viruses open links before their readers do. */
+  /**
+   * A token can be used again until it expires, because virus scanners open the links in e-mails before their readers
+   * do.
+   */
   async verify(text: string): Promise<void> {
     const token = this.tokens.parse(text);
     if (token === null || token.expiresAtMs <= this.clock.nowMs()) throw new AppError('invalid_mail_token');

@@ -14,7 +14,7 @@ import { isApiKey } from './api-key.js';
 import { bearerTokenIn } from './bearer-token.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
-/** Guards every route of the application; `@Public()` is the only way around it. */
+/** Guards every route of the application, except those with `@Public()`. */
 @Injectable()
 export class JwtGuard extends AuthGuard('jwt') {
   constructor(
@@ -51,7 +51,7 @@ export class JwtGuard extends AuthGuard('jwt') {
   }
 
   override handleRequest<T = Actor>(_error: unknown, actor: T | false, _info: unknown, context: ExecutionContext): T {
-    // Why a token was refused helps only those who forge tokens.
+    // The reason for a refused token would help only an attacker who forges tokens.
     if (actor === false || actor == null) throw new AppError('unauthenticated');
     return this.admit(actor as unknown as Actor, context) as T;
   }
@@ -65,7 +65,7 @@ export class JwtGuard extends AuthGuard('jwt') {
     return actor;
   }
 
-  /** Known from the token alone; who verifies the address refreshes the token. */
+  /** The token states it; after verification a client refreshes the token. */
   private requireVerifiedEmail({ isEmailVerified }: Actor, context: ExecutionContext): void {
     if (isEmailVerified === true || context.switchToHttp().getRequest<FastifyRequest>().method === 'GET') return;
     const targets = [context.getHandler(), context.getClass()];

@@ -11,8 +11,8 @@ import { VerifiedTokens } from './verified-tokens.js';
 type Headers = Pick<FastifyRequest, 'headers'>;
 
 /**
- * Takes the access token from the header and has it checked; its user becomes the actor. passport-jwt checks what a secret
- * signed. It knows no EdDSA, so tokens of key files are checked beside it (ADR 42).
+ * Verifies the access token of a request and makes its user the actor. passport-jwt verifies tokens signed with a
+ * secret. It does not support EdDSA, so this class verifies tokens of key files itself (ADR 42).
  */
 @Injectable()
 export class JwtStrategy extends PassportStrategy<Type<Strategy>>(Strategy, 'jwt') {
@@ -22,7 +22,7 @@ export class JwtStrategy extends PassportStrategy<Type<Strategy>>(Strategy, 'jwt
   ) {
     super({
       jwtFromRequest: ({ headers }: Headers) => bearerTokenIn(headers.authorization),
-      // A KeyObject, which the types of passport-jwt leave out: with a text, jsonwebtoken takes fifty times as long.
+      // A KeyObject, which the types of passport-jwt omit: with a string, jsonwebtoken takes fifty times as long.
       secretOrKeyProvider: (_: Headers, token: string, done: (error: null, secret?: KeyObject) => void) =>
         done(null, tokens.secretOf(token)),
       algorithms: ['HS256'],
@@ -39,7 +39,7 @@ export class JwtStrategy extends PassportStrategy<Type<Strategy>>(Strategy, 'jwt
     );
   }
 
-  /** @param claims of a token whose signature is right */
+  /** @param claims of a token with a verified signature */
   validate({ headers }: Headers, claims: unknown): Actor | false {
     const facts = this.tokens.factsIn(claims);
     return facts !== null && this.remember(bearerTokenIn(headers.authorization) ?? '', facts);

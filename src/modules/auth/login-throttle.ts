@@ -8,17 +8,18 @@ import { type Bucket, RateLimiter } from '../../platform/rate-limit/rate-limiter
 import { AUTH_LIMITS } from './auth-limits.js';
 import { SignInAddressesRepository } from './sign-in-addresses.repository.js';
 
-/** Whose password is tried, and from where. */
+/** One attempt to sign in with a password. */
 export interface Attempt {
   readonly email: string;
   readonly address: string;
-  /** Null for an address without an account, which is counted and answered just the same. */
+  /** Null for an address without an account. Such attempts are counted and answered in the same way. */
   readonly userId: string | null;
 }
 
 /**
- * Slows down who guesses at passwords, without locking out the owner: where an account has been signed in from before,
- * only the failures from there count. Guesses from everywhere else empty buckets that the owner does not need.
+ * Slows down password guessing without locking out the owner. For an address from which the account has signed in
+ * before, only failures from that address count. Guesses from other addresses use up buckets that the owner does not
+ * need.
  */
 @Injectable()
 export class LoginThrottle {
@@ -33,8 +34,8 @@ export class LoginThrottle {
   ) {}
 
   /**
-   * Pays for an attempt before it is made, so that guesses that come all at once are not all let through. The answer is what
-   * it was paid from. Throws `rate_limited`.
+   * Charges an attempt before it is made, so concurrent guesses cannot pass together. Returns the charged buckets.
+   * Throws `rate_limited`.
    */
   async pay(attempt: Attempt): Promise<Bucket[]> {
     const buckets = await this.bucketsOf(attempt);
@@ -45,22 +46,25 @@ export class LoginThrottle {
     return buckets;
   }
 
-  /** For an attempt that was no guess. What is not given back fills up by itself; a sign-in does not fail for it. */
+  /**
+   * Refunds an attempt with the right password. A failed refund does not fail the sign-in, because buckets refill with
+   * time.
+   */
   async giveBack(paid: readonly Bucket[]): Promise<void> {
     try {
       await this.limiter.giveBack(...paid);
     } catch (error) {
-      this.log.warn({ err: error }, 'A bucket was not filled again');
+      this.log.warn({ err: error }, 'A rate limit bucket was not refunded');
     }
   }
 
-  /** In the unit of work of a sign-in: from now on the owner is known there. */
+  /** Remembers the address as known for this user. Call it in the unit of work of the sign-in. */
   remember(userId: string, address: string): Promise<void> {
     return this.addresses.insert(userId, address);
   }
 
   private async bucketsOf({ email, address, userId }: Attempt): Promise<Bucket[]> {
-    // Nobody's id costs the same question, so that time does not tell who has an account.
+    // A random id causes the same query, so the response time does not reveal whether there is an account.
     const id = userId ?? newId();
     const isKnown = await this.unitOfWork.run({ userId: id }, () => this.addresses.isKnown(id, address));
     const pair = { ...AUTH_LIMITS.failuresFromAddressForAccount(this.config), subject: `${email} ${address}` };
@@ -72,14 +76,17 @@ export class LoginThrottle {
     ];
   }
 
-  /** Beside the request, or its time would tell that there is an account; once an hour, or guessing would fill the log. */
+  /**
+   * Runs in the background, because a longer response would reveal that there is an account. At most once an hour per
+   * account, so guessing cannot fill the log.
+   */
   private async note(userId: string): Promise<void> {
     try {
       await this.limiter.take({ name: 'throttle-note', limit: 1, windowSeconds: 3600, subject: userId });
       await this.unitOfWork.run({ userId }, () => this.audit.record({ userId, is: 'anonymous' }, 'sign_in.throttled'));
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'rate_limited')) {
-        this.log.warn({ err: error }, 'A throttled account was not noted');
+        this.log.warn({ err: error }, 'A throttled account was not recorded');
       }
     }
   }

@@ -4,7 +4,7 @@ import { uuidOf } from './refresh-token.js';
 
 const HEAD_BYTES = 16 + 4;
 
-/** What a token says of itself; it means nothing before `matches` has proved it. */
+/** The parts of a token. Do not trust them before `matches` has verified them. */
 export interface MailToken {
   readonly userId: string;
   readonly expiresAtMs: number;
@@ -12,11 +12,12 @@ export interface MailToken {
 }
 
 /**
- * Tokens that go out by mail. They name their user and their end and prove them by an HMAC over a `state` that the use of the
- * token changes: so nothing is stored, a stolen database alone makes none, and the first use ends all that are open.
+ * Tokens in e-mails. A token names its user and its expiry, with an HMAC over both and over a `state` that using the
+ * token changes. So no token is stored, a stolen database is not enough to make one, and the first use invalidates all
+ * open tokens.
  */
 export class MailTokens {
-  /** @param prefix tells a person, and a scanner for secrets, what it is */
+  /** @param prefix identifies the kind of token to people and to scanners for leaked secrets */
   constructor(
     private readonly prefix: string,
     private readonly key: Buffer,
@@ -27,11 +28,11 @@ export class MailTokens {
     return this.prefix + Buffer.concat([head, this.mac(head, state)]).toString('base64url');
   }
 
-  /** The parts of a token, or null when it has not the form of one. */
+  /** The parts of a token; null for any other text. */
   parse(text: string): MailToken | null {
     const encoded = text.slice(this.prefix.length);
     const bytes = Buffer.from(encoded, 'base64url');
-    // Node's decoder skips what is no base64url; a token has one spelling.
+    // Node's decoder skips invalid characters, so compare: a token has only one spelling.
     const isWhole = bytes.length === HEAD_BYTES + 32 && bytes.toString('base64url') === encoded;
     if (!text.startsWith(this.prefix) || !isWhole) return null;
     const userId = uuidOf(bytes.subarray(0, 16));
@@ -39,7 +40,7 @@ export class MailTokens {
     return { userId, expiresAtMs: bytes.readUInt32BE(16) * 1000, mac: bytes.subarray(HEAD_BYTES) };
   }
 
-  /** Whether this server made the token when things were as `state` says. Whether its time is over is for the caller to see. */
+  /** Whether this server made the token for this `state`. The caller must check the expiry. */
   matches({ userId, expiresAtMs, mac }: MailToken, state: string): boolean {
     return timingSafeEqual(mac, this.mac(headOf(userId, expiresAtMs), state));
   }

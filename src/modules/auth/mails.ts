@@ -38,7 +38,7 @@ If you did not create the account, ignore this e-mail.
     };
   }
 
-  /** For the owner of an account when its address is registered again. */
+  /** Tells the owner of an account that somebody tried to register its address again. */
   accountExists(to: string): Mail {
     return {
       to,

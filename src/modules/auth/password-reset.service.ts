@@ -20,7 +20,7 @@ import { SignInsRepository } from './sign-ins.repository.js';
 
 const TTL_MINUTES = 30;
 
-/** A new password for who has forgotten the old one and can read the account's mail. */
+/** Lets users who forgot their password set a new one with a link from an e-mail. */
 @Injectable()
 export class PasswordResetService {
   private readonly tokens: MailTokens;
@@ -43,13 +43,13 @@ export class PasswordResetService {
     this.tokens = new MailTokens('ppr_', keys.derive('password-reset'));
   }
 
-  /** Looks nothing up: whether there is such an account is found out beside the request, so its answer can not tell. */
+  /** Looks up the account in the background, so the response cannot reveal whether it exists. */
   forgot(email: string): void {
     this.mailer.requireConfigured();
     if (!this.mailer.post('password-reset', () => this.compose(email))) throw new AppError('overloaded');
   }
 
-  /** One token resets one password, and the change of the password ends all that are open. */
+  /** A token works once: changing the password invalidates all open tokens of the account. */
   async reset({ token: text, new_password }: ResetPasswordRequest, address: string): Promise<void> {
     const token = this.tokens.parse(text);
     if (token === null || token.expiresAtMs <= this.clock.nowMs()) throw new AppError('invalid_mail_token');
@@ -59,10 +59,10 @@ export class PasswordResetService {
     requireGoodPassword('/new_password', new_password, account.email);
     const passwordHash = await this.passwords.hash(new_password);
     await this.unitOfWork.run(token, async () => {
-      // Of two that come with the same token at once, one finds the password changed already.
+      // Of two concurrent requests with the same token, the second finds the password changed.
       if (!(await this.users.resetPassword(userId, account.passwordHash, passwordHash)))
         throw new AppError('invalid_mail_token');
-      // Whoever had the password may have made keys as well.
+      // An attacker with the old password may have created API keys too.
       const apiKeyIds = await this.apiKeys.removeAll(userId);
       await this.revocations.revoke(token, [...(await this.signIns.revokeOthers(userId, null)), ...apiKeyIds]);
       await this.throttle.remember(userId, address);
@@ -83,7 +83,7 @@ export class PasswordResetService {
   }
 }
 
-/** What the use of a token changes, and with it every change of the password or the address. */
+/** Any change of the password or the address changes this state, and so invalidates open tokens. */
 function stateOf({ email, passwordHash }: Pick<Account, 'email' | 'passwordHash'>): string {
   return JSON.stringify([email, passwordHash]);
 }

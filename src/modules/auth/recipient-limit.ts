@@ -4,7 +4,7 @@ import { AuthConfig } from './public/auth.config.js';
 import { RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
 import { AUTH_LIMITS } from './auth-limits.js';
 
-/** Keeps others from filling somebody's mailbox: what is too much is not sent, and nobody is told. */
+/** Keeps strangers from flooding a mailbox: e-mails beyond the limit are dropped without an error. */
 @Injectable()
 export class RecipientLimit {
   constructor(

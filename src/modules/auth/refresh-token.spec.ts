@@ -14,11 +14,11 @@ describe('a refresh token', () => {
     expect(tokens.matches(parsed(text), signIn.seed)).toBe(true);
   });
 
-  it('begins with a prefix by which a scanner for leaked secrets knows it, and is safe in any text', () => {
+  it('begins with a prefix that scanners for leaked secrets recognise, and is safe in any text', () => {
     expect(text).toMatch(/^prt_[\w-]{91}$/);
   });
 
-  it('is the same for the same generation, so that a lost answer can be given again', () => {
+  it('is the same for the same generation, so that a lost response can be repeated', () => {
     expect(tokens.issue({ ...signIn })).toBe(text);
   });
 
@@ -28,7 +28,7 @@ describe('a refresh token', () => {
     expect(tokens.matches(token, signIn.seed)).toBe(true);
   });
 
-  it('is another for another user, sign-in, generation, seed or key', () => {
+  it('differs for another user, sign-in, generation, seed or key', () => {
     const others = [
       tokens.issue({ ...signIn, userId: newId() }),
       tokens.issue({ ...signIn, id: newId() }),
@@ -51,7 +51,7 @@ describe('a refresh token', () => {
     expect(tokens.matches(parsed(both.issue(signIn)), signIn.seed)).toBe(false);
   });
 
-  it('does not match when any bit of it is another', () => {
+  it('does not match when any bit of it is changed', () => {
     for (let bit = 0; bit < 68 * 8; bit++) {
       const forged = bytes();
       forged[bit >> 3] = (forged[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -74,7 +74,7 @@ describe('a refresh token', () => {
     ['a line end', `${text}\n`],
     ['a user that is no id', `prt_${Buffer.concat([Buffer.alloc(16), bytes().subarray(16)]).toString('base64url')}`],
     ['random bytes', `prt_${Buffer.alloc(68, 0xff).toString('base64url')}`],
-  ])('has not the form of one with %s', (_what, token) => {
+  ])('is not recognised with %s', (_what, token) => {
     expect(tokens.parse(token)).toBeNull();
   });
 });

@@ -4,7 +4,7 @@ import { isId } from '../../kernel/ids.js';
 const PREFIX = 'prt_';
 const HEAD_BYTES = 16 + 16 + 4;
 
-/** What a refresh token says about itself; nothing of it is believed before `matches`. */
+/** The parts of a refresh token. Do not trust them before `matches` has verified them. */
 export interface RefreshToken {
   readonly userId: string;
   readonly signInId: string;
@@ -13,12 +13,12 @@ export interface RefreshToken {
 }
 
 /**
- * Refresh tokens name their sign-in and generation and prove them by an HMAC over the sign-in's random seed. So no token
- * is stored in any form, a stolen database alone makes none, and the token of every earlier generation is still
+ * A refresh token names its sign-in and generation, with an HMAC over both and the sign-in's random seed. So no token
+ * is stored in any form, a stolen database is not enough to make one, and a token of any earlier generation is still
  * recognised as a replay.
  */
 export class RefreshTokens {
-  /** @param keys the first makes tokens, all are accepted */
+  /** @param keys the first one signs new tokens; tokens of all of them are accepted */
   constructor(private readonly keys: readonly [Buffer, ...Buffer[]]) {}
 
   issue(signIn: { userId: string; id: string; seed: Buffer; generation: number }): string {
@@ -26,11 +26,11 @@ export class RefreshTokens {
     return PREFIX + Buffer.concat([head, mac(this.keys[0], head, signIn.seed)]).toString('base64url');
   }
 
-  /** The parts of a token, or null when it has not the form of one. */
+  /** The parts of a token; null for any other text. */
   parse(token: string): RefreshToken | null {
     if (!token.startsWith(PREFIX)) return null;
     const bytes = Buffer.from(token.slice(PREFIX.length), 'base64url');
-    // Node's decoder skips what is no base64url; a token has one spelling.
+    // Node's decoder skips invalid characters, so compare: a token has only one spelling.
     if (bytes.length !== HEAD_BYTES + 32 || bytes.toString('base64url') !== token.slice(PREFIX.length)) return null;
     const [userId, signInId] = [uuidOf(bytes.subarray(0, 16)), uuidOf(bytes.subarray(16, 32))];
     if (!isId(userId) || !isId(signInId)) return null;

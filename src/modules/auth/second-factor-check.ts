@@ -12,17 +12,17 @@ import { bareCode, isAppCode, recoveryHash, stepOf } from './one-time-codes.js';
 import type { SecondFactor } from './second-factor.entity.js';
 import { SecondFactorsRepository } from './second-factors.repository.js';
 
-/** The header type of challenges: what a right password gives to those who have a second factor. */
+/** The header type of challenges. A user with a second factor gets a challenge for the right password. */
 const CHALLENGE_TYPE = 'second-factor+jwt';
 const CHALLENGE_TTL_SECONDS = 300;
 
-/** Five guesses at once, then one a minute: a stranger with the password guesses for years, the owner waits a minute. */
+/** Five guesses at once, then one a minute: an attacker with the password needs years, the owner waits a minute. */
 const GUESSES = { name: 'second-factor', limit: 5, windowSeconds: 300 };
 
-/** Where the secret is stored. */
+/** The place of the secret, to which its encryption is bound. */
 export const SECRET_PLACE = { table: 'second_factors', column: 'secret', ids: [] };
 
-/** Checks what is shown beside the password. Each code is good once; the guesses of an account are limited and told in its log. */
+/** Checks the second factor. Each code works once. Guesses are limited per account and recorded in its audit log. */
 @Injectable()
 export class SecondFactorCheck {
   constructor(
@@ -36,8 +36,8 @@ export class SecondFactorCheck {
   ) {}
 
   /**
-   * After the right password: returns when the user has no second factor or the code is right. Else throws
-   * `second_factor_required` with a challenge, or `invalid_second_factor`.
+   * Call it after the password was verified. Returns when the user has no second factor or the code is right. Otherwise
+   * throws `second_factor_required` with a challenge, or `invalid_second_factor`.
    */
   async require(userId: string, passwordVersion: string, code: string | undefined): Promise<void> {
     const factor = await this.unitOfWork.run({ userId }, () => this.factors.find(userId));
@@ -50,14 +50,20 @@ export class SecondFactorCheck {
     if (!(await this.spend({ userId, is: 'anonymous' }, code))) throw new AppError('invalid_second_factor');
   }
 
-  /** Whose password was right, and which one; throws `invalid_challenge` when that was too long ago, or never. */
+  /**
+   * The user of a challenge and the version of the verified password. Throws `invalid_challenge` for an expired or
+   * forged one.
+   */
   async read(challenge: string): Promise<{ userId: string; passwordVersion: string }> {
     const claims = await this.tokens.verify(CHALLENGE_TYPE, challenge);
     if (claims === null || !isId(claims.sub) || typeof claims.pwv !== 'string') throw new AppError('invalid_challenge');
     return { userId: claims.sub, passwordVersion: claims.pwv };
   }
 
-  /** Runs a check of the signed-in user's password or code; only a wrong one counts. Throws `rate_limited`. */
+  /**
+   * Runs a check of the signed-in user's password or code. Only a failed check counts towards the limit. Throws
+   * `rate_limited`.
+   */
   async limited(userId: string, isRight: () => Promise<boolean>): Promise<boolean> {
     const bucket: Bucket = { ...GUESSES, subject: userId };
     await this.limiter.take(bucket);
@@ -66,7 +72,7 @@ export class SecondFactorCheck {
     return answer;
   }
 
-  /** Whether the code is right, of the app or a recovery code; it is then used up. */
+  /** Whether this is a valid code of the app or a recovery code. A valid code is used up. */
   spend(actor: AuditActor, code: string): Promise<boolean> {
     const { userId } = actor;
     return this.limited(userId, () =>
@@ -79,7 +85,7 @@ export class SecondFactorCheck {
     );
   }
 
-  /** As `spend`, for somebody who is signed in: a wrong code is a wrong field. */
+  /** Like `spend`, for a signed-in user: a wrong code is a validation error of its field. */
   async requireCode(actor: Actor, code: string): Promise<void> {
     if (!(await this.spend(actor, code))) throw AppError.invalid('/code', 'is not right, or was used already');
   }

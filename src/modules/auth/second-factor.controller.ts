@@ -17,7 +17,8 @@ import {
 import type { SecondFactor } from './second-factor.entity.js';
 import { SecondFactorService } from './second-factor.service.js';
 
-// No answer here is kept for an Idempotency-Key: it would keep secrets, and a wrong code must count though it is refused.
+// No response of these routes is stored under an Idempotency-Key: it contains secrets, and a wrong code must count on
+// each try.
 @ApiTags('Auth')
 @Controller('auth/second-factor')
 @ApiProblems('unauthenticated')

@@ -26,13 +26,13 @@ export class SecondFactorService {
     private readonly config: CryptoConfig,
   ) {}
 
-  /** Null when there is none, or only an offer. */
+  /** Null when there is none, or only an unconfirmed one. */
   async find(actor: Actor): Promise<SecondFactor | null> {
     const factor = await this.unitOfWork.run(actor, () => this.factors.find(actor.userId));
     return factor?.confirmedAt == null ? null : factor;
   }
 
-  /** A new offer each time; nothing is asked at sign-in before one is confirmed. */
+  /** Makes a new secret on each call. Sign-ins require the factor only after it is confirmed. */
   async start(actor: Actor, password: string): Promise<{ secret: string; uri: string }> {
     const email = await this.reauthentication.requirePassword(actor, password);
     const secret = newSecret();
@@ -43,7 +43,7 @@ export class SecondFactorService {
     return { secret, uri: otpauthUri(secret, this.config.jwtIssuer, email) };
   }
 
-  /** Ends all other sign-ins. The answer is the recovery codes, which nobody sees again. */
+  /** Ends all other sign-ins. Returns the recovery codes, which cannot be shown again. */
   async confirm(actor: Actor, code: string): Promise<string[]> {
     const factor = await this.unitOfWork.run(actor, () => this.factors.find(actor.userId));
     if (factor === null) throw new AppError('second_factor_off');
@@ -52,14 +52,14 @@ export class SecondFactorService {
     const codes = newRecoveryCodes();
     await this.unitOfWork.run(actor, async () => {
       if (!(await this.factors.confirm(factor, hashesOf(actor, codes)))) throw new AppError('second_factor_on');
-      // Whoever is signed in elsewhere has shown less.
+      // The other sign-ins have not shown a second factor.
       await this.devices.endOthers(actor.userId, actor.signInId);
       await this.audit.record(actor, 'second_factor.enabled');
     });
     return codes;
   }
 
-  /** New recovery codes; the older ones are worth nothing any more. */
+  /** Makes new recovery codes and invalidates the older ones. */
   async renewRecoveryCodes(actor: Actor, password: string, code: string): Promise<string[]> {
     await this.requireBoth(actor, password, code);
     const codes = newRecoveryCodes();

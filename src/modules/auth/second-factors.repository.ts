@@ -29,13 +29,13 @@ export class SecondFactorsRepository {
     return this.unitOfWork.repository(SecondFactor).findOneBy({ userId });
   }
 
-  /** Offers a new secret in place of an older offer; false when a confirmed one is there. */
+  /** Stores a new unconfirmed secret in place of an earlier one; false when a confirmed one exists. */
   async offer(userId: string, secret: Buffer): Promise<boolean> {
     const rows = await this.unitOfWork.query(OFFER({ userId, secret }));
     return rows.length > 0;
   }
 
-  /** False when it is confirmed already, or another secret is on offer by now than the one that was looked at. */
+  /** False when the factor is confirmed already, or when its secret has been replaced meanwhile. */
   async confirm({ userId, secret }: SecondFactor, recoveryHashes: Buffer[]): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(SecondFactor)
@@ -43,7 +43,7 @@ export class SecondFactorsRepository {
     return affected === 1;
   }
 
-  /** For exactly one of all who show a code of this time step or an earlier one. */
+  /** True for exactly one of all concurrent callers with a code of this time step or an earlier one. */
   async spendStep(userId: string, step: number): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(SecondFactor)
@@ -51,7 +51,10 @@ export class SecondFactorsRepository {
     return affected === 1;
   }
 
-  /** For exactly one of all who show the code: how many are left then; null when it is none of those that are left. */
+  /**
+   * Uses up a recovery code for exactly one of all concurrent callers. Returns how many are left; null for an unknown
+   * or used code.
+   */
   async spendRecoveryCode(userId: string, hash: Buffer): Promise<number | null> {
     const rows = await this.unitOfWork.query(SPEND_RECOVERY_CODE({ userId, hash }));
     return rows[0]?.left ?? null;

@@ -8,7 +8,7 @@ import { nameConstraints } from '../../platform/database/pg-errors.js';
 // The parent vanished between the check and the write.
 nameConstraints({ fk_sign_in_addresses_user_id: 'unauthenticated' });
 
-/** How long an address is known without being used. */
+/** How long an unused address is remembered. */
 const KEEP_DAYS = 90;
 
 const FIND = statement<object>()(
@@ -28,7 +28,7 @@ const INSERT = statement<object>()(
        on conflict on constraint pk_sign_in_addresses do update set last_used_at = now()`,
 );
 
-/** From where each user has signed in: a keyed hash, which is enough to know an address again. */
+/** The addresses from which each user has signed in, stored as keyed hashes. */
 @Injectable()
 export class SignInAddressesRepository {
   private readonly key: Buffer;
@@ -45,7 +45,7 @@ export class SignInAddressesRepository {
     return rows.length > 0;
   }
 
-  /** Remembers an address, and forgets those that have not been used for long. */
+  /** Remembers an address, and deletes addresses that were not used for a long time. */
   async insert(userId: string, address: string): Promise<void> {
     await this.unitOfWork.query(INSERT({ userId, hash: this.hash(address) }));
   }

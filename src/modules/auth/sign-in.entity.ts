@@ -3,7 +3,7 @@ import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColu
 /** One signed-in device: the family of its refresh tokens. */
 @Entity('sign_ins')
 @ForeignKey('users', ['userId'], ['id'], { name: 'fk_sign_ins_user_id', onDelete: 'CASCADE' })
-// An index on an expression, which TypeORM can not say.
+// An index on an expression, which TypeORM cannot declare.
 @Index('ix_sign_ins_ended_at', { synchronize: false })
 @Check('ck_sign_ins_generation', 'generation > 0')
 export class SignIn {
@@ -13,11 +13,11 @@ export class SignIn {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_sign_ins' })
   id: string;
 
-  /** Random bytes that go into every refresh token of the family; useless without the server's key. */
+  /** Random input to every refresh token of the family; useless without the server's key. */
   @Column('bytea')
   seed: Buffer;
 
-  /** How often the family was refreshed, from 1; only the token of this generation is live. */
+  /** Counts refreshes, from 1. Only the token of this generation is valid. */
   @Column('int', { default: 1 })
   generation: number;
 

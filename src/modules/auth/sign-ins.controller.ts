@@ -11,7 +11,7 @@ import type { SignIn } from './sign-in.entity.js';
 import { Idempotent } from '../../platform/idempotency/idempotency.interceptor.js';
 import { SignInsService } from './sign-ins.service.js';
 
-// In the address they are sessions, as everywhere; in here a session is a conversation.
+// The path says "sessions", as in other APIs. In the code a session is a conversation, and this is a sign-in.
 @ApiTags('Auth')
 @Controller('auth/sessions')
 @ApiProblems('unauthenticated')

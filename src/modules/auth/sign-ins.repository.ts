@@ -9,7 +9,7 @@ import { nameConstraints } from '../../platform/database/pg-errors.js';
 // The parent vanished between the check and the write.
 nameConstraints({ fk_sign_ins_user_id: 'unauthenticated' });
 
-/** Rows removed in one statement, so that a sweep never holds locks for long. */
+/** Rows deleted per statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
 
 const REVOKE_OTHERS = statement<{ id: string }>()(
@@ -47,7 +47,7 @@ export class SignInsRepository {
     return this.unitOfWork.repository(SignIn).findOneBy({ userId, id });
   }
 
-  /** Takes the family one generation on, for exactly one of all callers that hold the live token. */
+  /** Moves the family to its next generation. True for exactly one of all concurrent callers with the valid token. */
   async advance({ userId, id, generation }: SignIn, expiresAt: Date): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(SignIn)
@@ -58,7 +58,7 @@ export class SignInsRepository {
     return affected === 1;
   }
 
-  /** Those that have not ended, newest first: ids grow with time. */
+  /** Active sign-ins, newest first; ids increase with time. */
   list(userId: string, beforeId: string | null, limit: number): Promise<SignIn[]> {
     return this.unitOfWork.repository(SignIn).find({
       where: {
@@ -72,7 +72,7 @@ export class SignInsRepository {
     });
   }
 
-  /** False when it had ended before. */
+  /** False when it has ended already. */
   async revoke(userId: string, id: string): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(SignIn)
@@ -83,13 +83,13 @@ export class SignInsRepository {
     return affected === 1;
   }
 
-  /** Ends all but one; the answer is those that had not ended before. */
+  /** Ends all but one. Returns the ids of those that this call ended. */
   async revokeOthers(userId: string, keepId: string | null): Promise<string[]> {
     const revoked = await this.unitOfWork.query(REVOKE_OTHERS({ userId, keepId }));
     return revoked.map(({ id }) => id);
   }
 
-  /** Removes those that ended more than the given days ago, some at a time; the answer is how many. */
+  /** Deletes a batch of those that ended more than the given number of days ago. Returns how many. */
   async sweep(keepDays: number): Promise<number> {
     const { rowCount } = await this.system.query('forget sign-ins that have ended', SWEEP({ keepDays }));
     return rowCount === SWEEP_BATCH ? SWEEP_BATCH + (await this.sweep(keepDays)) : (rowCount ?? 0);

@@ -7,7 +7,7 @@ import { Revocations } from '../../platform/revocations/revocations.js';
 import type { SignIn } from './sign-in.entity.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 
-/** The devices a user is signed in on. */
+/** The sign-ins of a user, one per device. */
 @Injectable()
 export class SignInsService {
   constructor(
@@ -17,7 +17,7 @@ export class SignInsService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Those that have not ended, newest first; one row more than `limit` says that there is a next page. */
+  /** Active sign-ins, newest first. Reads one row more than `limit` when there is a next page. */
   list(actor: Actor, beforeId: string | null, limit: number): Promise<SignIn[]> {
     return this.unitOfWork.run(actor, () => this.signIns.list(actor.userId, beforeId, limit + 1));
   }
@@ -29,14 +29,14 @@ export class SignInsService {
     });
   }
 
-  /** In a unit of work of the user: ends a sign-in with all its tokens. False when it had ended before. */
+  /** Ends a sign-in with all its tokens. False when it has ended already. Call it in a unit of work of the user. */
   async end(userId: string, id: string): Promise<boolean> {
     const hasEnded = await this.signIns.revoke(userId, id);
     await this.revocations.revoke({ userId }, [id]);
     return hasEnded;
   }
 
-  /** The same for all sign-ins of the user, but one. */
+  /** Ends all sign-ins of the user except `keepId`. Call it in a unit of work of the user. */
   async endOthers(userId: string, keepId: string | null): Promise<void> {
     await this.revocations.revoke({ userId }, await this.signIns.revokeOthers(userId, keepId));
   }

@@ -10,8 +10,8 @@ const ada = signedIn(newId(), newId());
 const tokens = (): VerifiedTokens => new VerifiedTokens(new Clock(), new CacheCounts(new Metrics(new ServerConfig())));
 const soon = (): number => Date.now() + 60_000;
 
-describe('the memory of verified tokens', () => {
-  it('holds no more than some megabytes, however long the tokens are', () => {
+describe('the cache of verified tokens', () => {
+  it('holds no more than a few megabytes, however long the tokens are', () => {
     const memory = tokens();
     const tokensOf16K = Array.from({ length: 2000 }, (_, i) => `${i} `.padEnd(16_384, 'x'));
     for (const token of tokensOf16K) memory.remember(token, ada, soon());
@@ -27,7 +27,7 @@ describe('the memory of verified tokens', () => {
     expect(usual.filter((token) => memory.find(token) === undefined)).toEqual([]);
   });
 
-  it('lets go first of what was not used for longest', () => {
+  it('evicts the least recently used entry first', () => {
     const memory = tokens();
     memory.remember('in use', ada, soon());
     for (let i = 0; i < 30_000; i++) {
@@ -36,7 +36,7 @@ describe('the memory of verified tokens', () => {
     }
   });
 
-  it("forgets at the end of a token, and keeps that a key is nobody's until then", () => {
+  it('drops an entry at its expiry, and remembers until then that a key has no user', () => {
     const memory = tokens();
     memory.remember('over', ada, Date.now());
     memory.remember('nobody', null, soon());

@@ -5,7 +5,7 @@ import { Clock } from '../../kernel/clock.js';
 import { CacheCounts } from '../../platform/cache/cache-counts.js';
 
 const MAX_BYTES = 10 * 1024 * 1024;
-/** What an entry takes beside the text of its token, roughly. */
+/** Approximate size of an entry without the text of its token. */
 const ENTRY_BYTES = 500;
 
 interface Verified {
@@ -14,8 +14,8 @@ interface Verified {
 }
 
 /**
- * Access tokens whose signature was checked already, until they expire, and API keys that were looked up some seconds ago: a
- * client sends the same one with every request. What can change meanwhile must be asked beside this (`Revocations`).
+ * Caches verified access tokens until they expire, and API keys for some seconds after a lookup, because a client sends
+ * the same one with every request. The caller must still check `Revocations`.
  */
 @Injectable()
 export class VerifiedTokens {
@@ -29,7 +29,7 @@ export class VerifiedTokens {
     private readonly counts: CacheCounts,
   ) {}
 
-  /** Null for an API key that is known to stand for no one; undefined for a token that is not known. */
+  /** Null for an API key that is known to have no user; undefined for a token that is not in the cache. */
   find(token: string): Actor | null | undefined {
     const known = this.verified.get(token);
     const isGood = known !== undefined && this.clock.nowMs() < known.expiresAtMs;
@@ -39,9 +39,9 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  /** @param token the access token or API key itself, so that no spelling of a header makes another entry */
+  /** @param token the access token or API key itself, so different spellings of a header share one entry */
   remember(token: string, actor: Actor | null, expiresAtMs: number): void {
-    // A copy: a part of a header would keep the whole header in memory.
+    // Copy the token: a slice of a header would keep the whole header in memory.
     this.verified.set(Buffer.from(token).toString(), { actor, expiresAtMs });
   }
 }

@@ -40,7 +40,7 @@ import { UsageReconciliationJob } from './running/usage-reconciliation.job.js';
 import { Message } from './message.entity.js';
 import { ChatSession } from './sessions/chat-session.entity.js';
 
-/** Nothing of Redis is loaded without an address of one. */
+/** Loads the Redis client only when a Redis address is configured. */
 async function createFanout({ redisUrl }: RedisConfig, { owner }: TurnClaims): Promise<TurnFanout> {
   if (redisUrl === undefined) return new DatabaseFanout();
   const { RedisFanout } = await import('./following/redis-fanout.js');

@@ -16,15 +16,15 @@ import type { ContentPart, FinishReason } from '../llm/public/llm-provider.js';
 export const MESSAGE_STATUSES = ['pending', 'streaming', 'completed', 'stopped', 'failed', 'interrupted'] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
-/** What a model was given to read. The first three add up to the path with its question. */
+/** The input of a model call. The first three numbers add up to the path including the question. */
 export interface ContextFacts {
-  /** Messages that it got word for word, the question included; prompts are not counted. */
+  /** Messages sent word for word, including the question but not the prompts. */
   readonly messagesSent: number;
-  /** Messages for which a summary stands. */
+  /** Messages replaced by a summary. */
   readonly summarised: number;
-  /** Messages that it got nothing of. A failed answer says nothing, so it is not missed, if it was read at all. */
+  /** Messages left out. A failed answer has no text, so it does not count if it was read. */
   readonly dropped: number;
-  /** Our own count; the provider's may differ by its template. */
+  /** Our own count. The provider's count may differ because of its chat template. */
   readonly inputTokens: number;
 }
 
@@ -70,7 +70,7 @@ export class Message {
   @Column('uuid', { name: 'parent_id', nullable: true })
   parentId: string | null;
 
-  /** How many messages there are from the beginning of the session to this one, along its branch; null of old ones. */
+  /** The number of messages on the path from the beginning of the session to this one; null in old rows. */
   @Column('int', { name: 'path_length', nullable: true })
   pathLength: number | null;
 
@@ -83,11 +83,14 @@ export class Message {
   @Column('text')
   content: string;
 
-  /** The message as parts, when it is more than text; `content` then holds its text alone. */
+  /** The parts of a message with images; `content` then holds only its text. */
   @Column('jsonb', { nullable: true })
   parts: ContentPart[] | null;
 
-  /** Content and parts of a project that encrypts them; both are empty then. Null in memory, where it is decrypted. */
+  /**
+   * The encrypted content and parts, in a project that encrypts them; both columns are empty then. Null after
+   * decryption.
+   */
   @Column('bytea', { nullable: true })
   sealed: Buffer | null;
 
@@ -97,7 +100,7 @@ export class Message {
   @Column('text')
   status: MessageStatus;
 
-  /** How often the answer was begun; more than 1 when instances died. */
+  /** How often the answer was started; more than 1 after a takeover. */
   @Column('int', { default: 1 })
   attempt: number;
 
@@ -110,7 +113,7 @@ export class Message {
   @Column('text', { nullable: true })
   model: string | null;
 
-  /** The provider's own id of the generation. */
+  /** The provider's id of the generation. */
   @Column('text', { name: 'generation_id', nullable: true })
   generationId: string | null;
 
@@ -133,11 +136,11 @@ export class Message {
   @Column('text', { name: 'error_code', nullable: true })
   errorCode: ErrorCode | null;
 
-  /** A sentence of our own about the error, where its title does not say all. */
+  /** More detail about the error than its title, written by this server. */
   @Column('text', { name: 'error_detail', nullable: true })
   errorDetail: string | null;
 
-  /** What the model was given to read; null when nobody was asked. */
+  /** The input of the model; null when no model was called. */
   @Column('jsonb', { nullable: true })
   context: ContextFacts | null;
 
@@ -147,7 +150,7 @@ export class Message {
   @Column('text', { name: 'feedback_comment', nullable: true })
   feedbackComment: string | null;
 
-  /** The comment of a project that encrypts it, as `sealed`. */
+  /** The encrypted comment, like `sealed`. */
   @Column('bytea', { name: 'sealed_comment', nullable: true })
   sealedComment: Buffer | null;
 

@@ -9,34 +9,36 @@ import type { BudgetWarning } from '../usage/public/budgets.js';
 import type { LedgerRef } from '../usage/public/used-call.js';
 import type { Message } from './message.entity.js';
 
-/** What a turn asks of the model beyond its project; kept with the claim, so that another instance can ask again. */
+/**
+ * The settings of a turn that override its project's. Stored with the claim, so another instance can repeat the call.
+ */
 export interface TurnRequest {
   readonly model: string | null;
   readonly params: LlmParams;
 }
 
-/** The text of a message, its parts when it is more than text, and its size. */
+/** The text of a message, its parts if it has images, and its size. */
 export interface MessageContent {
   readonly content: string;
   readonly parts: ContentPart[] | null;
   readonly tokens: number;
-  /** For a session that has no title yet. */
+  /** The title for a session without one. */
   readonly title: string;
 }
 
-/** Where a turn is asked: in a new session of a project, or in a session that exists. */
+/** The place of a turn: a new session of a project, or an existing session. */
 export type TurnPlace =
   | { readonly projectId: string }
   | {
       readonly sessionId: string;
-      /** When given, the session must belong to it. */
+      /** If not null, the session must belong to this project. */
       readonly projectId: string | null;
-      /** undefined continues at the newest message, null begins anew beside the first. */
+      /** undefined continues after the newest message; null starts a new branch at the beginning. */
       readonly parentId: string | null | undefined;
     };
 
 export interface OpenOptions {
-  /** Null takes the project's. */
+  /** Null uses the project's policy. */
   readonly policy: ConflictPolicy | null;
   readonly idempotencyKey: IdempotencyKey | null;
 }
@@ -49,27 +51,27 @@ export interface ContextEntry {
 
 /** A message on the path to the question. */
 export interface PathEntry extends ContextEntry {
-  /** Which message of the path it is, from 1. */
+  /** The position on the path, from 1. */
   readonly position: number;
 }
 
-/** What a model has said of the beginning of a path. */
+/** A summary of the beginning of a path, written by a model. */
 export interface Summary {
   readonly content: string;
-  /** Size of what the model gets to read of it: `summaryMessage`. */
+  /** The size of its `summaryMessage`. */
   readonly tokens: number;
-  /** It stands for that many messages, from the first one on. */
+  /** The number of messages that it replaces, from the first one on. */
   readonly messageCount: number;
 }
 
-/** How much of the room for what is said there is use of, since the last summary; in tokens and messages. */
+/** How full the context was, since the last summary. */
 export interface Fullness {
   readonly room: number;
   /** Summary, history and question. */
   readonly tokens: number;
   /** History, question and answer. */
   readonly messages: number;
-  /** Whether something had no room. */
+  /** Whether anything was left out. */
   readonly isOver: boolean;
 }
 
@@ -90,21 +92,21 @@ export interface OpenTurn extends Charged {
   prompts: readonly ContextEntry[];
   /** Newest first. Empty once the model has been asked. */
   history: readonly PathEntry[];
-  /** What stands for the beginning of the path, when there is need of it. */
+  /** A summary of the beginning of the path, used when the whole path does not fit. */
   summary: Summary | null;
-  /** How many messages come before the question, read or not. */
+  /** The number of messages before the question, read or not. */
   readonly pathLength: number;
-  /** How full the context was, where its project wants summaries; null until the model is asked. */
+  /** How full the context was; null until the model is called, and in projects without summaries. */
   fullness: Fullness | null;
   /** False when another turn of the session must end first. */
   readonly isRunning: boolean;
-  /** Answers that this turn has asked to stop. */
+  /** Ids of answers that this turn has asked to stop. */
   readonly interrupted: readonly string[];
-  /** By which its text is stored; null when that is plain. */
+  /** Encrypts the stored text; null in a project without encryption. */
   readonly contentKey: ContentKey | null;
-  /** Text of an earlier attempt that was safe when its instance died; null when there is none. */
+  /** Text that an earlier attempt saved before its instance died; null when there is none. */
   readonly savedText: string | null;
-  /** Whether its worst case is reserved in a budget, so that it may not become longer than that. */
+  /** Whether its worst case is reserved in a budget, which limits the length of the answer. */
   readonly isBudgeted: boolean;
   readonly budgetWarnings: readonly BudgetWarning[];
 }
@@ -117,7 +119,7 @@ export interface ProjectFacts extends ProjectProvider {
   readonly contextOverflow: ContextOverflow;
 }
 
-/** How a turn ended: the columns of the answer that CLOSE writes, and the calls of providers that it took. */
+/** How a turn ended: the columns of the answer that CLOSE writes, and the provider calls. */
 export type Outcome = Pick<
   Message,
   | 'status'
@@ -143,15 +145,15 @@ export interface Settled {
   readonly hasNext: boolean;
 }
 
-/** How far a running turn has come in the database. */
+/** The progress of a running turn in the database. */
 export interface Progress {
   readonly attempt: number;
   readonly owner: string;
-  /** Safe text after the offset that was asked for, or from the beginning when the attempt is another one. */
+  /** The saved text after the requested offset, or from the beginning for another attempt. */
   readonly text: string;
 }
 
-/** Where in the ledger the calls of a turn belong. */
+/** The place of a turn's calls in the ledger. */
 export function ledgerRefOf({ answer, project }: OpenTurn): LedgerRef {
   const { userId, sessionId, id } = answer;
   return { userId, sessionId, projectId: project.projectId, messageId: id };

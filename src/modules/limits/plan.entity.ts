@@ -1,6 +1,6 @@
 import { Check, Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** What users may use in a minute. Null is no limit. */
+/** The limits of users per minute. Null means no limit. */
 @Entity('plans')
 @Check('ck_plans_name', `name ~ '^[a-z0-9][a-z0-9-]{0,39}$'`)
 @Check('ck_plans_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')

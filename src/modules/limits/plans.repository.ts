@@ -6,7 +6,7 @@ import { Plan } from './plan.entity.js';
 
 const LIST_NAMES = statement<{ name: string }>()('plans_list_names', {}, 'select name from plans order by name');
 
-/** Plans belong to no user; the policies let everybody read them and only admins write them. */
+/** Plans belong to no user. The row-level security policies let every user read them and only admins write them. */
 @Injectable()
 export class PlansRepository {
   constructor(
@@ -26,7 +26,7 @@ export class PlansRepository {
     await this.unitOfWork.repository(Plan).upsert(plan, ['name']);
   }
 
-  /** At the start of the server nobody is signed in. */
+  /** Runs as the system role, because no user is signed in when the server starts. */
   async listNames(): Promise<string[]> {
     const { rows } = await this.system.query('is there the default plan', LIST_NAMES({}));
     return rows.map(({ name }) => name);

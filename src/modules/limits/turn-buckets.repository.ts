@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { statement } from '../../platform/database/statement.js';
 
-/** Rows removed in one statement, so that a sweep never holds locks for long. */
+/** Rows deleted per statement, so that a sweep never holds locks for long. */
 const SWEEP_BATCH = 1000;
 
 const SWEEP = statement<object>()(
@@ -22,8 +22,8 @@ export class TurnBucketsRepository {
   constructor(private readonly system: SystemScope) {}
 
   /**
-   * Removes buckets that have been full for a day, some at a time; the answer is how many. Not sooner, because a turn that
-   * took from one may still run, and its end has to find what it puts right.
+   * Deletes a batch of buckets that have been full for a day, and returns how many. It does not delete them earlier,
+   * because a turn that was charged may still run, and its end must find the bucket to correct it.
    */
   async sweep(): Promise<number> {
     const { rowCount } = await this.system.query('forget buckets of turns that have long been full', SWEEP({}));

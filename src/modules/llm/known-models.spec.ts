@@ -9,7 +9,7 @@ interface Spec {
   readonly supported_endpoints?: readonly string[];
 }
 
-/** What the tokenizer's authors have read at OpenAI: the models that chat in text. */
+/** The tokenizer package's list of OpenAI's models, limited to those that chat in text. */
 const listed = Object.entries(models as unknown as Record<string, Spec>).filter(
   ([name, { context_window, supported_endpoints = [] }]) =>
     context_window !== undefined &&
@@ -18,7 +18,7 @@ const listed = Object.entries(models as unknown as Record<string, Spec>).filter(
 );
 
 describe('knownModel', () => {
-  it.each(listed.filter(([name]) => knownModel(name) !== null))('agrees with what others know of %s', (name, spec) => {
+  it.each(listed.filter(([name]) => knownModel(name) !== null))('agrees with the tokenizer about %s', (name, spec) => {
     expect(knownModel(name)).toEqual({
       contextWindow: spec.context_window,
       maxOutputTokens: spec.max_output_tokens,
@@ -30,14 +30,14 @@ describe('knownModel', () => {
     expect(listed.filter(([name]) => knownModel(name) !== null).length).toBeGreaterThan(50);
   });
 
-  it('knows a model with a date behind its name, and under the name that OpenRouter gives it', () => {
+  it('knows a model with a date after its name, and under its OpenRouter name', () => {
     expect(knownModel('gpt-4o-mini-2024-07-18')).toBe(knownModel('gpt-4o-mini'));
     expect(knownModel('openai/gpt-4:floor')).toBe(knownModel('gpt-4'));
     expect(knownModel('openai/gpt-4')).toMatchObject({ contextWindow: 8192, encoding: 'cl100k_base' });
   });
 
   it.each(['scripted', 'anthropic/claude-sonnet-4', 'mistralai/gpt-4', 'gpt-4o-mine', 'constructor', ''])(
-    'knows nothing of %j',
+    'does not know %j',
     (name) => {
       expect(knownModel(name)).toBeNull();
     },

@@ -1,6 +1,6 @@
 import type { Encoding } from '../../platform/tokens/vocabulary.js';
 
-/** What OpenAI's documentation says of a model. */
+/** The facts about a model in OpenAI's documentation. */
 export interface KnownModel {
   readonly contextWindow: number;
   readonly maxOutputTokens: number;
@@ -71,7 +71,7 @@ const MODELS: Readonly<Record<string, KnownModel>> = {
   'gpt-oss-120b': OPEN_WEIGHTS,
 };
 
-/** The model of that name, also under OpenRouter's name of it (`openai/gpt-4o:floor`) or with a date behind it. */
+/** Finds a model by its name, by its OpenRouter name (`openai/gpt-4o:floor`), or by its name with a date. */
 export function knownModel(name: string): KnownModel | null {
   const own = name.replace(/^openai\//, '').replace(/:[a-z]+$/, '');
   const undated = own.replace(/-\d{4}-\d{2}-\d{2}$/, '');

@@ -31,7 +31,7 @@ export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly service: LlmService,
   ) {}
 
-  /** Nothing here may hold up the start or end it: a server without its provider still serves what is stored. */
+  /** The check must not delay or fail the start: a server without its provider still serves stored conversations. */
   onApplicationBootstrap(): void {
     this.background = this.reportConnection();
   }
@@ -50,7 +50,7 @@ export class LlmModule implements OnApplicationBootstrap, OnApplicationShutdown 
     } else if (ok) {
       this.logger.log(`${provider} is reachable and accepts our key; the default model is ${model}`);
     } else {
-      this.logger.warn(`${provider} can not be used at the moment: ${reason}`);
+      this.logger.warn(`${provider} cannot be used at the moment: ${reason}`);
     }
   }
 }

@@ -10,9 +10,9 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { NOT_EXPORTED } from './not-exported.js';
 import { LIST_TENANT_TABLES, quoted, type TenantTable } from './tenant-tables.js';
 
-/** Of the form of the archive: a reader of version 1 can read every archive that says 1. */
+/** The version of the archive format. A reader of version 1 can read every archive with version 1. */
 const VERSION = 1;
-/** Each has a connection of its own, beside the pool. */
+/** Each export has its own connection outside of the pool. */
 const MAX_AT_ONCE = 4;
 const MAX_MS = 3_600_000;
 const RETRY_SECONDS = 30;
@@ -35,9 +35,9 @@ const READ_KEYS = statement<Parameters<ContentKeys['unwrap']>[0]>()(
 );
 
 /**
- * Everything of a user as one archive of JSON lines: a header, a line for each row of each table, and a trailer with the
- * counts, by which a reader notices an archive that was cut. What there is to export is read from the database's own
- * catalogue, so that a new table can not be forgotten.
+ * Exports all data of a user as one archive of JSON lines: a header, a line for each row of each table, and a trailer
+ * with the counts, by which a reader detects a truncated archive. The tables are read from PostgreSQL's catalogue, so
+ * no new table can be forgotten.
  */
 @Injectable()
 export class AccountExport {
@@ -52,8 +52,10 @@ export class AccountExport {
   ) {}
 
   /**
-   * The archive, as it is at this moment, read from the database as fast as it is taken. Destroying it ends it.
-   * Throws `export_in_progress` while another one of the user runs anywhere, `overloaded` when too many run here.
+   * Streams the archive from one snapshot, as fast as the reader consumes it. Destroying the stream ends the export.
+   *
+   * Throws `export_in_progress` while another export of the user runs on any instance, and `overloaded` when too many
+   * run here.
    */
   async begin(actor: Actor): Promise<Readable> {
     if (this.running >= MAX_AT_ONCE) throw new AppError('overloaded', { retryAfterSeconds: RETRY_SECONDS });
@@ -81,7 +83,7 @@ export class AccountExport {
     });
   }
 
-  /** One export of a user at a time, on whichever instance: the lock goes with the snapshot. */
+  /** Allows one export per user at a time, across all instances. The lock ends with the snapshot. */
   private async takeTurn(snapshot: TenantSnapshot, { userId }: Actor): Promise<void> {
     const [row] = await snapshot.query(TAKE_TURN({ name: `export ${userId}`, userId }));
     if (row?.exists !== true) throw new AppError('unauthenticated');
@@ -89,7 +91,7 @@ export class AccountExport {
   }
 }
 
-/** A row as PostgreSQL writes it, and what of it is encrypted by the key of a project. */
+/** A row as JSON text from PostgreSQL, and its columns that are encrypted with the key of a project. */
 interface ExportedRow {
   readonly row: string;
   readonly ids: readonly string[];
@@ -116,7 +118,7 @@ async function* archiveOf(snapshot: TenantSnapshot, userId: string, keys: Conten
   yield line({ end: true, counts });
 }
 
-/** The keys of the same moment: a project that is deleted meanwhile is still whole in the archive. */
+/** Reads the keys in the same snapshot, so a project that is deleted meanwhile is still complete in the archive. */
 async function readKeys(
   snapshot: TenantSnapshot,
   userId: string,
@@ -129,7 +131,7 @@ async function readKeys(
 const isSealed = ({ name }: TenantTable, column: string): boolean =>
   /^sealed(_|$)/.test(column) && !Object.hasOwn(NOT_EXPORTED[name] ?? {}, column);
 
-/** The row with what was sealed in its place. Without its key it is erased, and stays empty. */
+/** Returns the row with its encrypted columns decrypted. A column without a key was erased and stays empty. */
 function decrypt(
   table: string,
   columns: readonly string[],
@@ -144,7 +146,7 @@ function decrypt(
   return JSON.stringify(Object.assign(JSON.parse(row) as object, ...parts));
 }
 
-/** PostgreSQL writes the row: what is left out never leaves the database. */
+/** PostgreSQL produces the JSON, so omitted columns never leave the database. */
 function selectOf(table: TenantTable, sealedColumns: readonly string[], userId: string): Statement<ExportedRow> {
   const { name, owner, columns, primaryKey } = table;
   const left = NOT_EXPORTED[name] ?? {};

@@ -2,13 +2,13 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { KeyRing } from '../../platform/crypto/key-ring.js';
 
-/** That an account was erased, in words that say of nobody who it was. */
+/** The facts of an erasure, without anything that identifies the user. */
 export interface ErasureFacts {
   readonly id: string;
   readonly erasedAt: Date;
-  /** How many rows of each table went. */
+  /** The number of deleted rows by table. */
   readonly counts: Readonly<Record<string, number>>;
-  /** The end of the account's audit log, whose last event is the erasure. */
+  /** The number of the last event in the account's audit log, which is the erasure. */
   readonly auditSeq: number;
   readonly auditHash: Buffer;
 }
@@ -19,10 +19,10 @@ export interface ErasureReceipt extends ErasureFacts {
   readonly signature: Buffer;
 }
 
-/** Writes receipts that only this server can have written, and tells later whether it has. */
+/** Signs receipts with a key of this server, and verifies them later. */
 @Injectable()
 export class ErasureReceipts {
-  /** The present key, and those before it: a receipt outlives a change of the secret. */
+  /** The current key and earlier ones, so receipts stay valid when the secret changes. */
   private readonly keys: readonly [Buffer, ...Buffer[]];
 
   constructor(keys: KeyRing) {
@@ -35,14 +35,14 @@ export class ErasureReceipts {
     return { ...unsigned, signature: hmac(key, canonicalForm(unsigned)) };
   }
 
-  /** Whether this server wrote the receipt as it is. */
+  /** Whether this server wrote exactly this receipt. */
   isAuthentic(receipt: ErasureReceipt): boolean {
     const form = canonicalForm(receipt);
     return this.keys.some((key) => isEqual(hmac(key, form), receipt.signature));
   }
 }
 
-/** The one spelling that is signed; the number is the version of this form. */
+/** The text that is signed. The number in it is the version of this format. */
 function canonicalForm({
   id,
   erasedAt,

@@ -6,7 +6,7 @@ import { TurnRemoval } from '../projects/public/turn-removal.js';
 import type { ErasureReceipt } from './erasure-receipts.js';
 import { LIST_TENANT_TABLES, quoted } from './tenant-tables.js';
 
-/** Sessions deleted in one statement, so that none runs into its timeout however large the account is. */
+/** Sessions deleted per statement, so no statement reaches its timeout, however large the account is. */
 const BATCH = 100;
 
 const LIMIT_LOCK_WAIT = statement<object>()(
@@ -67,8 +67,9 @@ export class ErasureRepository {
   ) {}
 
   /**
-   * Locks the account against everything that would add to it; false when it is gone. Whoever writes as the user may hold
-   * what we want and want what we hold, so we give way, sooner than PostgreSQL looks for a deadlock (1 s).
+   * Locks the account so that nothing can be added to it; false when it is gone. Another request of the user may hold a
+   * lock that we need and wait for one that we hold. So this lock gives up before PostgreSQL looks for a deadlock (1
+   * s).
    */
   async lock(userId: string): Promise<boolean> {
     await this.unitOfWork.query(LIMIT_LOCK_WAIT({}));
@@ -78,7 +79,7 @@ export class ErasureRepository {
     return true;
   }
 
-  /** How many rows of each table the user has. */
+  /** The number of the user's rows by table. */
   async count(userId: string): Promise<Record<string, number>> {
     const tables = await this.unitOfWork.query(LIST_TENANT_TABLES({}));
     const counts = tables.map(
@@ -88,7 +89,7 @@ export class ErasureRepository {
     return onlyRow(await this.unitOfWork.query(count({ userId })));
   }
 
-  /** Everything that belongs to the user: turns and sessions first, the rest by the foreign keys. */
+  /** Deletes all data of the user: turns and sessions first, the rest by the foreign keys. */
   async remove(userId: string): Promise<void> {
     await this.turns.removeTurns(userId);
     let deleted = BATCH;

@@ -13,7 +13,7 @@ import { type ErasureReceipt, ErasureReceipts } from './erasure-receipts.js';
 import { ErasureRepository } from './erasure.repository.js';
 import type { DeleteMeRequest } from './privacy.dto.js';
 
-/** How long the account may be in use by others at every try, in milliseconds between two. */
+/** The pauses in milliseconds between tries while other requests use the account. */
 const RETRY_MS = [50, 100, 200, 400, 800, 1600];
 
 @Injectable()
@@ -29,8 +29,8 @@ export class ErasureService {
   ) {}
 
   /**
-   * Removes the account with everything that belongs to it, all or nothing, and answers with the id of the receipt. It asks
-   * for all that a sign-in asks for, because who has found a token must not be able to destroy what it opens.
+   * Deletes the account with all its data in one transaction, and returns the id of the receipt. It requires everything
+   * that a sign-in requires, so a stolen token is not enough to delete an account.
    */
   async eraseMe(actor: Actor, { password, code }: DeleteMeRequest): Promise<string> {
     await this.reauthentication.require(actor, password, code);
@@ -46,9 +46,9 @@ export class ErasureService {
     }
   }
 
-  /** A receipt, and whether this server has written it as it is. */
+  /** Returns a receipt, and whether this server wrote exactly this receipt. */
   async getReceipt(id: string): Promise<{ receipt: ErasureReceipt; isAuthentic: boolean }> {
-    // It belongs to nobody; a unit of work needs a tenant, and one that is made up sees nothing of anybody.
+    // A receipt has no tenant, but a unit of work needs one. A random id has no access to any user's rows.
     const receipt = await this.unitOfWork.run({ userId: newId() }, () => this.erasures.find(id));
     if (receipt === null) throw new AppError('not_found');
     return { receipt, isAuthentic: this.receipts.isAuthentic(receipt) };

@@ -18,7 +18,7 @@ import { DeleteMeRequest, ErasureReceiptResponse } from './privacy.dto.js';
 
 const JSON_LINES = 'application/x-ndjson';
 
-/** The bucket of password changes: who guesses at one must not guess on at the other. */
+/** Shared with password changes, so an attacker cannot continue guessing on the other route. */
 const passwordGuesses = ({ loginFailuresPerAddress }: AuthConfig): RateLimit => ({
   name: 'password',
   limit: loginFailuresPerAddress,
@@ -47,7 +47,7 @@ export class PrivacyController {
     return new StreamableFile(archive, { type: JSON_LINES, disposition: 'attachment; filename="parley-export.jsonl"' });
   }
 
-  // An account that is gone keeps no answer to repeat.
+  // A deleted account cannot store a response to repeat.
   @NoIdempotency()
   @AllowUnverified()
   @LimitByAddress(AuthConfig, passwordGuesses)

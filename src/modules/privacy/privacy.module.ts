@@ -10,7 +10,7 @@ import { Retention } from './public/retention.js';
 import { RetentionJob } from './retention.job.js';
 import { RetentionRepository } from './retention.repository.js';
 
-/** What a person may ask for about her data: to have it, and to have it gone. */
+/** Export, erasure and retention of users' data. */
 @Module({
   imports: [AuthModule, ProjectsModule],
   controllers: [PrivacyController],

@@ -3,10 +3,13 @@ import { PrivacyConfig } from './public/privacy.config.js';
 import { Sweeps } from '../../platform/jobs/sweeps.js';
 import { Retention } from './public/retention.js';
 
-/** How often each instance asks whether it is time. */
+/** How often each instance checks whether the run is due. */
 const LOOK_MS = 600_000;
 
-/** Applies the retention of projects once a night, on whichever instance asks first. What fails, the next night does. */
+/**
+ * Applies the retention of projects once a night, on the instance that checks first. Failed projects are tried again
+ * the next night.
+ */
 @Injectable()
 export class RetentionJob {
   private readonly log = new Logger(RetentionJob.name);

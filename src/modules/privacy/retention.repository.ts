@@ -4,14 +4,14 @@ import { onlyRow } from '../../platform/database/only-row.js';
 import { arrayOf, int, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** Messages deleted in one statement, so that none runs into its timeout however long a session is. */
+/** Messages deleted per statement, so no statement reaches its timeout, however long a session is. */
 const MESSAGES_AT_ONCE = 5000;
 
-/** What went, or has to go. */
+/** The numbers of deleted rows. */
 export interface RetentionCounts {
   readonly sessions: number;
   readonly messages: number;
-  /** Kept answers to repeated requests, which showed something of a session that went. */
+  /** Stored responses that contained data of a deleted session. */
   readonly idempotencyKeys: number;
 }
 
@@ -20,7 +20,7 @@ export interface DueProject {
   readonly projectId: string;
 }
 
-/** A session to delete, locked. `size` is how many messages it has at most. */
+/** A locked session to delete. `size` is an upper bound of its messages. */
 export interface DueSession {
   readonly id: string;
   readonly size: number;
@@ -80,7 +80,7 @@ const REMOVE_RUN = statement<RetentionCounts>()(
        select sessions, messages, idempotency_keys as "idempotencyKeys" from taken`,
 );
 
-// The newest first: what continues a message is newer, so the foreign key on the parent finds nothing to take along.
+// Newest first: a message is always older than its replies, so the foreign key on the parent never cascades.
 const REMOVE_MESSAGES = statement<{ deleted: number }>()(
   'retention_remove_messages',
   { userId: uuid, sessionIds: arrayOf(uuid) },
@@ -91,7 +91,8 @@ const REMOVE_MESSAGES = statement<{ deleted: number }>()(
        select count(*)::int as deleted from doomed`,
 );
 
-// Keys of turns point to their answer; other answers name the session, or are the session. What a sweep holds, it removes.
+// The key of a turn refers to its answer; other stored responses contain the session id or are the session. Rows that a
+// sweep has locked are skipped, because the sweep deletes them.
 const REMOVE_KEYS = statement<{ deleted: number }>()(
   'retention_remove_keys',
   { userId: uuid, sessionIds: arrayOf(uuid) },
@@ -115,15 +116,15 @@ export class RetentionRepository {
     private readonly system: SystemScope,
   ) {}
 
-  /** Projects in which a session is older than the project keeps it, or of which a run was cut; in their order, after one. */
+  /** Projects with an expired session or an interrupted run, in order, after the given one. */
   async listDue({ userId, projectId }: DueProject, limit: number): Promise<DueProject[]> {
     const due = LIST_DUE({ userId, projectId, limit });
     return (await this.system.query('find projects whose sessions are past their retention', due)).rows;
   }
 
   /**
-   * For how many days the project keeps its sessions; null: for ever, or it is gone. Holds the project as it is until the
-   * unit of work ends, before any session is locked, as deleting it does.
+   * The retention of the project in days; null: unlimited, or the project is gone. Locks the project until the unit of
+   * work ends. The project is locked before its sessions, in the same order as its deletion does.
    */
   async lockProject({ userId, projectId }: DueProject): Promise<number | null> {
     const [row] = await this.unitOfWork.query(LOCK_PROJECT({ userId, projectId }));
@@ -131,15 +132,15 @@ export class RetentionRepository {
   }
 
   /**
-   * Sessions that nothing has happened in for so many days by the database's clock, the oldest first, locked. One with a
-   * turn, running or waiting, is active. One that somebody else holds is passed over. Whoever opens a turn locks its
-   * session and makes it active, so no turn comes in behind this lock.
+   * Locks the sessions without activity for the given number of days by the database's clock, oldest first. A session
+   * with a running or waiting turn is active. Sessions that are locked elsewhere are skipped. Opening a turn locks its
+   * session and makes it active, so no turn can start behind this lock.
    */
   lockSessions({ userId, projectId }: DueProject, days: number, limit: number): Promise<DueSession[]> {
     return this.unitOfWork.query(LOCK_SESSIONS({ userId, projectId, days, limit }));
   }
 
-  /** Deletes locked sessions with all below them, and the kept answers that show something of them. */
+  /** Deletes locked sessions with everything in them, and the stored responses that contain their data. */
   async remove(userId: string, sessionIds: readonly string[]): Promise<RetentionCounts> {
     const idempotencyKeys = await this.removeKeys(userId, sessionIds);
     let messages = 0;
@@ -150,13 +151,13 @@ export class RetentionRepository {
     return { sessions: sessionIds.length, messages, idempotencyKeys };
   }
 
-  /** Keeps what has gone so far, for the audit log, until the last of it goes. */
+  /** Adds to the stored counts of a run, which are needed for the audit log at its end. */
   async addToRun({ userId, projectId }: DueProject, counts: RetentionCounts): Promise<void> {
     const { sessions, messages, idempotencyKeys } = counts;
     await this.unitOfWork.query(ADD_TO_RUN({ userId, projectId, sessions, messages, idempotencyKeys }));
   }
 
-  /** What had gone before, taken out: it is told now. */
+  /** Removes and returns the stored counts, to be recorded in the audit log. */
   async removeRun({ userId, projectId }: DueProject): Promise<RetentionCounts | null> {
     const [row] = await this.unitOfWork.query(REMOVE_RUN({ userId, projectId }));
     return row ?? null;

@@ -3,15 +3,15 @@ import { statement } from '../../platform/database/statement.js';
 /** A table with rows of a tenant. */
 export interface TenantTable {
   readonly name: string;
-  /** The column with the tenant. */
+  /** The column with the tenant's id. */
   readonly owner: 'id' | 'user_id';
   readonly columns: readonly string[];
   readonly primaryKey: readonly string[];
 }
 
 /**
- * Every table with rows of a tenant: users, and all that have a user_id. From PostgreSQL's own catalogue, which a new
- * table is in by itself, also one that nobody may read yet.
+ * Finds every table with rows of a tenant: `users`, and all tables with a `user_id`. PostgreSQL's catalogue contains
+ * every new table automatically, even one without any grants.
  */
 export const TENANT_TABLES = `
 select c.relname as name, case c.relname when 'users' then 'id' else 'user_id' end as owner,
@@ -27,7 +27,7 @@ order by c.relname <> 'users', c.relname`;
 
 export const LIST_TENANT_TABLES = statement<TenantTable>()('tenant_tables_list', {}, TENANT_TABLES);
 
-/** Quotes a name of the catalogue. */
+/** Quotes a name from the catalogue. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

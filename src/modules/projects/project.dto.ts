@@ -31,7 +31,7 @@ import {
   type CrashPolicy,
 } from './public/turn-policy.js';
 
-/** What the settings of a project mean, in requests and in responses. */
+/** Descriptions of a project's settings, shared by requests and responses. */
 const TEXTS = {
   description: 'Notes for people. The model does not read them.',
   provider: 'The provider that answers. null: the default provider of the server.',
@@ -87,7 +87,7 @@ export class CreateProjectRequest {
   @ValidateIf((_, fallbacks: unknown) => fallbacks !== undefined)
   @IsArray()
   @ArrayMaxSize(MAX_FALLBACKS)
-  // A list in the list has no fields that could be wrong.
+  // Nested validation would accept an array as an item, so check each item first.
   @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => Fallback)

@@ -5,7 +5,7 @@ import type { Fallback } from './public/fallback.dto.js';
 import type { ModelParams } from './public/model-params.dto.js';
 import type { ConflictPolicy, ContextOverflow, CrashPolicy } from './public/turn-policy.js';
 
-// The platform keeps the key of a project's conversations, and does not know that a project is a row here.
+// The platform stores the content key of a project but does not know this table, so the foreign key is declared here.
 ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
   name: 'fk_content_keys_project_id',
   onDelete: 'CASCADE',
@@ -38,50 +38,50 @@ export class Project {
   @Column('text', { nullable: true })
   description: string | null;
 
-  /** Null takes the server's default provider. */
+  /** Null uses the server's default provider. */
   @Column('text', { nullable: true })
   provider: ProviderName | null;
 
-  /** Null takes the provider's default model. */
+  /** Null uses the provider's default model. */
   @Column('text', { nullable: true })
   model: string | null;
 
-  /** Who is asked in order when the provider can not answer. */
+  /** The fallbacks, called in order when the provider cannot answer. */
   @Column('jsonb', { default: [] })
   fallbacks: Fallback[];
 
   @Column('jsonb', { default: {} })
   params: ModelParams;
 
-  /** What a message does that is sent while an answer is being written. */
+  /** How a message is handled that arrives while an answer is being written. */
   @Column('text', { name: 'on_conflict', default: 'reject' })
   onConflict: ConflictPolicy;
 
-  /** What becomes of an answer whose instance died while it wrote: asked for again, or kept as far as it came. */
+  /** How an answer is handled whose instance died: request it again, or keep the text so far. */
   @Column('text', { name: 'on_crash', default: 'retry' })
   onCrash: CrashPolicy;
 
-  /** After how many days without activity a session is deleted; null keeps it. */
+  /** Days without activity after which a session is deleted; null: never. */
   @Column('int', { name: 'retention_days', nullable: true })
   retentionDays: number | null;
 
-  /** Turns in a minute; null: the limits of the user are all there is. */
+  /** Turns per minute; null: only the limits of the user apply. */
   @Column('int', { name: 'requests_per_minute', nullable: true })
   requestsPerMinute: number | null;
 
-  /** Tokens of models in a minute, likewise. */
+  /** Model tokens per minute; null as above. */
   @Column('int', { name: 'tokens_per_minute', nullable: true })
   tokensPerMinute: number | null;
 
-  /** Whether what is said here is stored encrypted, by a key of the project's own. Decided when it is made. */
+  /** Whether content is stored encrypted with the project's own key. Set at creation and never changed. */
   @Column('boolean', { name: 'is_content_encrypted', default: false })
   isContentEncrypted: boolean;
 
-  /** What becomes of history that does not fit: left out, or summed up by a model. */
+  /** How history that does not fit is handled: left out, or summarised by a model. */
   @Column('text', { name: 'context_overflow', default: 'drop' })
   contextOverflow: ContextOverflow;
 
-  /** Counts changes; the entity tag. */
+  /** Counts changes. Used as the entity tag. */
   @Column('int', { default: 1 })
   version: number;
 

@@ -43,12 +43,12 @@ export class ProjectsRepository {
     return project;
   }
 
-  /** As `find`, and locks the row until the unit of work ends, so that changes below the project happen one after the other. */
+  /** Like `find`, and locks the row until the unit of work ends, so changes inside the project are serialised. */
   findForUpdate(userId: string, id: string): Promise<Project | null> {
     return this.unitOfWork.repository(Project).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
   }
 
-  /** Newest first: ids grow with time. */
+  /** Newest first; ids increase with time. */
   list(userId: string, beforeId: string | null, limit: number): Promise<Project[]> {
     return this.unitOfWork.repository(Project).find({
       where: { userId, ...(beforeId === null ? {} : { id: LessThan(beforeId) }) },

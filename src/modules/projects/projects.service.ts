@@ -20,7 +20,7 @@ export class ProjectsService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Newest first; one row more than `limit` says that there is a next page. */
+  /** Newest first. Reads one row more than `limit` when there is a next page. */
   list(actor: Actor, beforeId: string | null, limit: number): Promise<Project[]> {
     return this.unitOfWork.run(actor, () => this.projects.list(actor.userId, beforeId, limit + 1));
   }
@@ -72,7 +72,7 @@ export class ProjectsService {
     });
   }
 
-  /** Its prompts, sessions and messages go with it, by the foreign keys. */
+  /** Deletes the project with its prompts, sessions and messages, which the foreign keys delete. */
   async remove(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
       await this.lock(actor, id, ifMatch);
@@ -81,7 +81,7 @@ export class ProjectsService {
     });
   }
 
-  /** Locks the project. Throws `not_found`, and `precondition_failed` when it has another version. */
+  /** Locks the project. Throws `not_found`, and `precondition_failed` when the version differs. */
   private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<Project> {
     const project = await this.projects.findForUpdate(actor.userId, id);
     if (project === null) throw new AppError('not_found');
@@ -90,7 +90,7 @@ export class ProjectsService {
   }
 }
 
-/** A field that was not sent is not a change; TypeORM leaves undefined alone. `params: null` empties them. */
+/** Undefined fields are not changed, because TypeORM ignores them. `params: null` clears the params. */
 function toChanges({
   on_conflict: onConflict,
   on_crash: onCrash,

@@ -24,15 +24,15 @@ export class Prompt {
   @Column('text')
   content: string;
 
-  /** Counted once, when the content is written: a turn only adds up. */
+  /** Counted once, when the content is written, so a turn only adds the numbers. */
   @Column('int', { name: 'content_tokens' })
   contentTokens: number;
 
-  /** Place among the project's prompts, from 0, without gaps after a reordering. */
+  /** Position among the project's prompts, from 0, without gaps after a reordering. */
   @Column('int')
   position: number;
 
-  /** Counts changes; the entity tag. */
+  /** Counts changes. Used as the entity tag. */
   @Column('int', { default: 1 })
   version: number;
 

@@ -35,12 +35,12 @@ export class PromptsRepository {
     return prompt;
   }
 
-  /** As `find`, and locks the row until the unit of work ends. */
+  /** Like `find`, and locks the row until the unit of work ends. */
   findForUpdate(userId: string, id: string): Promise<Prompt | null> {
     return this.unitOfWork.repository(Prompt).findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
   }
 
-  /** In the order in which a model reads them. */
+  /** In the order in which they are sent to a model. */
   list(userId: string, projectId: string, afterPosition: number, limit: number): Promise<Prompt[]> {
     return this.unitOfWork.repository(Prompt).find({
       where: { userId, projectId, position: MoreThan(afterPosition) },
@@ -59,7 +59,7 @@ export class PromptsRepository {
       .update({ userId, id }, { ...changes, version: () => 'version + 1', updatedAt: () => 'now()' });
   }
 
-  /** Numbers the prompts in the given order; those whose place does not change are not touched. */
+  /** Numbers the prompts in the given order. Rows whose position does not change are not written. */
   async reorder(userId: string, projectId: string, ids: readonly string[]): Promise<void> {
     await this.unitOfWork.query(REORDER({ userId, projectId, ids }));
   }

@@ -21,11 +21,11 @@ export class PromptsService {
     private readonly config: PromptsConfig,
   ) {}
 
-  /** In order; one row more than `limit` says that there is a next page. */
+  /** In order. Reads one row more than `limit` when there is a next page. */
   list(actor: Actor, projectId: string, afterPosition: number, limit: number): Promise<Prompt[]> {
     return this.unitOfWork.run(actor, async () => {
       const rows = await this.prompts.list(actor.userId, projectId, afterPosition, limit + 1);
-      // Where there are prompts, there is a project.
+      // A project with prompts exists, so only an empty list needs the check.
       if (rows.length === 0) await this.projects.require(actor, projectId);
       return rows;
     });
@@ -71,7 +71,9 @@ export class PromptsService {
     });
   }
 
-  /** The ids must be all of the project's prompts, each once: half an order would leave the rest to chance. */
+  /**
+   * The ids must be all prompts of the project, each once: a partial list would leave the order of the rest undefined.
+   */
   async reorder(actor: Actor, projectId: string, ids: readonly string[]): Promise<Prompt[]> {
     return this.unitOfWork.run(actor, async () => {
       await this.projects.lock(actor, projectId);
@@ -91,7 +93,7 @@ export class PromptsService {
     return this.tokens.countSent(content, { userId });
   }
 
-  /** Locks the prompt. Throws `not_found`, and `precondition_failed` when it has another version. */
+  /** Locks the prompt. Throws `not_found`, and `precondition_failed` when the version differs. */
   private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     const prompt = await this.prompts.findForUpdate(actor.userId, id);
     if (prompt === null) throw new AppError('not_found');

@@ -6,13 +6,16 @@ import { Bulkheads } from '../../platform/load/bulkheads.js';
 import { namesHost, OutboundGuard } from '../../platform/outbound/outbound-guard.js';
 import { type RateLimit, RateLimiter } from '../../platform/rate-limit/rate-limiter.js';
 
-/** Lookups of one user. A name that is found takes milliseconds; only a name server that is silent makes others wait. */
+/**
+ * DNS lookups of one user. A successful lookup takes milliseconds; only a name server that does not respond delays
+ * other lookups.
+ */
 const LOOKUPS: RateLimit = { name: 'provider-address', limit: 30, windowSeconds: 600 };
 const LOOKUPS_AT_ONCE = 2;
 const WAIT_MS = 1000;
 const RETRY_AFTER_SECONDS = 5;
 
-/** Checks the addresses that users give for their own providers, and bounds what one user can have looked up. */
+/** Checks the addresses of users' own providers, and limits the DNS lookups of each user. */
 @Injectable()
 export class AddressCheck {
   private readonly lookups = new Bulkheads(LOOKUPS_AT_ONCE);
@@ -23,8 +26,9 @@ export class AddressCheck {
   ) {}
 
   /**
-   * Looks the name up, so never in a unit of work. Throws `validation_failed` at `/base_url` for an address that the server will
-   * not call, and `rate_limited` for a user who has too many names looked up, in ten minutes or at once.
+   * Does a DNS lookup, so never call it in a unit of work. Throws `validation_failed` at `/base_url` for an address
+   * that the server will not call, and `rate_limited` after too many lookups of the user, within ten minutes or at
+   * once.
    */
   async pass({ userId }: Pick<Actor, 'userId'>, baseUrl: string): Promise<void> {
     refuse(this.guard.objectionToSpelling(baseUrl));

@@ -1,7 +1,7 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 import type { KeyProvider } from './public/project-providers.js';
 
-/** A project's own key for a model provider; at most one a project. */
+/** A project's own key for a model provider; at most one per project. */
 @Entity('provider_keys')
 @ForeignKey('projects', ['userId', 'projectId'], ['userId', 'id'], {
   name: 'fk_provider_keys_project_id',
@@ -16,22 +16,22 @@ export class ProviderKey {
   @PrimaryColumn('uuid', { name: 'project_id', primaryKeyConstraintName: 'pk_provider_keys' })
   projectId: string;
 
-  /** Another one with each key that is set: part of what the ciphertext is bound to. */
+  /** New for each key that is set. The encryption is bound to it. */
   @Column('uuid')
   id: string;
 
   @Column('text')
   provider: KeyProvider;
 
-  /** Of a `custom` provider; the others have theirs. */
+  /** The address of a `custom` provider; null for the others, which have fixed addresses. */
   @Column('text', { name: 'base_url', nullable: true })
   baseUrl: string | null;
 
-  /** In an envelope. */
+  /** The key, encrypted by `Envelope`. */
   @Column('bytea', { name: 'sealed_key' })
   sealedKey: Buffer;
 
-  /** The last four characters, where that gives little away. */
+  /** The last four characters, if the key is long enough that this is safe. */
   @Column('text', { nullable: true })
   hint: string | null;
 

@@ -22,7 +22,7 @@ export class ProviderKeysRepository {
     await this.unitOfWork.repository(ProviderKey).insert(key);
   }
 
-  /** Whether there was one. */
+  /** False when there was none. */
   async remove(userId: string, projectId: string): Promise<boolean> {
     const { affected } = await this.unitOfWork.repository(ProviderKey).delete({ userId, projectId });
     return affected === 1;

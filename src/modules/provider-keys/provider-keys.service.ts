@@ -14,7 +14,7 @@ import type { LlmModelPage } from '../llm/public/llm-model.dto.js';
 import { ModelLists } from '../llm/public/model-lists.js';
 import { placeOf, ProjectProviders } from './public/project-providers.js';
 
-/** A key must be this long before four of its characters are shown. */
+/** The least length of a key for showing its last four characters. */
 const MIN_HINTED_LENGTH = 16;
 
 @Injectable()
@@ -30,7 +30,7 @@ export class ProviderKeysService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Looks the name up, so never in a unit of work. */
+  /** Does a DNS lookup, so never call it in a unit of work. */
   async requireAddress(actor: Actor, { provider, base_url: baseUrl = null }: SetProviderKeyRequest): Promise<void> {
     if (provider !== 'custom') {
       if (baseUrl !== null) throw AppError.invalid('/base_url', 'can be given for custom only');
@@ -40,7 +40,7 @@ export class ProviderKeysService {
     await this.addresses.pass(actor, baseUrl);
   }
 
-  /** In place of the one there is. Its address has been through `requireAddress`. */
+  /** Sets or replaces the key. Check its address with `requireAddress` first. */
   set(actor: Actor, projectId: string, request: SetProviderKeyRequest): Promise<ProviderKey> {
     const { provider, api_key: apiKey } = request;
     const baseUrl = request.base_url ?? null;
@@ -62,7 +62,7 @@ export class ProviderKeysService {
     return this.unitOfWork.run(actor, () => this.keys.get(actor.userId, projectId));
   }
 
-  /** The project goes back to this server's providers; without a key there is nothing to do. */
+  /** Removes the key, so the project uses this server's providers again. Does nothing without a key. */
   async remove(actor: Actor, projectId: string): Promise<void> {
     await this.unitOfWork.run(actor, async () => {
       await this.projects.lock(actor, projectId);
@@ -71,14 +71,14 @@ export class ProviderKeysService {
     });
   }
 
-  /** Of the project's own provider, or of this server's. */
+  /** The models of the project's own provider, or of this server's. */
   async listModels(actor: Actor, { id, provider }: FoundProject): Promise<LlmModelPage> {
     const key = await this.unitOfWork.run(actor, () => this.keys.find(actor.userId, id));
     const providerKey = key === null ? null : { ...key, sealedKey: key.sealedKey.toString('hex') };
     return this.providers.listModels(actor, { provider, providerKey });
   }
 
-  /** Takes the key away, and what was learned with it. Whether there was one. */
+  /** Removes the key and its cached model list. False when there was none. */
   private async drop({ userId }: Actor, projectId: string): Promise<boolean> {
     const key = await this.keys.find(userId, projectId);
     if (key === null) return false;

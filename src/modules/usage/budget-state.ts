@@ -1,24 +1,24 @@
-/** The periods of a budget; both begin in UTC. */
+/** The periods of a budget, in UTC. */
 export const PERIODS = ['day', 'month'] as const;
 export type Period = (typeof PERIODS)[number];
 
-/** What of a period's budget is used; amounts in millionths of a US dollar. */
+/** The state of a budget in one period; amounts in millionths of a US dollar. */
 export interface PeriodState {
-  /** Null: its owner sets none. */
+  /** The owner's limit; null: none. */
   readonly limit: number | null;
-  /** What admins allow at most; null: as much as the owner likes. */
+  /** The admin's cap; null: none. */
   readonly cap: number | null;
   readonly spent: number;
   readonly renewsAt: Date;
 }
 
-/** A budget as it is now. Without limits nothing is counted, so what is spent is what the ledger says. */
+/** The current state of a budget. Without limits nothing is counted, so the amount spent comes from the ledger. */
 export interface BudgetState {
   readonly day: PeriodState;
   readonly month: PeriodState;
-  /** The worst case of the turns that run or wait. */
+  /** The worst-case cost of turns that run or wait. */
   readonly reserved: number;
 }
 
-/** Limits by period; null is none. */
+/** Limits by period; null means no limit. */
 export type Limits = Readonly<Record<Period, number | null>>;

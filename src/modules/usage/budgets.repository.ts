@@ -24,7 +24,7 @@ interface BudgetRow {
   readonly reserved: number;
 }
 
-/** A call of a model at its worst; tokens. */
+/** The worst case of a model call, in tokens. */
 export interface WorstCase {
   readonly provider: string;
   readonly model: string;
@@ -32,13 +32,16 @@ export interface WorstCase {
   readonly outputTokens: number;
 }
 
-/** What is free in the budget that has least of it, null where none applies; and what a call may cost, null without a price. */
+/**
+ * The free amount in the fullest budget, null when no budget applies; and the possible cost of a call, null without a
+ * price.
+ */
 interface Room {
   readonly free: number | null;
   readonly worst: number | null;
 }
 
-// The price is found as in reserve_budgets.
+// Looks up the price in the same way as reserve_budgets.
 const READ_ROOM = statement<Room>()(
   'budgets_read_room',
   { userId: uuid, projectId: uuid, provider: text, model: text, inputTokens: int, outputTokens: int },
@@ -64,7 +67,7 @@ with worst as (
 select (select min(f.micro_usd) from free f)::float8 as free, w.micro_usd::float8 as worst from worst w`,
 );
 
-// Of a project, or without one of the account: what was spent since the beginning of the day and of the month.
+// The amounts spent since the beginning of the day and of the month, of a project or, without one, of the account.
 const SPENT = `
 select coalesce(sum(e.cost_micro_usd) filter (where e.created_at >= date_trunc('day', now(), 'UTC')), 0) as day_spent,
   coalesce(sum(e.cost_micro_usd), 0) as month_spent
@@ -121,7 +124,7 @@ const INSERT_ONCE = statement<object>()(
 export class BudgetsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** The budget of a project, or with null the account's. */
+  /** The budget of a project; null: of the account. */
   async get(userId: string, projectId: string | null): Promise<BudgetState> {
     const { reserved, ...state } = onlyRow(await this.unitOfWork.query(GET({ userId, projectId })));
     return {
@@ -131,7 +134,10 @@ export class BudgetsRepository {
     };
   }
 
-  /** What is free in the budgets that apply in a project, null where none does; and what the call may cost, null without a price. */
+  /**
+   * The free amount in the budgets that apply to a project, null when none applies; and the possible cost of the call,
+   * null without a price.
+   */
   async readRoom(userId: string, projectId: string, call: WorstCase): Promise<Room> {
     const { provider, model, inputTokens, outputTokens } = call;
     const values = { userId, projectId, provider, model, inputTokens, outputTokens };
@@ -139,15 +145,16 @@ export class BudgetsRepository {
   }
 
   /**
-   * Sets the limits of a project, or with null the account's; null is none. A new budget begins with what the ledger says:
-   * so that no turn settles between the two, it waits for those that have written and not committed, and they for it.
+   * Sets the limits of a project, or of the account for a null `projectId`; a null limit means none. A new budget
+   * starts with the amounts of the ledger. It waits for transactions that have written to the ledger and not committed,
+   * and later ones wait for it, so no turn is missed or counted twice.
    */
   async putLimits(userId: string, projectId: string | null, { day, month }: Limits): Promise<void> {
     await this.insertOnce(userId, projectId);
     await this.unitOfWork.query(PUT_LIMITS({ userId, projectId, day, month }));
   }
 
-  /** Sets what admins allow an account at most; null is anything. */
+  /** Sets the admin's caps for an account; null means no cap. */
   async putCaps(userId: string, { day, month }: Limits): Promise<void> {
     await this.insertOnce(userId, null);
     await this.unitOfWork.query(PUT_CAPS({ userId, day, month }));

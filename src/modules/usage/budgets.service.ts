@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type BudgetState, type Limits, PERIODS } from './budget-state.js';
 import { BudgetsRepository } from './budgets.repository.js';
 
-/** What an account and its projects may spend. `projectId` null is the account. */
+/** The budgets of an account and its projects. A null `projectId` means the account. */
 @Injectable()
 export class BudgetsService {
   constructor(
@@ -37,7 +37,7 @@ export class BudgetsService {
   }
 }
 
-/** The account is more than the one project that an API key may be bound to. */
+/** Refuses an API key that is bound to a project, because the account's budget covers all projects. */
 function requireWhole({ projectId: boundTo }: Actor, projectId: string | null): void {
   if (projectId === null && boundTo !== null)
     throw new AppError('insufficient_scope', { detail: 'The API key is bound to one project.' });

@@ -3,7 +3,7 @@ import { SystemScope } from '../../platform/database/system-scope.js';
 import { int, statement, text } from '../../platform/database/statement.js';
 import type { LedgerRef, UsageKind, UsedCall } from './public/used-call.js';
 
-/** An entry of the ledger whose tokens are our own count. */
+/** A ledger entry with tokens of our own count. */
 export interface EstimatedEntry extends LedgerRef, Omit<UsedCall, 'isOwnKey' | 'isEstimated' | 'rawUsage'> {
   readonly kind: UsageKind;
   readonly attempt: number;
@@ -30,7 +30,7 @@ order by e.created_at limit :limit`,
 export class EntriesRepository {
   constructor(private readonly system: SystemScope) {}
 
-  /** Of all users, oldest first: of the last hour and not corrected yet. */
+  /** Uncorrected entries of the last hour of all users, oldest first. */
   async listEstimated(provider: string, limit: number): Promise<EstimatedEntry[]> {
     const estimated = LIST_ESTIMATED({ provider, limit });
     return (await this.system.query('compare estimated usage with the records of the provider', estimated)).rows;

@@ -2,16 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { SystemScope } from '../../platform/database/system-scope.js';
 import { json, statement } from '../../platform/database/statement.js';
 
-/** What a million tokens of a model cost from a moment on, in millionths of a US dollar. */
+/** The price of a million tokens of a model from a point in time on, in millionths of a US dollar. */
 export interface Price {
   readonly provider: string;
   readonly model: string;
   readonly validFrom: string;
   readonly inputMicroUsd: number;
-  /** Null: no less than the other input. */
+  /** Null: the same price as other input. */
   readonly cachedInputMicroUsd: number | null;
   readonly outputMicroUsd: number;
-  /** The list that it comes from. */
+  /** The version of the list that it comes from. */
   readonly version: string;
 }
 
@@ -36,12 +36,12 @@ const REPLACE = statement<object>()(
 export class PricesRepository {
   constructor(private readonly system: SystemScope) {}
 
-  /** Adds prices that are not known from their moment on; others stay. */
+  /** Adds prices without overwriting those of the same model and time. */
   async add(prices: readonly Price[]): Promise<void> {
     await this.system.query('bring the prices of this release', ADD({ prices }));
   }
 
-  /** Adds prices, and puts them in the place of those that were known. */
+  /** Adds prices and overwrites those of the same model and time. */
   async replace(prices: readonly Price[]): Promise<void> {
     await this.system.query('load prices by the command line', REPLACE({ prices }));
   }

@@ -1,8 +1,8 @@
 import { int, json, statement, text, uuid } from '../../platform/database/statement.js';
 
-/** The SQL of the ledger. `:userId` is the tenant in all of it, `:answerId` the answer. */
+/** The SQL of the ledger. `:userId` is the tenant in all statements, `:answerId` the answer. */
 
-/** Where `insertEntries` finds its values: SQL expressions, in which `b` is what tells when the turn began. */
+/** The values of `insertEntries` as SQL expressions, in which `b` is the row of `begun`. */
 interface EntryValues {
   readonly kind: string;
   readonly revision: string;
@@ -10,19 +10,19 @@ interface EntryValues {
   readonly session: string;
   /** The calls as JSON. */
   readonly calls: string;
-  /** One row with `at`, by whose prices the calls are counted, or none: then nothing is recorded. */
+  /** One row whose `at` selects the prices; without a row, nothing is recorded. */
   readonly begun: string;
 }
 
 const undated = (name: string): string => `regexp_replace(${name}, '-(\\d{4}-\\d{2}-\\d{2}|\\d{8})$', '')`;
 
-/** The names under which a price of the call `c` may be listed, the best first. */
+/** The names under which a price of call `c` may be listed, best match first. */
 const PRICED_NAMES = ['c.model', 'c."askedModel"'].flatMap((name) => [name, undated(name)]).join(', ');
 
 /**
- * Writes calls of an answer to the ledger, each once. The price is that of the answering name, else that of the model that was
- * asked for; a dated name without a price costs what the name without its date does. A fraction of a micro-dollar counts as
- * one. A trigger takes what is written from the budgets as well.
+ * Writes the calls of an answer to the ledger, each once. The price is that of the model that answered, or else that of
+ * the requested model; a dated name without a price uses the price of the name without its date. Costs are rounded up
+ * to whole micro-dollars. A trigger also charges the budgets.
  */
 export const insertEntries = ({ kind, revision, project, session, calls, begun }: EntryValues): string => `
   insert into usage_entries (user_id, message_id, kind, attempt, revision, project_id, session_id, provider, model,
@@ -64,8 +64,8 @@ const ENTRIES = insertEntries({
   begun: 'begun',
 });
 
-// The turn was deleted with its session while the model was answering, and was used all the same. Whoever has only lost
-// it to another instance finds its message there.
+// For a turn that was deleted with its session while the model was answering, because its usage still counts. If the
+// turn was only taken over by another instance, its message still exists and nothing is recorded.
 export const RECORD_DELETED_TURN = statement<object>()(
   'usage_record_deleted_turn',
   VALUES,

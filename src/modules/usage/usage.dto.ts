@@ -32,7 +32,7 @@ export class UsageReportQuery {
 
 const sum = { ...INT64, nullable: true } as const;
 
-/** Calls of model providers, added up. */
+/** Sums over provider calls. */
 export class UsageSums {
   @ApiProperty({
     ...INT64,

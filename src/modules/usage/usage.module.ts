@@ -13,7 +13,7 @@ import { UsageController } from './usage.controller.js';
 import { UsageRepository } from './usage.repository.js';
 import { UsageService } from './usage.service.js';
 
-/** What models cost, what was used of them, and how much may be. */
+/** Prices, usage and budgets. */
 @Module({
   controllers: [UsageController, BudgetsController],
   providers: [

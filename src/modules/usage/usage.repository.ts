@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { nullable, statement, timestamptz, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** By what calls are added up. */
+/** The groupings of a usage report. */
 export const GROUPINGS = ['day', 'model', 'project'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
-/** A sum over entries of the ledger; one of which nothing is known is null. */
+/** Sums over ledger entries. A sum without any known value is null. */
 export interface UsageSum {
   readonly isTotal: boolean;
   /** `YYYY-MM-DD`, in UTC. */
@@ -22,7 +22,7 @@ export interface UsageSum {
   readonly callsWithoutCost: number;
 }
 
-/** By group, and all of it together. */
+/** Sums by group and in total. */
 const sumBy = (grouping: Grouping, key: string) => {
   const shown = (column: string): string => (key.includes(column) ? column : `null`);
   return statement<UsageSum>()(
@@ -54,7 +54,7 @@ const SUM = {
 export class UsageRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** By group, and all of it together; of one project when it is given. What was corrected later counts as one call. */
+  /** Sums by group and in total, optionally of one project. A call and its correction count as one call. */
   sum(userId: string, projectId: string | null, from: Date, to: Date, grouping: Grouping): Promise<UsageSum[]> {
     return this.unitOfWork.query(SUM[grouping]({ userId, projectId, from, to }));
   }

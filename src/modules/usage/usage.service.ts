@@ -16,7 +16,7 @@ export interface UsageReport {
   readonly total: UsageSum;
 }
 
-/** What was used, as the ledger has it. */
+/** Usage reports from the ledger. */
 @Injectable()
 export class UsageService {
   constructor(
@@ -25,7 +25,7 @@ export class UsageService {
     private readonly clock: Clock,
   ) {}
 
-  /** Of a project, or with null of all the actor may see, also of projects that are deleted by now. */
+  /** The report of a project; null: of everything the actor can access, including deleted projects. */
   async report(
     actor: Actor,
     projectId: string | null,

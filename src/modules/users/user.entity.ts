@@ -1,7 +1,7 @@
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 import { DataKey } from '../../platform/crypto/data-key.entity.js';
 
-// The platform keeps the key of a user's secrets, and does not know that a user is a row here.
+// The platform stores the data key of a user but does not know this table, so the foreign key is declared here.
 ForeignKey('users', ['userId'], ['id'], { name: 'fk_data_keys_user_id', onDelete: 'CASCADE' })(DataKey);
 
 @Entity('users')
@@ -11,7 +11,7 @@ ForeignKey('users', ['userId'], ['id'], { name: 'fk_data_keys_user_id', onDelete
 @Check('ck_users_limits', 'requests_per_minute > 0 and tokens_per_minute > 0')
 @ForeignKey('plans', ['plan'], ['name'], { name: 'fk_users_plan' })
 @Check('ck_users_role', `role in ('user', 'admin')`)
-// By text_pattern_ops, which TypeORM can not say.
+// An index with text_pattern_ops, which TypeORM cannot declare.
 @Index('ix_users_email_prefix', { synchronize: false })
 export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'pk_users' })
@@ -29,23 +29,23 @@ export class User {
   @Column('text', { default: 'user' })
   role: 'user' | 'admin';
 
-  /** From when on nobody gets in; null: it is not disabled. */
+  /** The time when the account was disabled; null: it is enabled. */
   @Column('timestamptz', { name: 'disabled_at', nullable: true })
   disabledAt: Date | null;
 
-  /** Null: nobody has shown yet that the address is theirs. */
+  /** Null until the address is verified. */
   @Column('timestamptz', { name: 'email_verified_at', nullable: true })
   emailVerifiedAt: Date | null;
 
-  /** What the user may use in a minute; null: the server's default plan. */
+  /** The plan with the limits per minute; null: the server's default plan. */
   @Column('text', { nullable: true })
   plan: string | null;
 
-  /** Turns in a minute in place of the plan's. */
+  /** Turns per minute; overrides the plan's limit. */
   @Column('int', { name: 'requests_per_minute', nullable: true })
   requestsPerMinute: number | null;
 
-  /** Tokens of models in a minute in place of the plan's. */
+  /** Model tokens per minute; overrides the plan's limit. */
   @Column('int', { name: 'tokens_per_minute', nullable: true })
   tokensPerMinute: number | null;
 

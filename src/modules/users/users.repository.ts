@@ -15,10 +15,10 @@ export interface Credentials {
   readonly isEmailVerified: boolean;
 }
 
-/** An account as admins list it. */
+/** The account fields in the list of admins. */
 export type Account = Pick<User, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
 
-/** Which accounts an admin looks for. */
+/** The filter of an admin's account list. */
 export interface AccountFilter {
   readonly emailPrefix: string | null;
   readonly isDisabled: boolean | null;
@@ -28,7 +28,7 @@ type UserChanges = Partial<
   Pick<User, 'displayName' | 'passwordHash' | 'role' | 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>
 >;
 
-/** Any number that no other advisory lock has; test/architecture/advisory-locks.spec.ts compares them all. */
+/** An arbitrary number, unique among all advisory locks (test/architecture/advisory-locks.spec.ts checks it). */
 const ADMINISTRATION_LOCK = 7_220_193_413;
 
 const FIND_CREDENTIALS = statement<Credentials>()(
@@ -73,7 +73,7 @@ export class UsersRepository {
     return this.unitOfWork.repository(User).findOneBy({ id: userId });
   }
 
-  /** As `find`, and locks the row against changes until the unit of work ends. */
+  /** Like `find`, and locks the row against changes until the unit of work ends. */
   findForUpdate(userId: string): Promise<User | null> {
     return this.unitOfWork.repository(User).findOne({ where: { id: userId }, lock: { mode: 'for_no_key_update' } });
   }
@@ -86,7 +86,7 @@ export class UsersRepository {
     if (Object.keys(changes).length > 0) await this.unitOfWork.repository(User).update({ id: userId }, changes);
   }
 
-  /** Sets a password in place of another and takes the address for verified; false when the other is not there any more. */
+  /** Sets a new password and marks the address as verified. False when `oldHash` is no longer the current hash. */
   async resetPassword(userId: string, oldHash: string, newHash: string): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(User)
@@ -97,7 +97,7 @@ export class UsersRepository {
     return affected === 1;
   }
 
-  /** False when it was verified before. */
+  /** False when it was verified already. */
   async verifyEmail(userId: string): Promise<boolean> {
     const { affected } = await this.unitOfWork
       .repository(User)
@@ -105,13 +105,13 @@ export class UsersRepository {
     return affected === 1;
   }
 
-  /** At sign-in nobody is signed in yet, so there is no tenant to ask as. */
+  /** Runs as the system role, because there is no tenant before sign-in. */
   async findCredentials(email: string): Promise<Credentials | null> {
     const { rows } = await this.system.query('sign-in by e-mail', FIND_CREDENTIALS({ email }));
     return rows[0] ?? null;
   }
 
-  /** Until the unit of work is over no other admin changes accounts: two could disable each other. */
+  /** Serialises account changes of admins until the unit of work ends, because two admins could disable each other. */
   async lockAdministration(): Promise<void> {
     await this.unitOfWork.query(LOCK_ADMINISTRATION({ lock: ADMINISTRATION_LOCK }));
   }

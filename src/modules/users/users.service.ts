@@ -29,7 +29,7 @@ export class UsersService {
     });
   }
 
-  /** Another instance may take the token of a deleted account for some seconds more: a token of nobody. */
+  /** Other instances may accept the token of a deleted account for some seconds, so the user may be gone. */
   private async get({ userId }: Actor): Promise<User> {
     const user = await this.users.find(userId);
     if (user === null) throw new AppError('unauthenticated');

@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Revocations } from '../../../platform/revocations/revocations.js';
 import { SignInsRepository } from '../sign-ins.repository.js';
 
-/** Whether a whole account is let in. Both verbs run in a unit of work of that user and act on every instance within seconds. */
+/**
+ * Blocks and unblocks a whole account. Both methods run in a unit of work of that user and take effect on every
+ * instance within seconds.
+ */
 @Injectable()
 export class AccountAccess {
   constructor(
@@ -16,7 +19,7 @@ export class AccountAccess {
     await this.revocations.revoke({ userId }, [userId]);
   }
 
-  /** Takes the refusal back. The sign-ins that have ended stay so. */
+  /** Unblocks the account. Sign-ins that were ended stay ended. */
   async open(userId: string): Promise<void> {
     await this.revocations.restore({ userId }, [userId]);
   }

@@ -7,7 +7,7 @@ import { UserDirectory } from '../../users/public/user-directory.js';
 import { SecondFactorCheck } from '../second-factor-check.js';
 import { SecondFactorsRepository } from '../second-factors.repository.js';
 
-/** Whether it is still the user who asks: who has found a token must not get further than the token does. */
+/** Checks again that the request comes from the user: a stolen token alone must not be enough. */
 @Injectable()
 export class Reauthentication {
   constructor(
@@ -19,9 +19,9 @@ export class Reauthentication {
   ) {}
 
   /**
-   * Asks for all that a sign-in asks for: the password and, where there is a second factor, a code of it, which is used up.
-   * Outside of units of work. Throws `validation_failed` at `/password` or `/code`, `rate_limited`, and `unauthenticated` for
-   * an account that is gone.
+   * Requires everything that a sign-in requires: the password and, if there is a second factor, a code, which is used
+   * up. Call it outside of a unit of work. Throws `validation_failed` at `/password` or `/code`, `rate_limited`, and
+   * `unauthenticated` for an account that is gone.
    */
   async require(actor: Actor, password: string, code: string | undefined): Promise<void> {
     await this.requirePassword(actor, password);
@@ -31,7 +31,7 @@ export class Reauthentication {
     await this.check.requireCode(actor, code);
   }
 
-  /** The password alone; the answer is the user's address. */
+  /** Checks only the password. Returns the user's e-mail address. */
   async requirePassword(actor: Actor, password: string): Promise<string> {
     const account = await this.unitOfWork.run(actor, () => this.users.findAccount(actor.userId));
     if (account === null) throw new AppError('unauthenticated');

@@ -8,26 +8,26 @@ const known: ModelWindow = { contextWindow: 10_000, maxOutputTokens: 2000, encod
 const unknown: ModelWindow = { contextWindow: null, maxOutputTokens: null, encoding: null };
 
 describe('contextBudget', () => {
-  it('is what config allows, where the window has room for more', () => {
+  it('is the configured number, where the window has room for more', () => {
     expect(contextBudget(5000, known, undefined)).toBe(5000);
   });
 
-  it('leaves room in the window for the longest answer: the one that was asked for, else the longest of the model', () => {
+  it('leaves room in the window for the longest answer: the requested one, or else the longest of the model', () => {
     expect(contextBudget(16_000, known, undefined)).toBe(8000);
     expect(contextBudget(16_000, known, 500)).toBe(9500);
     expect(contextBudget(16_000, known, 9000)).toBe(1000);
   });
 
-  it('leaves half the window to what is read, of models that could fill it all with their answer', () => {
+  it('keeps half the window for the input of models whose answer could fill all of it', () => {
     expect(contextBudget(16_000, { ...known, contextWindow: 8192, maxOutputTokens: 8192 }, undefined)).toBe(4096);
     expect(contextBudget(16_000, { ...known, maxOutputTokens: null }, undefined)).toBe(5000);
   });
 
-  it('is nothing when the answer alone may fill the window', () => {
+  it('is zero when the answer alone may fill the window', () => {
     expect(contextBudget(16_000, known, 20_000)).toBe(0);
   });
 
-  it('keeps a margin for models that count in a way of their own, in what config allows and in their window', () => {
+  it('keeps a margin for models with another tokenizer, both in the configured tokens and in their window', () => {
     expect(contextBudget(16_000, unknown, 500)).toBe(11_200);
     expect(contextBudget(16_000, { ...unknown, contextWindow: 10_000 }, 500)).toBe(6650);
   });
@@ -36,31 +36,32 @@ describe('contextBudget', () => {
 describe('hasRoomFor', () => {
   const sized = { inputTokens: 9000, encoding: 'o200k_base', answerTokens: 1000 } as const;
 
-  it('is what the window leaves beside the answer that was asked for, else beside a short one', () => {
+  it('compares with the window minus the requested answer, or minus a short answer when none was requested', () => {
     expect(hasRoomFor(sized, known)).toBe(true);
     expect(hasRoomFor({ ...sized, inputTokens: 9001 }, known)).toBe(false);
     expect(hasRoomFor({ ...sized, inputTokens: 9500, answerTokens: undefined }, known)).toBe(true);
     expect(hasRoomFor({ ...sized, inputTokens: 9501, answerTokens: undefined }, known)).toBe(false);
   });
 
-  it('keeps a margin for models that count otherwise than it was counted', () => {
+  it('keeps a margin for models with another tokenizer than the one used for counting', () => {
     for (const encoding of ['cl100k_base', null] as const) {
       expect(hasRoomFor({ ...sized, inputTokens: 6300 }, { ...known, encoding })).toBe(true);
       expect(hasRoomFor({ ...sized, inputTokens: 6301 }, { ...known, encoding })).toBe(false);
     }
     const older = { ...known, encoding: 'cl100k_base' } as const;
     expect(hasRoomFor({ ...sized, encoding: 'cl100k_base' }, older)).toBe(true);
-    // What is not known is counted by the newest vocabulary.
+    // Models with an unknown tokenizer are counted by the newest vocabulary.
     expect(hasRoomFor({ ...sized, encoding: null }, known)).toBe(true);
   });
 
-  it('is taken to be there where the window is not known', () => {
+  it('assumes that there is room when the window is unknown', () => {
     expect(hasRoomFor({ ...sized, inputTokens: 1_000_000 }, unknown)).toBe(true);
   });
 });
 
 describe('the margin for an unknown tokenizer', () => {
-  // Half and a quarter as many words as the vocabulary that sizes are estimated by: as models of others have them.
+  // These vocabularies have half and a quarter as many entries as the one used for estimates, like those of other
+  // providers.
   const samples = {
     English: `The harbour was quiet when the first boats came in, and nobody had thought of telling the old keeper that the
       light would not be needed any more. "You will want your breakfast," she said, and put the kettle on.`,

@@ -2,22 +2,25 @@ import type { Encoding } from '../../../platform/tokens/vocabulary.js';
 import type { ModelWindow } from '../../llm/public/model-windows.js';
 
 /**
- * How much of the budget is used when the model's own way to count is not known: its tokens are estimated by OpenAI's newest
- * vocabulary, and smaller ones need up to two fifths more for the same text of European languages
- * (context-budget.spec.ts has samples).
+ * The share of the budget that is used for a model with an unknown tokenizer. Its tokens are estimated with OpenAI's
+ * newest vocabulary; smaller vocabularies need up to two fifths more tokens for the same text in European languages
+ * (samples in context-budget.spec.ts).
  */
 export const UNKNOWN_TOKENIZER_SHARE = 0.7;
 
-/** The vocabulary that sizes are counted by where the model's own is not known. */
+/** The vocabulary for counting when the model's own is unknown. */
 const USUAL_ENCODING: Encoding = 'o200k_base';
-/** How short an answer may have to be, where none was asked for, before a fallback is not worth asking: tokens. */
+/**
+ * The least room for an answer, in tokens, for which a fallback is called when the request does not limit the answer.
+ */
 const SHORT_ANSWER = 500;
 
 /**
- * How many tokens a model may be given to read: as many as config allows, and as leave room in its window for the answer.
+ * How many input tokens a model may get: at most as configured, and few enough to leave room for the answer in its
+ * window.
  * @param configured CONTEXT_TOKENS
- * @param answerTokens the longest answer that was asked for; without it, the model's longest, but at most half its window,
- *   since some may fill all of it
+ * @param answerTokens the longest answer that was requested; without it, the model's longest, but at most half its
+ *   window, because some models may fill all of it
  */
 export function contextBudget(
   configured: number,
@@ -30,16 +33,16 @@ export function contextBudget(
   return Math.floor(Math.max(0, Math.min(configured, contextWindow - reserved)) * share);
 }
 
-/** A context that was sized for one model, as another one sees it. */
+/** A context that was counted for one model, to be checked against another model. */
 export interface SizedContext {
   readonly inputTokens: number;
-  /** What they were counted by; null where the vocabulary of that model is not known. */
+  /** The vocabulary used for counting; null when the vocabulary of that model is unknown. */
   readonly encoding: Encoding | null;
-  /** The longest answer that will be asked for, if any is. */
+  /** The requested limit of the answer, if any. */
   readonly answerTokens: number | undefined;
 }
 
-/** Whether another model, too, has room for a context and an answer. One whose window is not known is taken to have it. */
+/** Whether the window of another model has room for the context and an answer. True for an unknown window. */
 export function hasRoomFor(
   { inputTokens, encoding, answerTokens }: SizedContext,
   { contextWindow, encoding: own }: ModelWindow,

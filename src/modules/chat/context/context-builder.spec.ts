@@ -2,7 +2,7 @@ import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ContextEntry, PathEntry, Summary } from '../turn.js';
 import { buildContext, type Context, type ContextInput } from './context-builder.js';
 
-// What a message costs beside its text, and what the beginning of the answer does.
+// The overhead of each message, and the overhead of the answer's beginning.
 const MESSAGE = 4;
 const ANSWER = 3;
 
@@ -11,7 +11,7 @@ const entry = (role: Role, content: string, tokens: number): ContextEntry => ({ 
 const question = entry('user', 'q', 10);
 const textsOf = ({ messages }: Context): unknown[] => messages.map(({ content }) => content);
 
-/** A path as the store reads it, newest first; `unread` messages come before the first of these. */
+/** A path as the store reads it, newest first; `unread` messages precede the oldest of them. */
 const pathOf = (entries: readonly ContextEntry[], unread = 0): Pick<ContextInput, 'history' | 'pathLength'> => ({
   history: entries.map((one, i): PathEntry => ({ ...one, position: unread + entries.length - i })),
   pathLength: unread + entries.length,
@@ -34,12 +34,12 @@ describe('buildContext', () => {
     expect(context).toMatchObject({ messagesSent: 5, summarised: 0, dropped: 0 });
   });
 
-  it('counts every text with what its message costs, and the beginning of the answer once', () => {
+  it('counts every text with the overhead of its message, and the overhead of the answer once', () => {
     const { inputTokens } = build(1000, { prompts: [entry('system', 's1', 5)] });
     expect(inputTokens).toBe(ANSWER + (5 + MESSAGE) + 5 * each);
   });
 
-  it('takes what fits exactly, and drops the oldest turn for one token less', () => {
+  it('keeps a history that fits exactly, and drops the oldest turn for one token less', () => {
     const whole = alone + 4 * each;
     expect(textsOf(build(whole))).toEqual(['q1', 'a1', 'q2', 'a2', 'q']);
     const tight = build(whole - 1);
@@ -63,24 +63,24 @@ describe('buildContext', () => {
     }
   });
 
-  it('never begins the history with an answer whose question was not even read', () => {
+  it('never begins the history with an answer whose question was not read', () => {
     const context = build(1000, pathOf(turns.slice(0, 3), 1));
     expect(textsOf(context)).toEqual(['q2', 'a2', 'q']);
     expect(context).toMatchObject({ dropped: 2, inputTokens: alone + 2 * each });
     expect(textsOf(build(1000, pathOf(turns.slice(0, 1), 3)))).toEqual(['q']);
   });
 
-  it('counts what was not even read as dropped', () => {
+  it('counts messages that were not read as dropped', () => {
     expect(build(1000, pathOf(turns, 96))).toMatchObject({ messagesSent: 5, dropped: 96 });
     expect(build(1000, { history: [], pathLength: 100 })).toMatchObject({ messagesSent: 1, dropped: 100 });
   });
 
-  it('does not miss a failed answer, which says nothing', () => {
+  it('does not count a failed answer, which has no text, as dropped', () => {
     const history = path.history.filter(({ position }) => position !== 2);
     expect(build(1000, { history })).toMatchObject({ messagesSent: 4, dropped: 0 });
   });
 
-  it('leaves no hole: what is older than the first message without room goes too, though it would fit', () => {
+  it('leaves no gap: drops everything older than the first message without room, even if it would fit', () => {
     const uneven = [
       entry('assistant', 'a2', 1),
       entry('user', 'q2', 500),
@@ -90,12 +90,12 @@ describe('buildContext', () => {
     expect(textsOf(build(100, pathOf(uneven)))).toEqual(['q']);
   });
 
-  it('keeps questions that got no answer', () => {
+  it('keeps questions without an answer', () => {
     const unanswered = [entry('user', 'q2', 10), entry('user', 'q1', 10)];
     expect(textsOf(build(1000, pathOf(unanswered)))).toEqual(['q1', 'q2', 'q']);
   });
 
-  it('gives up all history before a prompt', () => {
+  it('drops all history before it drops a prompt', () => {
     const context = build(alone + 100 + MESSAGE, { prompts: [entry('system', 's', 100)] });
     expect(textsOf(context)).toEqual(['s', 'q']);
     expect(context.dropped).toBe(4);
@@ -109,7 +109,7 @@ describe('buildContext', () => {
     expect(tooMuch).toThrow(`They take ${budget + 1} tokens; ${budget} are allowed.`);
   });
 
-  it('does not change what it was given', () => {
+  it('does not change its input', () => {
     const given = [...path.history];
     build(alone + 2 * each, { history: given });
     expect(given).toEqual(path.history);
@@ -126,7 +126,7 @@ describe('a summary', () => {
     expect(context.summarised).toBe(0);
   });
 
-  it('stands for the oldest turns as soon as one of them has no room, behind the prompts', () => {
+  it('replaces the oldest turns as soon as one of them has no room, and follows the prompts', () => {
     const prompts = [entry('system', 's', 5)];
     const context = build(alone + 4 * each + 5, { prompts, summary });
     expect(textsOf(context)).toEqual(['s', expect.stringContaining('in short'), 'q2', 'a2', 'q']);
@@ -138,18 +138,18 @@ describe('a summary', () => {
     });
   });
 
-  it('is kept when turns after it have no room, which are dropped then', () => {
+  it('is kept when turns after it have no room and are dropped', () => {
     const context = build(alone + summaryCost + 2 * each - 1, { summary });
     expect(textsOf(context)).toEqual([expect.stringContaining('in short'), 'q']);
     expect(context).toMatchObject({ messagesSent: 1, summarised: 2, dropped: 2 });
   });
 
-  it('counts as dropped what lies between it and the oldest message that was read', () => {
+  it('counts messages between it and the oldest message that was read as dropped', () => {
     const context = build(1000, { ...pathOf(turns, 96), summary: { ...summary, messageCount: 90 } });
     expect(context).toMatchObject({ messagesSent: 5, summarised: 90, dropped: 6 });
   });
 
-  it('is left out where there is no room for it', () => {
+  it('is left out when there is no room for it', () => {
     const context = build(alone + summaryCost - 1, { summary });
     expect(textsOf(context)).toEqual(['q']);
     expect(context).toMatchObject({ summarised: 0, dropped: 4 });

@@ -8,12 +8,12 @@ export interface ContextInput {
   readonly prompts: readonly ContextEntry[];
   /** The newest part of the path to the question, newest first. */
   readonly history: readonly PathEntry[];
-  /** How many messages the path has, the question not counted. */
+  /** The number of messages on the path, without the question. */
   readonly pathLength: number;
-  /** What may stand for the beginning of the path when the whole does not fit. */
+  /** A summary that can replace the beginning of the path when the whole path does not fit. */
   readonly summary: Summary | null;
   readonly question: ContextEntry;
-  /** Tokens for all of it together. */
+  /** The limit for everything together, in tokens. */
   readonly budget: number;
 }
 
@@ -21,26 +21,26 @@ export interface Context extends ContextFacts {
   readonly messages: readonly LlmMessage[];
 }
 
-/** What a picture costs when nobody has counted it. */
+/** The assumed size of an image, in tokens. */
 export const IMAGE_TOKENS = 1000;
 
-/** What an entry takes, with what the template adds to it. */
+/** The tokens of an entry, with those that the chat template adds. */
 export const costOf = ({ tokens }: Pick<ContextEntry, 'tokens'>): number => tokens + PER_MESSAGE;
 
-/** What is left for a question and what was said before it. */
+/** The tokens that remain for the question and the history. */
 export const roomBeside = (prompts: readonly ContextEntry[], budget: number): number =>
   prompts.reduce((room, prompt) => room - costOf(prompt), budget - PER_ANSWER);
 
-/** A summary as the model reads it. Not as the user's word, which has to come in turn with the assistant's. */
+/** A summary as the model reads it. It is not a user message, because user and assistant messages must alternate. */
 export function summaryMessage(content: string): LlmMessage & { readonly content: string } {
   return { role: 'system', content: `What was said before, in short:\n\n${content}` };
 }
 
 /**
- * What the model gets to read: all system prompts in order, the whole history or as much of the newest as fits, the
- * question last. When something has to be left out and there is a summary, it comes before what it does not stand for.
- * History never begins with an answer whose question is missing. Throws `context_too_large` when even without history
- * it does not fit.
+ * Builds the input of the model: all system prompts in order, the whole history or as much of its newest part as fits,
+ * and the question last. If messages must be left out and there is a summary, the summary comes before the messages
+ * that it does not cover. The history never begins with an answer whose question is missing. Throws `context_too_large`
+ * when prompts and question do not fit even without history.
  */
 export function buildContext(input: ContextInput): Context {
   const { prompts, question, budget, summary } = input;
@@ -68,7 +68,7 @@ function fit(
     left -= costOf(entry);
     kept.push(entry);
   }
-  // Its question found no room, or was older than what was read.
+  // The question of this answer had no room or was not read.
   for (let last = kept.at(-1); last?.message.role === 'assistant'; last = kept.at(-1)) {
     left += costOf(last);
     kept.pop();

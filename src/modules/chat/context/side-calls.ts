@@ -7,10 +7,10 @@ import { UsageRecorder } from '../../usage/public/usage-recorder.js';
 import type { LedgerRef, UsageKind } from '../../usage/public/used-call.js';
 import { PER_ANSWER, PER_MESSAGE } from '../turn.js';
 
-/** What was used when nobody has told. */
+/** The usage of a call when the provider reported none. */
 const NOT_TOLD = { inputTokens: null, outputTokens: null, cachedInputTokens: null, costMicroUsd: null };
 
-/** A call of a model that is not for an answer. */
+/** A model call that does not produce an answer. */
 export interface SideCall {
   readonly kind: Exclude<UsageKind, 'answer'>;
   readonly ledgerRef: LedgerRef;
@@ -22,7 +22,10 @@ export interface SideCall {
   readonly maxOutputTokens: number;
 }
 
-/** Calls of models beside the answers of turns. None is made that a budget has no room for; each goes into the ledger, however it ends. */
+/**
+ * Model calls for titles and summaries. A call is made only if all budgets have room for it. Each call is recorded in
+ * the ledger, however it ends.
+ */
 @Injectable()
 export class SideCalls {
   constructor(
@@ -31,7 +34,10 @@ export class SideCalls {
     private readonly budgets: SideBudgets,
   ) {}
 
-  /** Null when a budget has no room for its worst case: then nobody is asked. Throws as the provider does. */
+  /**
+   * Null when a budget has no room for the worst case of the call; then no model is called. Throws the errors of the
+   * provider.
+   */
   async generate(call: SideCall, signal: AbortSignal): Promise<Generation | null> {
     const { provider, model, messages, maxOutputTokens } = call;
     if (!(await this.budgets.haveRoom(call.ledgerRef, await this.worstCase(call)))) return null;

@@ -1,6 +1,6 @@
 import { bytea, int, nullable, statement, text, uuid } from '../../../platform/database/statement.js';
 
-/** A message that is due to be summarised, or the summary of what comes before. */
+/** A message to be summarised, or the summary of the messages before it. */
 export interface AgedRow {
   readonly id: string;
   readonly role: 'user' | 'assistant' | 'summary';
@@ -11,10 +11,11 @@ export interface AgedRow {
 
 /** The SQL of summaries. `:userId` is the tenant in all of them. */
 
-// The path ends with an answer, the leaf. Tokens and messages at its end stay as they are; so many tokens are read at most, or the
-// oldest turn. The walk from child to parent ends at the newest summary, or at the beginning; what comes is that
-// summary and the turns next to it, oldest first, and how many messages there are before those that stay. From an answer on,
-// every two messages are a turn, and turns are counted whole. Only the text of what comes is read.
+// Reads the part of a path that is due to be summarised. The path ends with an answer, the leaf. `keptTokens` and
+// `keptMessages` say how much at its end is left alone. At most `readTokens` are read, but always the oldest turn. The
+// walk from child to parent ends at the newest summary or at the beginning. Returns that summary and the turns after
+// it, oldest first, with the number of messages that are due. Counted from the leaf, every two messages are a turn, and
+// turns are never split. Only the text of the returned messages is read.
 export const READ_AGED = statement<AgedRow>()(
   'summary_read_aged',
   { userId: uuid, leafId: uuid, keptTokens: int, keptMessages: int, readTokens: int },
@@ -47,7 +48,7 @@ where a.older <= :readTokens or a.turn = a.oldest
 order by place desc`,
 );
 
-// Locks the session first, as whoever deletes it does.
+// Locks the session first, in the same order as its deletion does.
 export const CLAIM_SUMMARY = statement<{ message_id: string }>()(
   'summary_claim',
   { userId: uuid, messageId: uuid, sessionId: uuid, leaseMs: int },
@@ -62,8 +63,7 @@ where session_summaries.content is null and session_summaries.claimed_until < no
 returning message_id`,
 );
 
-// Nothing when somebody else was quicker, or the
-// session is gone.
+// Returns no row when another instance has saved one already, or when the session is gone.
 export const SAVE_SUMMARY = statement<{ message_id: string }>()(
   'summary_save',
   { userId: uuid, messageId: uuid, content: text, sealed: nullable(bytea), contentTokens: int, messageCount: int },

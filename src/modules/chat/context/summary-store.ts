@@ -11,17 +11,20 @@ type Tenant = Pick<Actor, 'userId'>;
 
 export type AgedMessage = AgedRow & { readonly role: 'user' | 'assistant' };
 
-/** What is due to be summarised. */
+/** The part of a path that is due to be summarised. */
 export interface AgedPart {
-  /** What stands for everything before. */
+  /** The summary of everything before. */
   readonly before: Summary | null;
   /** Whole turns, oldest first; never empty. */
   readonly messages: readonly AgedMessage[];
-  /** Whether that is all that is due. */
+  /** Whether this is everything that is due. */
   readonly isWhole: boolean;
 }
 
-/** What of a path's end stays as it is, and how much before that is read at once; in tokens. */
+/**
+ * How much at the end of a path is left alone, and how much before that is read at once. In tokens, except
+ * `keptMessages`.
+ */
 export interface Cut {
   readonly keptTokens: number;
   readonly keptMessages: number;
@@ -36,7 +39,7 @@ export class SummaryStore {
     private readonly contents: EncryptedContent,
   ) {}
 
-  /** What of the path to an answer is to be summarised next; null when nothing is. */
+  /** The part of the path to an answer that should be summarised next; null when nothing is due. */
   async findAged({ userId }: Tenant, leafId: string, cut: Cut): Promise<AgedPart | null> {
     const rows = await this.run({ userId }, READ_AGED({ userId, leafId, ...cut }));
     const before = rows.find(({ role }) => role === 'summary');
@@ -53,14 +56,14 @@ export class SummaryStore {
     };
   }
 
-  /** Whether it is the caller who makes the summary up to a message. Whoever does not finish in time loses that again. */
+  /** True when the caller may make the summary up to a message. The claim expires after `leaseMs`. */
   async claim({ userId }: Tenant, messageId: string, sessionId: string, leaseMs: number): Promise<boolean> {
     return (await this.run({ userId }, CLAIM_SUMMARY({ userId, messageId, sessionId, leaseMs }))).length > 0;
   }
 
   /**
    * False when there is one already, or the session is gone.
-   * @param contentKey of a project that encrypts its content
+   * @param contentKey null when the project does not encrypt its content
    */
   async save({ userId }: Tenant, messageId: string, summary: Summary, contentKey: ContentKey | null): Promise<boolean> {
     const { content, tokens: contentTokens, messageCount } = summary;
@@ -69,7 +72,7 @@ export class SummaryStore {
     return (await this.run({ userId }, statement)).length > 0;
   }
 
-  /** Decrypted, where it is stored encrypted. */
+  /** Runs a statement and decrypts its rows. */
   private async run<Row extends object>(actor: Tenant, statement: Statement<Row>): Promise<Rows<Row>> {
     const [rows] = await this.pipeline.run(actor, [statement]);
     await this.contents.decrypt(actor.userId, rows);

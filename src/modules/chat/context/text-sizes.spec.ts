@@ -3,7 +3,7 @@ import { type CountOptions, TokenCounter } from '../../../platform/tokens/token-
 import { type ContextInput, IMAGE_TOKENS } from './context-builder.js';
 import { TextSizes } from './text-sizes.js';
 
-/** The real one, which also tells what it was asked to count. */
+/** The real counter, which also records the texts that it counted. */
 class WatchedCounter extends TokenCounter {
   readonly counted: string[] = [];
 
@@ -35,14 +35,14 @@ const input: ContextInput = {
 };
 
 describe('TextSizes', () => {
-  it('gives the sizes that the vocabulary itself gives', async () => {
+  it('returns the sizes in the vocabulary of the model', async () => {
     const recounted = await new TextSizes(new TokenCounter(config)).recount(input, options);
     expect(recounted.history.map(({ tokens }) => tokens)).toEqual([...texts].reverse().map((text) => cl100k(text)));
     expect(recounted.prompts[0]?.tokens).toBe(cl100k('Sei höflich.'));
     expect(recounted.question.tokens).toBe(cl100k('Noch einmal?'));
   });
 
-  it('counts each text once, however many turns it is sent with', async () => {
+  it('counts each text once, however many turns send it', async () => {
     const counter = new WatchedCounter(config);
     const sizes = new TextSizes(counter);
     await sizes.recount(input, options);

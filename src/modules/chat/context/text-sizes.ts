@@ -5,12 +5,13 @@ import type { LlmMessage } from '../../llm/public/llm-provider.js';
 import type { ContextEntry } from '../turn.js';
 import { type ContextInput, costOf, IMAGE_TOKENS, roomBeside } from './context-builder.js';
 
-/** Sizes of texts that are remembered; some 100 bytes each. */
+/** The number of cached sizes; about 100 bytes each. */
 const REMEMBERED = 20_000;
 
 /**
- * Sizes for models that count by another vocabulary than the stored sizes were counted by. Each text is counted once and
- * its size remembered under its hash, which costs a fiftieth of counting; so a turn counts what is new since the last one.
+ * Token counts for models whose vocabulary differs from that of the stored sizes. Each text is counted once and its
+ * size is cached under its hash. Hashing costs a fiftieth of counting, so a turn only counts texts that are new since
+ * the last one.
  */
 @Injectable()
 export class TextSizes {
@@ -18,7 +19,7 @@ export class TextSizes {
 
   constructor(private readonly tokens: TokenCounter) {}
 
-  /** The same with the sizes that the named vocabulary gives, of as much of the history as can matter. */
+  /** Returns the input with sizes in the given vocabulary, and with only as much history as can fit. */
   async recount(input: ContextInput, options: CountOptions): Promise<ContextInput> {
     const sized = async <E extends ContextEntry>(entry: E): Promise<E> => ({
       ...entry,
@@ -29,7 +30,7 @@ export class TextSizes {
     const question = await sized(input.question);
     const history: ContextInput['history'][number][] = [];
     let left = roomBeside(prompts, input.budget) - costOf(question);
-    // One more than there is room for shows that there is none.
+    // Stop after the first entry without room: it is enough to show that there is none.
     for (const entry of input.history) {
       if (left < 0) break;
       const counted = await sized(entry);
@@ -50,7 +51,7 @@ export class TextSizes {
     const key = `${options.encoding ?? ''} ${createHash('sha256').update(text).digest('base64')}`;
     const known = this.sizes.get(key);
     const size = known ?? (await this.tokens.count(text, options));
-    // What was used last is last to go.
+    // Insert it again, so that the least recently used entry is evicted first.
     this.sizes.delete(key);
     this.sizes.set(key, size);
     for (const oldest of this.sizes.keys()) {

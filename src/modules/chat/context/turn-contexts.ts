@@ -12,19 +12,19 @@ import { contextBudget, hasRoomFor } from './context-budget.js';
 import { SessionSummaries, type SummaryTask } from './session-summaries.js';
 import { TextSizes } from './text-sizes.js';
 
-/** How full the context may be before a summary is made ahead of need, as a share of what there is room for. */
+/** The share of the room above which a summary is made in advance. */
 const NEAR_SHARE = 0.8;
-/** Summaries in a row after one turn, where a long session has none yet. */
+/** The most summaries in a row after one turn, for a long session without any. */
 const MAX_STEPS = 3;
 
-/** Whom a turn asks. */
+/** The provider and model of a turn. */
 export interface Asked {
   readonly provider: LlmProvider;
   readonly model: string;
   readonly isOwnKey: boolean;
 }
 
-/** What the model of a turn gets to read, within its window; and summaries, where the project wants them. */
+/** Builds the model input of a turn within the model's window, and makes summaries where the project wants them. */
 @Injectable()
 export class TurnContexts {
   constructor(
@@ -34,7 +34,10 @@ export class TurnContexts {
     private readonly config: ChatConfig,
   ) {}
 
-  /** With what is there. Made once, and then the turn lets go of it: it may be a hundred times as large as the rest. */
+  /**
+   * Builds the input without a new summary. It can be built only once: the turn then frees its texts, which may be a
+   * hundred times as large as the rest of it.
+   */
   async build(turn: OpenTurn, asked: Asked): Promise<Context> {
     const input = await this.inputOf(turn, asked);
     letGo(turn);
@@ -42,7 +45,7 @@ export class TurnContexts {
   }
 
   /**
-   * The same; where something would be left out that can be summed up, it waits for that.
+   * Like `build`, but waits for a new summary when messages would be left out that can be summarised.
    * Throws `context_too_large` when prompts and question alone do not fit.
    */
   async prepare(turn: OpenTurn, asked: Asked, signal: Cancellation): Promise<Context> {
@@ -67,7 +70,7 @@ export class TurnContexts {
     return better;
   }
 
-  /** Which models, by their windows, could take over with a context that was made for the one asked. */
+  /** Returns a check whether the window of another model has room for a context that was built for the first one. */
   roomElsewhere(
     { inputTokens }: Context,
     { project }: OpenTurn,
@@ -78,7 +81,7 @@ export class TurnContexts {
     return (window) => hasRoomFor({ inputTokens, encoding, answerTokens }, window);
   }
 
-  /** After a turn: makes the summary that its next one would have to wait for. Never throws. */
+  /** Makes a summary after a turn, so the next turn does not have to wait for it. Never throws. */
   async lookAhead(turn: OpenTurn, answer: Message): Promise<void> {
     const { fullness } = turn;
     if (fullness === null || answer.content === '') return;
@@ -107,7 +110,7 @@ export class TurnContexts {
   }
 }
 
-/** A turn that runs needs none of what its model reads. */
+/** Frees the texts of the input, which a running turn no longer needs. */
 function letGo(turn: OpenTurn): void {
   turn.prompts = turn.history = [];
   turn.summary = null;
@@ -124,7 +127,7 @@ function fullness(
   return {
     room,
     tokens: [...since, question, ...(summary === null ? [] : [summary])].reduce((sum, entry) => sum + costOf(entry), 0),
-    // The answer, too.
+    // Plus the question and the answer.
     messages: pathLength - summarised + 2,
     isOver,
   };

@@ -1,6 +1,12 @@
-/** Instances are named by their `TurnClaims.owner`. Kinds that an instance does not know are passed over. */
+/**
+ * Messages between instances, which are named by their `TurnClaims.owner`. An instance ignores kinds that it does not
+ * know.
+ */
 export type FanoutMail =
-  /** To the instance that runs a turn: `reader` wants its text from there on. Repeated, so that readers who die are forgotten. */
+  /**
+   * To the instance that runs a turn: `reader` wants its text from this position on. Sent repeatedly, so that the
+   * instance can drop readers that have died.
+   */
   | {
       readonly kind: 'follow';
       readonly messageId: string;
@@ -11,16 +17,16 @@ export type FanoutMail =
   | { readonly kind: 'leave'; readonly messageId: string; readonly reader: string }
   /** To a reader. */
   | TextMail
-  /** To a reader: the instance does not run the turn, or not any more. */
+  /** To a reader: the instance does not run the turn, or no longer does. */
   | { readonly kind: 'end'; readonly messageId: string }
-  /** To all: a turn that was expected elsewhere runs here. */
+  /** To all instances: the turn now runs at `owner`. */
   | { readonly kind: 'running'; readonly messageId: string; readonly owner: string };
 
 export interface TextMail {
   readonly kind: 'text';
   readonly messageId: string;
   readonly attempt: number;
-  /** How many UTF-16 units of the attempt's text come before. */
+  /** How many UTF-16 units of the attempt's text precede this text. */
   readonly offset: number;
   readonly text: string;
 }
@@ -38,7 +44,7 @@ export function writeMails(mails: readonly FanoutMail[]): string {
   return JSON.stringify(mails);
 }
 
-/** Other versions write here too: what is not understood counts as not said. */
+/** Messages of other versions of the server arrive here too. Ignores anything that it cannot parse. */
 export function readMails(payload: string): FanoutMail[] {
   try {
     const mails: unknown = JSON.parse(payload);

@@ -34,7 +34,7 @@ describe('the text of a live turn', () => {
     expect(turn.textFrom(1)).toBe('i there');
   });
 
-  it('begins anew, under another attempt, when the turn is restarted', () => {
+  it('starts again from nothing, under another attempt, when the turn is restarted', () => {
     const turn = live('First', ' try');
     turn.restart(2);
     expect([turn.attempt, turn.length, turn.textFrom(0)]).toEqual([2, 0, '']);
@@ -42,7 +42,7 @@ describe('the text of a live turn', () => {
     expect(turn.textFrom(3)).toBe('ond');
   });
 
-  it('costs a reader what is new, not what came before', () => {
+  it('costs a reader only the new text, not the earlier text', () => {
     const turn = live();
     let offset = 0;
     for (let i = 0; i < 20_000; i++) {
@@ -76,7 +76,7 @@ describe('a reader of a live turn', () => {
     ]);
   });
 
-  it('is called no more once it has unsubscribed, while the others go on', () => {
+  it('is not called after it has unsubscribed, while the others still are', () => {
     const turn = live();
     const seen: string[] = [];
     const leave = turn.follow(() => seen.push('leaving'));
@@ -100,7 +100,7 @@ describe('a reader of a live turn', () => {
     expect(seen).toEqual(['first', 'second', 'first', 'second', 'second']);
   });
 
-  it('that comes after the end is called once and kept nowhere', () => {
+  it('that subscribes after the end is called once and not kept', () => {
     const turn = LiveTurn.past(question, settled);
     let calls = 0;
     turn.follow(() => (calls += 1));
@@ -111,7 +111,7 @@ describe('a reader of a live turn', () => {
 });
 
 describe('the end of a live turn', () => {
-  it('is the settled answer, for all who wait', async () => {
+  it('is the settled answer, for every waiter', async () => {
     const turn = live('Good morning');
     expect(turn.settled).toBeUndefined();
     turn.end(settled);
@@ -120,14 +120,14 @@ describe('the end of a live turn', () => {
     expect(turn.hasReaders).toBe(false);
   });
 
-  it('is null when it goes on elsewhere', async () => {
+  it('is null when the turn continues on another instance', async () => {
     const turn = live();
     turn.end(null);
     expect(await turn.ended).toBeNull();
     expect(turn.settled).toBeNull();
   });
 
-  it('is there from the beginning in a turn of the past, with its text and its attempt', async () => {
+  it('is known from the beginning for a settled turn, with its text and its attempt', async () => {
     const past = LiveTurn.past(question, { ...settled, attempt: 3 } as Message);
     expect(past.textFrom(5)).toBe('morning');
     expect(past.attempt).toBe(3);
@@ -137,14 +137,14 @@ describe('the end of a live turn', () => {
 });
 
 describe('an abort', () => {
-  it.each(['stop', 'release', 'lost'] as const)('says why: %s', (why) => {
+  it.each(['stop', 'release', 'lost'] as const)('carries its reason: %s', (why) => {
     const turn = live();
     turn.abort.abort(new TurnAbort(why));
     expect(turn.abort.reason).toMatchObject({ name: 'TurnAbort', why });
     expect(TurnAbort.isLost(turn.abort)).toBe(why === 'lost');
   });
 
-  it('is not lost when it was never aborted, or by others', () => {
+  it('does not count as lost without an abort, or with another reason', () => {
     expect(TurnAbort.isLost(new AbortController().signal)).toBe(false);
     expect(TurnAbort.isLost(AbortSignal.abort())).toBe(false);
   });

@@ -2,7 +2,10 @@ import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import type { Message } from '../message.entity.js';
 import type { OpenTurn } from '../turn.js';
 
-/** A position in an answer: which attempt, and how many UTF-16 units of its text come before. Also the id of an event. */
+/**
+ * A position in an answer: the attempt, and the number of UTF-16 units of its text before this position. Also the id of
+ * a stream event.
+ */
 export interface Position {
   readonly attempt: number;
   readonly offset: number;
@@ -10,15 +13,18 @@ export interface Position {
 
 const BLOCK_LENGTH = 1024;
 
-/** Never between the two halves of a character beyond the basic plane: a client would be sent each as a broken one. */
+/** Cuts a text to a length, but never inside a surrogate pair: a client would receive two broken characters. */
 function cutText(text: string, length: number): string {
   const last = text.charCodeAt(length - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
 }
 
-/** Why a running turn is aborted, as the reason of its `abort`. */
+/** The reason for which a running turn is aborted. */
 export class TurnAbort extends Error {
-  /** `stop`: a user asked. `release`: the instance goes down and hands the turn over. `lost`: another instance has it. */
+  /**
+   * `stop`: the user asked for it. `release`: the instance shuts down and hands the turn over. `lost`: another instance
+   * has the claim.
+   */
   constructor(readonly why: 'stop' | 'release' | 'lost') {
     super(`turn aborted: ${why}`);
     this.name = 'TurnAbort';
@@ -30,27 +36,28 @@ export class TurnAbort extends Error {
 }
 
 /**
- * An answer while it is being written: an append-only text that any number of readers follow, each at its own pace.
- * A reader is woken, and then takes what it has not seen; so a slow one holds a number, not a queue.
+ * An answer while it is being written: an append-only text that any number of readers follow, each at its own pace. A
+ * reader is called after a change and then reads the text that it has not seen, so a slow reader holds only an offset
+ * and no queue.
  */
 export class LiveTurn {
   readonly started: Pick<OpenTurn, 'question' | 'answer'>;
-  /** Counts how often the answer was begun; when it changes, the text begins anew. */
+  /** Counts how often the answer was started. When it changes, the text starts again from nothing. */
   attempt: number;
-  /** The settled answer, once there is one; null when this instance does not know the end and never will. */
+  /** Resolves to the settled answer; to null when this instance will never learn how the turn ended. */
   readonly ended: Promise<Message | null>;
   readonly abort = new Canceller();
   length = 0;
   settled: Message | null | undefined;
-  /** When it began here, and when its first text came, on the clock of `performance.now()`. */
+  /** The start of the turn here. Like `firstTextAt`, on the clock of `performance.now()`. */
   readonly begunAt = performance.now();
   firstTextAt: number | null = null;
-  /** Whether somebody waits for the end, not for the text. */
+  /** Whether a request waits for the end and does not read the text. */
   isAwaited = false;
-  /** When it failed: in how many seconds another try makes sense, as far as the provider or we know. */
+  /** After a failure: the number of seconds until a retry makes sense, if known. */
   retryAfterSeconds: number | undefined;
 
-  /** The text in blocks of about `BLOCK_LENGTH`: a string for each token would cost ten times what it says. */
+  /** The text in blocks of about `BLOCK_LENGTH`: one string per token would need ten times the memory of the text. */
   private blocks: string[] = [];
   private readonly readers = new Set<() => void>();
   private resolveEnded: (message: Message | null) => void;
@@ -61,7 +68,7 @@ export class LiveTurn {
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
-  /** A settled turn, to be read like a live one. */
+  /** A settled turn that can be read like a live one. */
   static past(question: Message, answer: Message): LiveTurn {
     const turn = new LiveTurn({ question, answer, attempt: answer.attempt });
     turn.append(answer.content);
@@ -74,14 +81,14 @@ export class LiveTurn {
     this.firstTextAt ??= performance.now();
     const last = this.blocks.length - 1;
     const block = this.blocks[last];
-    // `push` would make room for sixteen more, and so would a spread; most answers have a few.
+    // `push` and spread would reserve room for sixteen more blocks, but most answers have only a few.
     if (block === undefined || block.length + text.length > BLOCK_LENGTH) this.blocks = this.blocks.concat(text);
     else this.blocks[last] = block + text;
     this.length += text.length;
     this.wake();
   }
 
-  /** The answer begins anew: what there was of it is void. */
+  /** Starts the answer again. The text so far is discarded. */
   restart(attempt: number): void {
     this.attempt = attempt;
     this.blocks = [];
@@ -93,7 +100,7 @@ export class LiveTurn {
     return this.readers.size > 0;
   }
 
-  /** Ends the turn here: with the settled answer, or with null when it goes on elsewhere. */
+  /** Ends the turn on this instance: with the settled answer, or with null when it continues on another instance. */
   end(message: Message | null): void {
     this.settled = message;
     this.resolveEnded(message);
@@ -101,7 +108,9 @@ export class LiveTurn {
     this.readers.clear();
   }
 
-  /** The text from an offset on, or as much of it as there is room for. Costs what it returns, not what came before. */
+  /**
+   * The text from an offset on, up to `maxLength`. The cost depends on the returned text, not on the text before it.
+   */
   textFrom(offset: number, maxLength = Infinity): string {
     if (offset >= this.length) return '';
     let index = this.blocks.length;

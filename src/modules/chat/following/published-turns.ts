@@ -1,9 +1,9 @@
 import type { LiveTurn, Position } from './live-turn.js';
 import type { FanoutMail, TextMail } from './fanout-mail.js';
 
-/** How long a reader counts who does not say again that it reads, in milliseconds. */
+/** How long a reader is kept without another `follow`, in milliseconds. */
 export const READER_MS = 30_000;
-/** The most text of one turn, and of all, that goes out at once, in UTF-16 units; the rest goes next. */
+/** The most text of one turn, and of all turns, in one batch, in UTF-16 units. The rest goes into the next batch. */
 const PIECE_LENGTH = 32 * 1024;
 const LOAD_LENGTH = 512 * 1024;
 
@@ -21,20 +21,21 @@ export interface Piece {
 }
 
 /**
- * The turns that run here, and which other instances read them. A turn that nobody reads costs nothing; of one that is
- * read, each reader's position is kept and not its text, so a Redis that is slow or away makes nothing grow.
+ * The turns that run here, and the other instances that read them. A turn without readers costs nothing. For a turn
+ * with readers, only each reader's position is kept, not the text, so memory does not grow when Redis is slow or
+ * unavailable.
  */
 export class PublishedTurns {
   private readonly turns = new Map<string, LiveTurn>();
-  /** By turn, then by instance. May name turns that are not here yet. */
+  /** By turn, then by instance. May contain turns that do not run here yet. */
   private readonly readers = new Map<string, Map<string, Reader>>();
-  /** How to leave the turns that are read. */
+  /** Unsubscribes from the turns with readers. */
   private readonly watches = new Map<string, () => void>();
   private readonly news = new Set<string>();
 
   /**
-   * @param onNews there is text to collect; called often
-   * @param onEnd a turn is over here, and this instance read it
+   * @param onNews called often, whenever there is text to collect
+   * @param onEnd called for each reader when a turn has ended on this instance
    */
   constructor(
     private readonly onNews: () => void,
@@ -47,12 +48,14 @@ export class PublishedTurns {
     this.turns.set(messageId, live);
     this.watch(messageId);
     void live.ended.then(() => {
-      // An instance may take over from itself: then the turn of this name is another one.
+      // An instance may take over its own turn: then this id belongs to the new `LiveTurn`.
       if (this.turns.get(messageId) === live) this.remove(messageId);
     });
   }
 
-  /** False when the turn does not run here; the reader is remembered all the same, since it may be just about to. */
+  /**
+   * False when the turn does not run here. The reader is kept even then, because the turn may be about to start here.
+   */
   follow(mail: FanoutMail & { kind: 'follow' }): boolean {
     const { messageId, reader, attempt, offset } = mail;
     const readers = this.readers.get(messageId) ?? new Map<string, Reader>();
@@ -69,7 +72,7 @@ export class PublishedTurns {
     this.unwatch(messageId);
   }
 
-  /** Forgets readers that have not been heard of. */
+  /** Drops readers that have not repeated their `follow` in time. */
   sweep(): void {
     const now = Date.now();
     for (const [messageId, readers] of this.readers)
@@ -80,7 +83,7 @@ export class PublishedTurns {
     return this.news.size > 0;
   }
 
-  /** What readers have not been sent yet, or a good part of it. It counts as sent once it is confirmed. */
+  /** A batch of the text that readers have not received yet. It counts as sent only after `confirm`. */
   collect(): Piece[] {
     const pieces: Piece[] = [];
     let load = 0;
@@ -99,17 +102,17 @@ export class PublishedTurns {
     return pieces;
   }
 
-  /** @param wereSent false brings them up again */
+  /** @param wereSent false sends them again */
   confirm(pieces: readonly Piece[], wereSent: boolean): void {
     for (const { mail, reader } of pieces) {
       const { messageId, attempt, offset, text } = mail;
       if (wereSent) reader.sent = { attempt, offset: offset + text.length };
-      // What did not fit, or has been written meanwhile, is found by the next look.
+      // The next batch contains the text that did not fit or was written meanwhile.
       this.news.add(messageId);
     }
   }
 
-  /** Looks at all that are read again, after a time in which nothing could be sent. */
+  /** Checks all turns with readers again, after a time when nothing could be sent. */
   recall(): void {
     for (const messageId of this.watches.keys()) this.news.add(messageId);
   }
@@ -139,7 +142,10 @@ export class PublishedTurns {
   }
 }
 
-/** Null when there is nothing new, or the reader has heard of a later attempt: then this one is lost. */
+/**
+ * Null when there is nothing new, or when the reader already knows a later attempt, because then this instance has lost
+ * the turn.
+ */
 function textFor(live: LiveTurn, { attempt, offset }: Position): TextMail | null {
   if (attempt > live.attempt) return null;
   const from = attempt === live.attempt ? offset : 0;

@@ -6,13 +6,18 @@ import { type FanoutMail, readMails, type TextMail, writeMails } from './fanout-
 import { PublishedTurns, READER_MS } from './published-turns.js';
 import type { TurnFanout, TurnFollower, TurnLine } from './turn-fanout.js';
 
-/** The least time between two sendings; what is written meanwhile goes together, whatever the number of turns. */
+/**
+ * The least time between two batches. Text that is written meanwhile goes into one batch, however many turns there are.
+ */
 const SEND_EVERY_MS = 10;
-/** The pause after a sending that failed. */
+/** The pause after a failed batch. */
 const RETRY_MS = 1000;
-/** How long text that does not connect may come before it is asked for again: what was under way is passed over. */
+/**
+ * The least time between two requests for missing text. Text that was already on its way when the first request was
+ * sent is ignored.
+ */
 const GAP_MS = 500;
-/** How long the end of the server waits for a Redis that does not answer. */
+/** How long shutdown waits for a Redis that does not respond. */
 const LAST_SEND_MS = 300;
 const TOPIC = 'parley:turns';
 
@@ -21,16 +26,16 @@ const inboxOf = (instance: string): string => `parley:inbox:${instance}`;
 interface Line {
   readonly messageId: string;
   readonly follower: TurnFollower;
-  /** Whom it was asked of. */
+  /** The instance that was asked for the text. */
   owner: string | null;
-  /** When text last did not connect, on the clock of `performance.now()`; null when it does. */
+  /** The time of the last gap in the text, on the clock of `performance.now()`; null when there is none. */
   gapAt: number | null;
 }
 
 /**
- * Over Redis Streams, from inbox to inbox: a follower asks the instance that runs a turn, and gets the text from its
- * place on. So nothing is written for turns that nobody follows from elsewhere, an instance waits on two streams however
- * many turns it follows, and who has missed something asks again.
+ * A fan-out over Redis Streams, where each instance has an inbox. A follower asks the instance that runs a turn and
+ * receives the text from its own position on. So turns without followers on other instances write nothing to Redis, an
+ * instance reads only two streams however many turns it follows, and a follower that missed text asks again.
  */
 export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly streams: RedisStreams;
@@ -74,7 +79,8 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.renewTimer);
-    // Followers hear at once of turns that were left, and otherwise by the period of their looks.
+    // Send a last batch, so followers learn at once that this instance has dropped their turns. Without it they find
+    // out by polling the database.
     const last = (this.sending ?? Promise.resolve()).then(() => this.send());
     await Promise.race([last, sleep(LAST_SEND_MS, undefined, { ref: false })]);
     this.streams.close();
@@ -149,7 +155,7 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
   }
 
   private post(stream: string, mail: FanoutMail): void {
-    // Nothing is kept for a Redis that is away: followers ask again when it is back.
+    // Keep nothing while Redis is unavailable: followers ask again when it is back.
     if (!this.streams.isReady) return;
     append(this.outbox, stream, mail);
     this.sendSoon();
@@ -168,7 +174,7 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
     this.sendTimer.unref();
   }
 
-  /** One sending at a time, so a slow Redis gets fewer and larger ones. Never fails. */
+  /** Sends one batch at a time, so a slow Redis gets fewer and larger batches. Never fails. */
   private async send(): Promise<void> {
     if (!this.streams.isReady) return;
     const [outbox, pieces] = [this.outbox, this.published.collect()];
@@ -180,7 +186,8 @@ export class RedisFanout implements TurnFanout, OnApplicationBootstrap, OnApplic
       this.published.confirm(pieces, true);
       this.nextSendAt = performance.now() + SEND_EVERY_MS;
     } catch {
-      // Told by the streams. The text is sent again, for the readers that are still there then; the rest has a period.
+      // The streams log the error. Text is sent again to the readers that remain; all other messages are repeated
+      // periodically.
       this.published.confirm(pieces, false);
       this.nextSendAt = performance.now() + RETRY_MS;
     }

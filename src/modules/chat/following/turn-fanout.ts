@@ -1,42 +1,47 @@
 import type { LiveTurn, Position } from './live-turn.js';
 
-/** Resolves to the fan-out that the config chooses. */
+/** Injection token of the configured fan-out. */
 export const TURN_FANOUT = Symbol('TURN_FANOUT');
 
-/** Whoever shows a turn here that another instance runs. */
+/** A reader on this instance of a turn that another instance runs. */
 export interface TurnFollower {
-  /** The end of the text that it has. */
+  /** The end of the text that the follower has. */
   position(): Position;
-  /** Text as it is written. False when it does not connect to what the follower has; then it is sent once more. */
+  /**
+   * Receives new text. Returns false when text between this and the follower's position is missing; then it is sent
+   * again.
+   */
   onText(at: Position, text: string): boolean;
-  /** The turn is over, or somebody else has it: it is time to look in the database. */
+  /** The turn has ended or moved to another instance: read the database. */
   onChange(): void;
 }
 
-/** The way on which a follower gets text. */
+/** A subscription of one follower. */
 export interface TurnLine {
-  /** Gets it from this instance from now on, by its `TurnClaims.owner`; asking for the same one again costs nothing. */
+  /**
+   * Reads from the instance with this `TurnClaims.owner` from now on. Repeated calls with the same one cost nothing.
+   */
   from(owner: string): void;
   close(): void;
 }
 
 /**
- * Carries the text of running turns to other instances before it is in the database. All it says is a hint: it may come
- * twice, late, from an instance that has lost the turn, or not at all; followers go by attempt and offset, and look in
- * the database by themselves. Nothing here throws, and nothing waits.
+ * Carries the text of running turns to other instances before it is in the database. Everything it delivers is only a
+ * hint: it may arrive twice, late, from an instance that has lost the turn, or never. So followers check attempt and
+ * offset, and also poll the database. No method throws or waits.
  */
 export interface TurnFanout {
-  /** Whether followers hear of turns this way now. */
+  /** Whether the fan-out is delivering text now. */
   readonly isConnected: boolean;
   /**
-   * A turn runs here now, until it ends.
-   * @param isTakenOver whether followers may still expect it at another instance
+   * Offers a turn that runs here to other instances until it ends.
+   * @param isTakenOver whether followers may still ask another instance for it
    */
   publish(live: LiveTurn, isTakenOver: boolean): void;
   follow(messageId: string, follower: TurnFollower): TurnLine;
 }
 
-/** Without Redis nothing goes ahead of the database: notices of saved text, and looks at it, are all there is. */
+/** The fan-out without Redis. It delivers nothing: followers rely on database notifications and polling. */
 export class DatabaseFanout implements TurnFanout {
   readonly isConnected = false;
 

@@ -15,7 +15,7 @@ const OWNER = 'instance-1';
 const actor = { userId: 'user' };
 const message = (id: string): Message => ({ id, content: '', attempt: 1 }) as Message;
 
-/** Mirrors over a database that says what a test lets it say, and counts who looks. */
+/** Mirrors over a scripted database that counts its reads. */
 class World {
   looks = 0;
   answer = (): Progress => ({ attempt: 1, owner: OWNER, text: '' });
@@ -60,14 +60,14 @@ describe('a mirror of a turn that another instance runs', () => {
     Logger.overrideLogger(true);
   });
 
-  it('looks less and less often by itself while notices come and nothing is new', async () => {
+  it('polls less and less often while notifications work and nothing is new', async () => {
     world.follow();
     // 20 + 40 + 80 + … ms: at the rate of saving it would be 50.
     expect(await world.looksIn(1000)).toBeLessThan(9);
     expect(await world.looksIn(500)).toBeLessThan(2);
   });
 
-  it('looks as often as text is saved while notices can not come, and again seldom when they do', async () => {
+  it('polls as often as text is saved while notifications are down, and rarely again when they work', async () => {
     world.notifications.isListening = false;
     world.follow();
     expect(await world.looksIn(1000)).toBeGreaterThan(15);
@@ -76,7 +76,7 @@ describe('a mirror of a turn that another instance runs', () => {
     expect(await world.looksIn(500)).toBeLessThan(4);
   });
 
-  it('looks at once when it is told to, and misses no notice that comes while it looks', async () => {
+  it('reads at once after a notification, and misses none that arrives during a read', async () => {
     const live = world.follow();
     await sleep(600);
     world.answer = () => ({ attempt: 1, owner: OWNER, text: live.length === 0 ? 'Hello' : '' });
@@ -90,7 +90,7 @@ describe('a mirror of a turn that another instance runs', () => {
     expect(await world.looksIn(5)).toBe(0);
   });
 
-  it('tells of an outage of the database once, however many look and however often', async () => {
+  it('logs an outage of the database once, however many mirrors poll and however often', async () => {
     const warnings: unknown[] = [];
     Logger.overrideLogger({ log: () => undefined, error: () => undefined, warn: (text) => void warnings.push(text) });
     world.notifications.isListening = false;
@@ -101,7 +101,7 @@ describe('a mirror of a turn that another instance runs', () => {
     world.answer = fail;
     const followed = ['a', 'b', 'c'].map((id) => world.follow(id));
     await sleep(200);
-    expect(warnings).toEqual(['Turns of other instances cannot be followed: the database is away']);
+    expect(warnings).toEqual(['Turns of other instances cannot be followed: the database is unavailable']);
     world.answer = () => ({ ...isBack(), text: 'x' });
     await sleep(100);
     for (const live of followed) expect(live.length).toBeGreaterThan(0);

@@ -8,30 +8,31 @@ import { LiveTurn, type Position } from './live-turn.js';
 import type { Message } from '../message.entity.js';
 import { TurnStore } from '../storage/turn-store.js';
 
-/** How long a mirror that nobody reads stays, for the reader who is just coming back. */
+/** How long a mirror without readers is kept, for a client that reconnects. */
 const IDLE_MS = 5000;
-/** The longest time between two looks while notices come: the net for those that are lost. */
+/** The longest time between two reads while notifications work, as a safety net for lost ones. */
 const NET_MS = 5000;
 
 interface Mirror {
   readonly live: LiveTurn;
   readonly line: TurnLine;
-  /** The end of what the database has given. The text itself may be further, or of a later attempt. */
+  /** The end of the text that was read from the database. The text in `live` may be longer, or of a later attempt. */
   saved: Position;
   owner: string | null;
-  /** A notice came since the last look began. */
+  /** Whether a notification has arrived since the last read began. */
   isWoken: boolean;
-  /** Ends the wait for the next look. */
+  /** Ends the wait for the next read. */
   resume: (() => void) | null;
-  /** Whether its looks fail; told once. */
+  /** Whether its reads fail; logged once. */
   isFailing: boolean;
 }
 
 /**
- * Turns that another instance runs, or that wait to be run, as they can be followed here: one copy a turn, however many
- * follow it, fed from the text that is safe in the database, and from the fan-out, which may be ahead of it or silent. A
- * notice says when to look. Since one may be lost, a mirror also looks by itself: as often as text is saved while notices
- * cannot come, else the less often the longer nothing is new, at least every `NET_MS`.
+ * Lets clients of this instance follow turns that run on another instance or wait. There is one mirror per turn,
+ * however many clients follow it. Its text comes from the database and from the fan-out, which may be ahead of the
+ * database or deliver nothing. A database notification triggers a read. Because notifications may get lost, a mirror
+ * also polls: as often as text is saved while notifications are down; otherwise less and less often while nothing is
+ * new, but at least every `NET_MS`.
  */
 @Injectable()
 export class TurnMirrors {
@@ -58,7 +59,7 @@ export class TurnMirrors {
     return mirror.live;
   }
 
-  /** There is something new: of one turn, or of all turns of an instance. */
+  /** Reads again after a notification about one turn, or about all turns of an instance. */
   look({ messageId, owner }: { messageId?: string; owner?: string }): void {
     const mirror = messageId === undefined ? undefined : this.mirrors.get(messageId);
     if (mirror !== undefined) wake(mirror);
@@ -66,12 +67,12 @@ export class TurnMirrors {
     for (const mirror of this.mirrors.values()) if (mirror.owner === owner) wake(mirror);
   }
 
-  /** Notices may have been lost. */
+  /** Reads all turns again, because notifications may have been lost. */
   lookAtAll(): void {
     for (const mirror of this.mirrors.values()) wake(mirror);
   }
 
-  /** Lets go of all followers, who come back elsewhere. */
+  /** Ends all streams; their clients reconnect to another instance. */
   close(): void {
     for (const mirror of this.mirrors.values()) {
       mirror.live.end(null);
@@ -106,7 +107,7 @@ export class TurnMirrors {
     }
   }
 
-  /** Whether anything was new. Never fails; of an outage one line tells, however many look. */
+  /** Returns whether anything was new. Never fails. An outage is logged once, however many mirrors poll. */
   private async tryRead(actor: Pick<Actor, 'userId'>, messageId: string, mirror: Mirror): Promise<boolean> {
     try {
       const hasNews = await this.read(actor, messageId, mirror);
@@ -114,7 +115,8 @@ export class TurnMirrors {
       return hasNews;
     } catch (error) {
       if (error instanceof AppError && error.code === 'database_unavailable') {
-        if (!this.isDatabaseAway) this.log.warn('Turns of other instances cannot be followed: the database is away');
+        if (!this.isDatabaseAway)
+          this.log.warn('Turns of other instances cannot be followed: the database is unavailable');
         this.isDatabaseAway = true;
       } else if (!mirror.isFailing) {
         this.log.warn({ messageId, err: error }, 'A turn of another instance cannot be followed');
@@ -124,7 +126,7 @@ export class TurnMirrors {
     }
   }
 
-  /** Whether anything was new. */
+  /** Returns whether anything was new. */
   private async read(actor: Pick<Actor, 'userId'>, messageId: string, mirror: Mirror): Promise<boolean> {
     const { live } = mirror;
     const { progress, settled } = await this.store.readProgress(actor, messageId, mirror.saved);
@@ -135,7 +137,7 @@ export class TurnMirrors {
       live.end(settled);
       return true;
     }
-    // Neither running nor settled: it was deleted with its session.
+    // Neither running nor settled: the turn was deleted with its session.
     if (progress === null) {
       live.end(null);
       return true;
@@ -156,7 +158,7 @@ function wake(mirror: Mirror): void {
   mirror.resume?.();
 }
 
-/** Until a notice comes, or came since the last look began; at most for a time. */
+/** Waits for a notification, at most `waitMs`. Returns at once if one arrived since the last read began. */
 function pause(mirror: Mirror, waitMs: number): Promise<void> {
   if (mirror.isWoken) return Promise.resolve();
   return new Promise((resolve) => {
@@ -170,11 +172,11 @@ function pause(mirror: Mirror, waitMs: number): Promise<void> {
 }
 
 /**
- * Adds what is new in a text that may have come before, or too late. False when something between is missing: then
- * nothing is added.
+ * Appends the new part of a text that may be repeated or late. Returns false, and appends nothing, when text before it
+ * is missing.
  */
 function merge(live: LiveTurn, { attempt, offset }: Position, text: string): boolean {
-  // From an instance that has lost the turn, or from a database that was asked before another took it.
+  // The text comes from an instance that has lost the turn, or from a database read before the takeover.
   if (attempt < live.attempt) return true;
   if (attempt > live.attempt) live.restart(attempt);
   if (offset > live.length) return false;

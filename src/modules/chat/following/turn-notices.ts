@@ -1,6 +1,6 @@
 /**
- * What instances tell each other of turns: `stop` to the owner of a turn that somebody wants stopped, `text` by an owner that has saved new
- * text, `end` of an answer that has settled, `free` when an instance has handed its turns back.
+ * Notifications between instances: `stop` asks the owner of a turn to stop it, `text` says that an owner has saved new
+ * text, `end` says that an answer has settled, `free` says that an instance has released its turns.
  */
 export type TurnNotice =
   | { readonly kind: 'stop' | 'text'; readonly owner: string }

@@ -81,12 +81,12 @@ describe('splitContent', () => {
     expect(splitContent('Hello')).toEqual({ text: 'Hello', parts: null, images: 0 });
   });
 
-  it('takes parts that are only text for a text', () => {
+  it('treats parts that are only text as one text', () => {
     const parts = [text('One'), text('Two')] as ContentPart[];
     expect(splitContent(parts)).toEqual({ text: 'One\n\nTwo', parts: null, images: 0 });
   });
 
-  it('keeps the parts when there are images among them, with the text beside and the images counted', () => {
+  it('keeps the parts when they include images, with the text and the number of images', () => {
     const parts = [text('One'), image(URL_OF_CAT), text('Two'), image(URL_OF_CAT)] as ContentPart[];
     expect(splitContent(parts)).toEqual({ text: 'One\n\nTwo', parts, images: 2 });
     expect(splitContent([image(URL_OF_CAT)] as ContentPart[])).toMatchObject({ text: '', images: 1 });

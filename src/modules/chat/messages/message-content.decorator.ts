@@ -8,14 +8,14 @@ const MAX_PARTS = 50;
 const IMAGE_ADDRESS = /^(https?:\/\/|data:image\/(png|jpeg|gif|webp);base64,)/;
 const DETAILS = new Set<unknown>([undefined, ...IMAGE_DETAILS]);
 
-/** What is wrong with a posted `message`, or null when nothing is: a text, or parts in the form of the API of OpenAI. */
+/** Describes the error in a posted `message`; null for a valid one: a text, or parts in the format of OpenAI's API. */
 export function contentProblem(value: unknown): string | null {
   if (typeof value === 'string') return textProblem(value);
   if (!Array.isArray(value)) return 'must be a text or an array of content parts';
   return listProblem(value, openAiPartProblem);
 }
 
-/** What is wrong with posted `parts`, or null when nothing is. */
+/** Describes the error in posted `parts`; null for valid ones. */
 export function partsProblem(value: unknown): string | null {
   return Array.isArray(value) ? listProblem(value, partProblem) : 'must be an array of content parts';
 }
@@ -61,7 +61,7 @@ function imageProblem(url: unknown, detail: unknown): string | null {
   return DETAILS.has(detail) ? null : 'must have the detail auto, low or high';
 }
 
-/** A text, or parts in the form of the API of OpenAI: texts and images. */
+/** A text, or text and image parts in the format of OpenAI's API. */
 export const IsMessageContent = (): PropertyDecorator => isContent('isMessageContent', contentProblem);
 
 /** Parts of a message: texts and images. */
@@ -82,7 +82,7 @@ function isContent(name: string, problemOf: (value: unknown) => string | null): 
   };
 }
 
-/** The text of a message, its parts when it is more than text, and how many of them are images. */
+/** The text of a message, its parts if it has images, and the number of images. */
 export interface SplitContent {
   readonly text: string;
   readonly parts: ContentPart[] | null;
@@ -96,7 +96,7 @@ export function splitContent(content: string | ContentPart[]): SplitContent {
   return { text, parts: images === 0 ? null : content, images };
 }
 
-/** Posted parts in the form in which models and the database have them. */
+/** Converts posted parts to the form that providers and the database use. */
 export function toContentParts(parts: readonly MessagePart[]): ContentPart[] {
   return parts.map((part) => {
     if (part.type === 'text') return { type: 'text', text: part.text };
@@ -105,7 +105,10 @@ export function toContentParts(parts: readonly MessagePart[]): ContentPart[] {
   });
 }
 
-/** The parts of a stored message as the API shows them: a message without images is one text, and without text none. */
+/**
+ * The parts of a stored message as the API shows them. A message without images is one text part; an empty message has
+ * no parts.
+ */
 export function toMessageParts(text: string, parts: readonly ContentPart[] | null): MessagePart[] {
   if (parts === null) return text === '' ? [] : [{ type: 'text', text }];
   return parts.map((part) => (part.type === 'text' ? part : { type: 'image', ...part.image_url }));

@@ -32,7 +32,7 @@ export class ListMessagesQuery extends PageQuery {
   leaf_id?: string;
 }
 
-/** A message with the branches beside it. */
+/** A message with its siblings. */
 export class MessageNode extends MessageResponse {
   @ApiProperty({
     type: [String],

@@ -4,7 +4,7 @@ import { toMessageParts } from './message-content.decorator.js';
 import type { Message } from '../message.entity.js';
 import type { MessageResponse } from '../public/message.dto.js';
 
-/** What the API shows of a message. A new column stays private until it is named here. */
+/** The public fields of a message. A new column stays private until it is added here. */
 export function presentMessage(row: Message): MessageResponse {
   const error = errorOf(row);
   return {
@@ -29,7 +29,7 @@ export function presentMessage(row: Message): MessageResponse {
   };
 }
 
-/** Why an answer failed or was interrupted, and when to retry if that is known. Null: it did neither. */
+/** The error of a failed or interrupted answer, with the time to retry if known; null for other answers. */
 export function errorOf({ errorCode, errorDetail }: Message, retryAfterSeconds?: number): AppError | null {
   return errorCode === null ? null : new AppError(errorCode, { detail: errorDetail ?? undefined, retryAfterSeconds });
 }

@@ -10,7 +10,7 @@ const MAX_SEQ = 2_147_483_647;
 
 export interface MessageRange {
   readonly order: 'asc' | 'desc';
-  /** Sequence number after which the page begins; null from the start. */
+  /** The page begins after this sequence number; null: at the start. */
   readonly afterSeq: number | null;
   readonly limit: number;
 }
@@ -35,7 +35,7 @@ export class MessagesRepository {
     return message;
   }
 
-  /** In the order of their making or against it, from a sequence number on; all of the session, or only the given ones. */
+  /** Messages by sequence number, ascending or descending; all of the session, or only the given ids. */
   async list(userId: string, sessionId: string, page: MessageRange, ids?: readonly string[]): Promise<Message[]> {
     const { order, afterSeq, limit } = page;
     const rows = await this.unitOfWork.repository(Message).find({
@@ -53,8 +53,8 @@ export class MessagesRepository {
   }
 
   /**
-   * The ids of one page of the path from the beginning to a message. Going back in time, the walk from child to parent
-   * ends with the page; forwards it has to come from the leaf all the way.
+   * The ids of one page of the path from the beginning to a message. For a page backwards in time, the walk from child
+   * to parent ends with the page; for a page forwards, it has to start at the leaf.
    */
   async listPathIds(
     userId: string,
@@ -76,7 +76,7 @@ export class MessagesRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** All messages that continue the same ones, in the order of their making, by what they continue (null: the beginning). */
+  /** The siblings of messages in order of creation, by parent (null: the beginning). */
   async listSiblingIds(
     userId: string,
     sessionId: string,
@@ -96,7 +96,7 @@ export class MessagesRepository {
     return siblings;
   }
 
-  /** @param contentKey by which the project stores what is said; null when that is plain */
+  /** @param contentKey encrypts the comment; null in a project without encryption */
   async rate(
     userId: string,
     id: string,

@@ -23,7 +23,7 @@ export class MessagesService {
     private readonly projects: ProjectAccess,
   ) {}
 
-  /** Messages with those that stand beside them. One row more than `limit` says that there is a next page. */
+  /** Messages with their siblings. Reads one row more than `limit` when there is a next page. */
   list(
     actor: Actor,
     session: ChatSession,
@@ -39,7 +39,7 @@ export class MessagesService {
         if (leaf?.sessionId !== sessionId) throw AppError.notFound('?leaf_id');
       }
       const leafId = query.leaf_id ?? session.lastMessageId;
-      // Without branches all messages are the path to the newest one.
+      // Without branches, the path to the newest message is simply all messages.
       const isPart = query.view === 'path' && leafId !== null && (session.isBranched || query.leaf_id !== undefined);
       const ids = isPart ? await this.messages.listPathIds(userId, sessionId, leafId, range) : undefined;
       const rows = await this.messages.list(userId, sessionId, range, ids);
@@ -55,7 +55,7 @@ export class MessagesService {
     return this.unitOfWork.run(actor, () => this.messages.find(actor.userId, id));
   }
 
-  /** Feedback is about answers. */
+  /** Only answers can be rated. */
   async rate(
     actor: Actor,
     { id, role, sessionId }: Message,

@@ -2,7 +2,7 @@ import { IsOptional, IsString } from 'class-validator';
 import { IsMilliseconds, IsWhole } from '../../../platform/config/checks.js';
 import { Variable } from '../../../platform/config/variable.decorator.js';
 
-/** What a model reads for a turn, and how an instance runs turns. */
+/** Settings for the input of models and for running turns. */
 export class ChatConfig {
   static readonly title = 'Chat';
 

@@ -11,24 +11,24 @@ const usage = (fields: Partial<LlmUsage>) =>
 const attempt = { type: 'attempt', provider: 'openai', model: 'model-1', isOwnKey: false } as const;
 const finish = { type: 'finish', reason: 'stop', rawReason: 'stop', generationId: 'gen-1', model: 'model-2' } as const;
 
-/** What comes out for these deltas: piece by piece, with what is flushed at the end. */
+/** The pieces of text for these deltas, including the last flush. */
 function piecesOf(...deltas: string[]): string[] {
   const draft = new AnswerDraft();
   return [...deltas.map((text) => draft.add(delta(text))), draft.flush()];
 }
 
 describe('the text of a draft', () => {
-  it('is the deltas, each given on as it comes', () => {
+  it('is the deltas, each passed on at once', () => {
     expect(piecesOf('Good', ' ', 'morning')).toEqual(['Good', ' ', 'morning', '']);
   });
 
-  it('holds half a surrogate pair back until the other half comes, so that no reader sees it torn', () => {
+  it('holds back half a surrogate pair until the other half arrives, so that no reader sees half a character', () => {
     expect(piecesOf('a\ud83d', '\ude00b')).toEqual(['a', '😀b', '']);
     expect(piecesOf('\ud83d', '\ude00')).toEqual(['', '😀', '']);
     expect(piecesOf('\ud83d', '', '\ude00')).toEqual(['', '', '😀', '']);
   });
 
-  it('joins every text that is cut anywhere', () => {
+  it('restores every text, wherever it was cut', () => {
     const text = 'a😀b👩‍👩‍👧é';
     for (let cut = 0; cut <= text.length; cut++) {
       expect(piecesOf(text.slice(0, cut), text.slice(cut)).join('')).toBe(text);
@@ -36,7 +36,7 @@ describe('the text of a draft', () => {
     expect(piecesOf(...text.split('')).join('')).toBe(text);
   });
 
-  it('is well formed at every moment, whatever halves come', () => {
+  it('is well formed at every moment, whatever half pairs arrive', () => {
     for (const deltas of [
       ['\ude00'],
       ['\ud83d'],
@@ -50,7 +50,7 @@ describe('the text of a draft', () => {
     expect(piecesOf('x\ud83d')).toEqual(['x', '\ufffd']);
   });
 
-  it('has no NUL, for PostgreSQL has none, and loses nothing else', () => {
+  it('drops NUL, which PostgreSQL cannot store, and nothing else', () => {
     expect(piecesOf('a\0b', '\0', '\0c')).toEqual(['ab', '', 'c', '']);
   });
 
@@ -60,7 +60,7 @@ describe('the text of a draft', () => {
     expect([draft.flush(), draft.flush()]).toEqual(['\ufffd', '']);
   });
 
-  it('gets nothing from other events', () => {
+  it('ignores other events', () => {
     const draft = new AnswerDraft();
     expect(draft.add(usage({ inputTokens: 1 }))).toBe('');
     expect(draft.add({ type: 'tool-call', id: '1', name: 'f', arguments: '{}' })).toBe('');
@@ -70,7 +70,7 @@ describe('the text of a draft', () => {
 });
 
 describe('the outcome of a draft', () => {
-  /** A draft as a turn makes it, after the model was asked. */
+  /** The draft of a turn after these events. */
   function asked(...events: Parameters<AnswerDraft['add']>[0][]): AnswerDraft {
     const draft = new AnswerDraft();
     draft.note({ messages: [], messagesSent: 3, summarised: 0, dropped: 0, inputTokens: 100 });
@@ -80,7 +80,7 @@ describe('the outcome of a draft', () => {
     return draft;
   }
 
-  it('has the counts of the provider, and says that they are no estimate', () => {
+  it('has the counts of the provider, not marked as estimated', () => {
     const counts = { inputTokens: 7, outputTokens: 3, cachedInputTokens: 2, costMicroUsd: 15 };
     expect(asked(delta('Hi'), finish, usage(counts)).outcome('completed', null, 'Hi', 1)).toMatchObject({
       ...counts,
@@ -104,7 +104,7 @@ describe('the outcome of a draft', () => {
     expect(outcome).toMatchObject({ inputTokens: 0, outputTokens: 0, isUsageEstimated: false });
   });
 
-  it('has our own counts and says so when the provider gives none, and never a zero for an unknown cost', () => {
+  it('has our own counts, marked as estimated, when the provider gives none, and never a zero for an unknown cost', () => {
     expect(asked(delta('Hi'), finish).outcome('completed', null, 'Hi', 1)).toMatchObject({
       inputTokens: 100,
       outputTokens: 1,
@@ -114,7 +114,7 @@ describe('the outcome of a draft', () => {
     });
   });
 
-  it('fills in only the count that is missing, and says that it is estimated', () => {
+  it('fills in only the missing count and is marked as estimated', () => {
     expect(asked(delta('Hi'), usage({ inputTokens: 7 })).outcome('completed', null, 'Hi', 1)).toMatchObject({
       inputTokens: 7,
       outputTokens: 1,
@@ -122,7 +122,7 @@ describe('the outcome of a draft', () => {
     });
   });
 
-  it('estimates what a stopped answer has used, even before its first word', () => {
+  it('estimates the usage of a stopped answer, even before its first word', () => {
     for (const [events, tokens] of [
       [[], 0],
       [[delta('So far')], 2],
@@ -132,7 +132,7 @@ describe('the outcome of a draft', () => {
     }
   });
 
-  it('estimates what an answer has used that failed in the middle', () => {
+  it('estimates the usage of an answer that failed in the middle', () => {
     expect(asked(delta('Half')).outcome('failed', 'provider_disconnected', 'Half', 1)).toMatchObject({
       status: 'failed',
       errorCode: 'provider_disconnected',
@@ -142,7 +142,7 @@ describe('the outcome of a draft', () => {
     });
   });
 
-  it('claims no use when the provider failed before the first word', () => {
+  it('has no usage when the provider failed before the first word', () => {
     expect(asked().outcome('failed', 'provider_unreachable', '', 0)).toMatchObject({
       inputTokens: null,
       outputTokens: null,
@@ -153,7 +153,7 @@ describe('the outcome of a draft', () => {
     });
   });
 
-  it('claims no use when no model was asked at all', () => {
+  it('has no usage when no model was called', () => {
     expect(new AnswerDraft().outcome('failed', 'context_too_large', '', 0)).toMatchObject({
       provider: null,
       model: null,
@@ -163,7 +163,7 @@ describe('the outcome of a draft', () => {
     });
   });
 
-  it('keeps the model that was asked for when the provider does not name the one that answered', () => {
+  it('keeps the requested model when the provider does not name the one that answered', () => {
     expect(asked({ ...finish, model: null }).outcome('completed', null, 'Hi', 0).model).toBe('model-1');
   });
 });

@@ -7,28 +7,28 @@ import type { Context } from '../context/context-builder.js';
 import type { ContextFacts } from '../message.entity.js';
 import type { Outcome } from '../turn.js';
 
-/** Collects what providers send into the columns of an answer. The text itself it hands on and does not keep. */
+/** Collects the events of providers into the columns of an answer. It passes the text on and does not keep it. */
 export class AnswerDraft {
-  /** Whom the turn is about to ask, or has asked last. */
+  /** The provider of the current or last call. */
   provider: AnswererName | null = null;
   model: string | null = null;
   readonly attempts = new AttemptLog();
-  /** What the model was given; null as long as nobody was asked. */
+  /** The input of the model; null until a model is called. */
   context: ContextFacts | null = null;
-  /** A sentence of our own about what failed. */
+  /** More detail about the error, written by this server. */
   errorDetail: string | null = null;
 
   private heldBack = '';
   private finishReason: FinishReason | null = null;
 
-  /** Keeps what is told of the context, without its texts. */
+  /** Keeps the numbers of the context, without its texts. */
   note(context: Context | null): void {
     if (context === null) return;
     const { messagesSent, summarised, dropped, inputTokens } = context;
     this.context = { messagesSent, summarised, dropped, inputTokens };
   }
 
-  /** Adds an event and returns the text that it brings, as it can be stored. */
+  /** Adds an event and returns its text in a form that can be stored. */
   add(event: LlmEvent): string {
     if (event.type === 'text-delta') return this.storable(event.text);
     this.attempts.take(event);
@@ -37,7 +37,7 @@ export class AnswerDraft {
     return '';
   }
 
-  /** What was held back at the end of the answer. */
+  /** Returns the text that was held back, at the end of the answer. */
   flush(): string {
     const rest = this.heldBack.toWellFormed();
     this.heldBack = '';
@@ -45,8 +45,8 @@ export class AnswerDraft {
   }
 
   /**
-   * @param content all that was handed on
-   * @param contentTokens our own count of it
+   * @param content all text that was passed on
+   * @param contentTokens our own count of that text
    */
   outcome(status: AttemptStatus, errorCode: ErrorCode | null, content: string, contentTokens: number): Outcome {
     const attempts = this.attempts.end(status, errorCode, contentTokens);
@@ -71,12 +71,12 @@ export class AnswerDraft {
     };
   }
 
-  /** Text of a model is stored as it came, but for what PostgreSQL has no form for: NUL and halves of surrogate pairs. */
+  /** Removes what PostgreSQL cannot store: NUL and unpaired surrogates. The rest of the text is stored unchanged. */
   private storable(delta: string): string {
     let text = this.heldBack + delta;
     this.heldBack = '';
     const last = text.charCodeAt(text.length - 1);
-    // The second half of a pair may come with the next delta.
+    // The second half of the pair may arrive with the next delta.
     if (last >= 0xd800 && last <= 0xdbff) {
       this.heldBack = text.slice(-1);
       text = text.slice(0, -1);

@@ -16,7 +16,7 @@ import { type Asked, TurnContexts } from '../context/turn-contexts.js';
 import { type LiveTurn, TurnAbort } from '../following/live-turn.js';
 import type { OpenTurn, Outcome } from '../turn.js';
 
-/** Asks the model for the answer of a turn, and says what has become of it. Knows no database. */
+/** Calls the model for the answer of a turn and returns the outcome. Does not use the database. */
 @Injectable()
 export class ModelCall {
   private readonly log = new Logger(ModelCall.name);
@@ -29,8 +29,8 @@ export class ModelCall {
   ) {}
 
   /**
-   * How the turn ended, whatever happened: `interrupted` when it is not this instance's any more, and so not to be settled;
-   * null when it was aborted for another instance to go on with.
+   * Runs the turn and returns its outcome, whatever happens. `interrupted` means that this instance has lost the turn
+   * and must not settle it; null means that the turn was aborted so that another instance can continue it.
    */
   async run(turn: OpenTurn, live: LiveTurn): Promise<Outcome | null> {
     const draft = new AnswerDraft();
@@ -39,9 +39,9 @@ export class ModelCall {
       if (asked === null) throw new AppError('provider_not_configured');
       const { userId } = turn.answer;
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText, { userId });
-      // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
+      // Inlined: a separate function would keep one more frame and one more promise in every open stream.
       for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
-        // An abort that comes between two events must not let the next one through.
+        // After an abort between two events, the next event must not be used.
         live.abort.throwIfAborted();
         live.append(draft.add(event));
       }
@@ -64,12 +64,12 @@ export class ModelCall {
     }
   }
 
-  /** The outcome of a turn that is settled without asking the model again: what was saved of it is its answer. */
+  /** The outcome of a turn that is settled without another model call: its saved text becomes the answer. */
   async cut(turn: OpenTurn, status: 'stopped' | 'interrupted'): Promise<Outcome> {
     const draft = new AnswerDraft();
     const { savedText, attempt } = turn;
     if (attempt > 1) {
-      // Somebody has asked the model before, and it has its price.
+      // An earlier attempt called the model, which has a cost.
       const asked = await this.address(turn, draft).catch(() => null);
       if (asked !== null) {
         const context = await this.contextOrNull(turn, asked);
@@ -92,7 +92,10 @@ export class ModelCall {
     return draft.outcome(status, errorCode, text, await this.tokens.count(text, { userId }));
   }
 
-  /** It ends before the answer begins, as what it makes is large: an async function keeps its variables until its end. */
+  /**
+   * A separate function that returns before the answer begins: an async function keeps its variables until it returns,
+   * and these are large.
+   */
   private async ask(
     asked: Asked,
     turn: OpenTurn,
@@ -111,12 +114,12 @@ export class ModelCall {
     return provider.stream(context.messages, { model: asked.model, params }, signal);
   }
 
-  /** No more than what the budgets have reserved. */
+  /** Limits the answer to what the budgets have reserved. */
   private limitsOf({ isBudgeted }: OpenTurn): LlmParams {
     return isBudgeted ? { max_output_tokens: this.config.budgetOutputTokens } : {};
   }
 
-  /** Whom the turn asks, noted in the draft; null when nobody has a key for that provider. */
+  /** The provider and model of the turn, also noted in the draft; null when there is no key for the provider. */
   private async address({ project, request, answer }: OpenTurn, draft: AnswerDraft): Promise<Asked | null> {
     const provider = await this.providers.findFirst(answer, project);
     if (provider === null) return null;
@@ -126,12 +129,12 @@ export class ModelCall {
     return { provider, model, isOwnKey: project.providerKey !== null };
   }
 
-  /** Null when prompts have grown meanwhile and there is no room any more for what fitted then. */
+  /** Null when the prompts have grown meanwhile and the input no longer fits. */
   private contextOrNull(turn: OpenTurn, asked: Asked): Promise<Context | null> {
     return this.contexts.build(turn, asked).catch(() => null);
   }
 
-  /** What fails before its first word, the provider's circuit has noticed itself. */
+  /** Reports a failure in the middle of an answer. The circuit breaker sees failures before the first word itself. */
   private tellEnd({ project }: OpenTurn, { provider, model, attempts }: AnswerDraft, code: LlmErrorCode | null): void {
     if (provider === null || model === null) return;
     this.providers.tellEnd(project, { provider, model, isOwnKey: attempts.isOwnKey }, code);

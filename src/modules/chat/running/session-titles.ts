@@ -14,7 +14,7 @@ import { SideCalls } from '../context/side-calls.js';
 const MAX_TITLE = 60;
 const OPENING = `"'“„«`;
 const CLOSING = `"'”“»`;
-/** What of question and answer the title model gets to read, in characters. */
+/** How much of question and answer the title model gets, in characters. */
 const EXCERPT = 1000;
 const TIMEOUT_MS = 20_000;
 const INSTRUCTION =
@@ -25,7 +25,10 @@ interface Titler {
   readonly model: string | null;
 }
 
-/** Names sessions after their first turn. A failed call, and one that a budget has no room for, leaves the name as it is: the beginning of the first message. */
+/**
+ * Names sessions after their first turn. When the call fails or a budget has no room for it, the title stays the
+ * beginning of the first message.
+ */
 @Injectable()
 export class SessionTitles {
   private readonly log = new Logger(SessionTitles.name);
@@ -40,8 +43,8 @@ export class SessionTitles {
   ) {}
 
   /**
-   * Asks the title model when config names one. Never throws, never replaces a name that a person gave.
-   * @param answered the call that gave the answer; null when nobody was asked
+   * Calls the title model if one is configured. Never throws, and never replaces a title that the user gave.
+   * @param answered the call that produced the answer; null when no model was called
    */
   async name(
     { question, project, contentKey }: OpenTurn,
@@ -49,7 +52,7 @@ export class SessionTitles {
     answered: ProviderAttempt | null,
   ): Promise<void> {
     const { titleModel } = this.config;
-    // A title is stored readable, and one that is made of what was said would be words of it.
+    // Titles are stored unencrypted, and a generated title would reveal the conversation.
     if (contentKey !== null) return;
     if (titleModel === undefined || question.seq !== 1 || answer.status !== 'completed') return;
     const excerpt = `${question.content.slice(0, EXCERPT)}\n\n${answer.content.slice(0, EXCERPT)}`;
@@ -61,7 +64,7 @@ export class SessionTitles {
       if (title === '') return;
       await this.unitOfWork.run(answer, () => this.sessions.suggestTitle(answer.userId, answer.sessionId, title));
     } catch (error) {
-      // A provider's error carries the provider's words.
+      // The error of a provider may contain its own text, which is not logged.
       const facts =
         error instanceof LlmError ? { code: error.code, providerStatus: error.providerStatus } : { err: error };
       this.log.warn({ sessionId: answer.sessionId, ...facts }, 'A session was not named');
@@ -89,7 +92,10 @@ export class SessionTitles {
     return this.calls.generate(call, AbortSignal.timeout(TIMEOUT_MS));
   }
 
-  /** Who names what was said in a project; null when nobody does, because what is said to a provider stays with it. */
+  /**
+   * The provider and model that name sessions in a project; null for none, because messages go only to the project's
+   * own provider.
+   */
   private async titler(
     titleModel: string,
     project: OpenTurn['project'],
@@ -99,17 +105,20 @@ export class SessionTitles {
     if (project.providerKey !== null) {
       const provider = await this.ofProjects.findFirst({ userId }, project);
       if (provider === null) return null;
-      // We do not know which models a user's own server has, except the one that it has just answered for. It may have
-      // answered under a name by which it cannot be asked.
+      // On a user's own server, the only model that is known to exist is the one that has just answered. Use the
+      // requested name, because the name in the answer may not work in a request.
       return { provider, model: answered?.provider === provider.name ? answered.askedModel : project.model };
     }
     const { defaultName, default: provider } = this.providers;
-    // The model of that name is the default provider's.
+    // The configured model belongs to the default provider.
     return project.provider === null || project.provider === defaultName ? { provider, model: titleModel } : null;
   }
 }
 
-/** One line without the quotation marks that models like to add. The text may be as long as an answer, and a stranger's. */
+/**
+ * Reduces the text to one line without the quotation marks that models often add. The text is untrusted and may be as
+ * long as an answer.
+ */
 function clean(text: string): string {
   const line = text.replaceAll('\0', '').toWellFormed().replace(/\s+/g, ' ').trim();
   let [start, end] = [0, line.length];

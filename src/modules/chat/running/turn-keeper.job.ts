@@ -14,13 +14,13 @@ import { type RunningTurn, TurnRunner } from './turn-runner.js';
 import { ChatConfig } from '../public/chat.config.js';
 
 const BATCH = 20;
-/** How long the end of the server waits for takeovers that have begun. */
+/** How long shutdown waits for takeovers in progress. */
 const TAKEOVER_WAIT_MS = 2000;
 
 /**
- * Keeps this instance's turns alive and everybody's going: renews leases, saves the text of running answers, takes over
- * the turns of instances that have died, and hears what other instances have to say. When the database is away it
- * waits: nobody else can take a claim meanwhile either, and a lease that has run out is noticed at the next renewal.
+ * Maintains turns: renews the leases of this instance, saves the text of running answers, takes over the turns of
+ * instances that have died, and handles notifications of other instances. While the database is unavailable it waits:
+ * no other instance can take a claim in that time, and the next renewal detects a lost lease.
  */
 @Injectable()
 export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -28,9 +28,9 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   private readonly timers = new Set<NodeJS.Timeout>();
   private isLeaving = false;
   private isStopped = false;
-  /** Claims that have been taken over and do not run yet: they must not run out meanwhile. */
+  /** Claims that were taken over but do not run yet. Their leases must be renewed too. */
   private readonly resuming = new Set<string>();
-  /** The takeovers that have begun. */
+  /** The takeovers in progress. */
   private takeovers: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -56,10 +56,10 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     this.safely(this.takeOver());
   }
 
-  /** Running answers get a grace period; what is not finished then is saved and handed to the other instances. */
+  /** Gives running answers a grace period, then saves unfinished ones and releases them to other instances. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isLeaving = true;
-    // One that is under way could otherwise claim back what is handed over below, for a whole lease.
+    // A takeover in progress could otherwise claim a turn that is released below, for a whole lease.
     await Promise.race([this.takeovers, sleep(TAKEOVER_WAIT_MS, undefined, { ref: false })]);
     const isDone = await this.runner.drain(this.server.shutdownGraceMs);
     this.isStopped = true;
@@ -69,11 +69,12 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
       await this.save().catch(() => undefined);
       await this.runner.abandon();
     }
-    // Also when nothing runs: a claim whose answer got lost is ours too, and turns may wait behind one that has ended.
+    // Release even when nothing runs: this instance may hold a claim whose confirmation got lost, and turns may wait
+    // behind one that has ended.
     await this.claims.release().catch((error: unknown) => this.log.warn({ err: error }, 'Leases were not handed back'));
   }
 
-  /** Also learns what others asked of our turns: stops, and takeovers that we have not noticed. */
+  /** Renews leases. Also detects stop requests and turns that other instances have taken over. */
   async renew(): Promise<void> {
     const mine = this.runner.running();
     const claimIds = [...mine.map(({ turn }) => turn.claimId), ...this.resuming];
@@ -82,13 +83,13 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     const leases = new Map(held.map((lease) => [lease.messageId, lease]));
     for (const { turn, live } of mine) {
       const lease = leases.get(turn.answer.id);
-      // A turn without a lease may also have settled just now; then nobody listens to this any more.
+      // A turn without a lease may also have just settled; then the abort has no effect.
       if (lease?.claimId !== turn.claimId) this.lose(live);
       else if (lease.isStopRequested) live.abort.abort(new TurnAbort('stop'));
     }
   }
 
-  /** Makes the new text of all running answers safe in one write. */
+  /** Saves the new text of all running answers in one write. */
   async save(): Promise<void> {
     const behind = this.runner.running().filter(({ live, savedLength }) => live.length > savedLength);
     if (behind.length === 0) return;
@@ -98,7 +99,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
       const { messageId, startOffset, text } = saved;
       running.unconfirmed = null;
       if (written.has(messageId)) running.savedLength = startOffset + text.length;
-      // Taken over, deleted with its session, or just settled: then nobody listens to this any more.
+      // Taken over, deleted with its session, or just settled; then the abort has no effect.
       else this.lose(running.live);
     }
   }
@@ -106,15 +107,15 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   async takeOver(): Promise<void> {
     if (this.isLeaving) return;
     const takeover = this.takeOverExpired();
-    // The results are dropped, or each look would keep those of all before it.
+    // Drop the results, or each takeover would keep those of all earlier ones.
     this.takeovers = Promise.allSettled([this.takeovers, takeover]).then(() => undefined);
     return takeover;
   }
 
   private async takeOverExpired(): Promise<void> {
-    // Our own come first: after a stall it may be our leases that have run out, and nobody has taken them yet.
+    // Renew our own leases first: after a stall they may have expired without being taken over.
     await this.renew();
-    // What there is no room for here waits for another instance, or for the next look.
+    // Turns without room here wait for another instance or for the next sweep.
     let isMore = true;
     while (isMore && this.runner.room > 0 && !this.isLeaving) {
       const batch = Math.min(BATCH, this.runner.room);
@@ -138,7 +139,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     try {
       await this.runner.resume(turn);
     } catch (error) {
-      // One that cannot be taken must not keep the others of its batch waiting.
+      // One failed takeover must not delay the others of its batch.
       this.log.warn({ messageId, err: error }, 'A turn could not be taken over');
     } finally {
       this.resuming.delete(claimId);
@@ -160,13 +161,13 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
     else if (notice.owner === this.claims.owner) this.safely(this.renew());
   }
 
-  /** Again and again, each time after the last has ended; jitter keeps instances from asking together. */
+  /** Runs a job periodically, without overlap. Jitter keeps instances from running it at the same time. */
   private every(periodMs: number, job: () => Promise<void>): void {
     const timer = setTimeout(
       () => {
         this.timers.delete(timer);
         void job()
-          .catch((error: unknown) => this.log.warn({ err: error }, 'A look after turns failed'))
+          .catch((error: unknown) => this.log.warn({ err: error }, 'A periodic check of turns failed'))
           .finally(() => {
             if (!this.isStopped) this.every(periodMs, job);
           });
@@ -178,7 +179,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private safely(work: Promise<void>): void {
-    work.catch((error: unknown) => this.log.warn({ err: error }, 'A look after turns failed'));
+    work.catch((error: unknown) => this.log.warn({ err: error }, 'A periodic check of turns failed'));
   }
 }
 

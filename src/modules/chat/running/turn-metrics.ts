@@ -11,7 +11,7 @@ const status = ['completed', 'stopped', 'failed', 'interrupted'];
 const code = Object.keys(ERROR_CATALOGUE);
 const provider = ANSWERER_NAMES;
 
-/** What is counted of turns: a few additions at the beginning and the end of each, nothing while it runs. */
+/** Metrics of turns. Only the start and the end of a turn are counted, so a running turn has no overhead. */
 @Injectable()
 export class TurnMetrics {
   private readonly begun: Count<'how'>;
@@ -58,17 +58,17 @@ export class TurnMetrics {
     this.lost = metrics.counter('parley_turn_leases_lost_total', 'Running turns that were lost to another.', {});
   }
 
-  /** @param count how many turns run here, whenever it is asked */
+  /** @param count returns the number of turns that run here now */
   watchRunning(count: () => number): void {
     this.metrics.gauge('parley_turns_running', 'Turns that run here.', count);
   }
 
-  /** @param isTakenOver whether it was opened elsewhere or earlier */
+  /** @param isTakenOver whether the turn comes from the queue or from another instance */
   started(isTakenOver: boolean): void {
     this.begun({ how: isTakenOver ? 'taken' : 'opened' });
   }
 
-  /** @param live null when no model was asked */
+  /** @param live null when no model was called */
   settled({ status, errorCode, provider, attempts }: Outcome, live: LiveTurn | null): void {
     this.ended({ status });
     if (errorCode !== null) this.errors({ code: errorCode });

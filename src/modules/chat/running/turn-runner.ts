@@ -18,36 +18,43 @@ import { TurnStore } from '../storage/turn-store.js';
 import { LlmConfig } from '../../llm/public/llm.config.js';
 import { ChatConfig } from '../public/chat.config.js';
 
-/** How long a settled answer is offered to a database that does not take it, in milliseconds between two tries. */
+/** The pauses in milliseconds between tries to write the end of a turn while the database is unavailable. */
 const CLOSE_RETRY_MS = [50, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000, 5000, 5000];
 
-/** When to come back to an instance that has too much to do. */
+/** The Retry-After of an overloaded instance. */
 const RETRY_AFTER_SECONDS = 2;
 
-/** How many instances may die with a turn before it is given up: a request that kills them must not do so for ever. */
+/**
+ * How many instances may die while they run a turn before it is given up, so a request that crashes instances cannot do
+ * so for ever.
+ */
 const MAX_CRASHES = 3;
 
 export interface RunningTurn {
   readonly turn: OpenTurn;
   readonly live: LiveTurn;
   readonly done: Promise<void>;
-  /** How much of the text is safe in the database. */
+  /** How much of the text is saved in the database. */
   savedLength: number;
-  /** What was last sent to be saved, until it is known to be: it is sent again as it was, so that no two pieces overlap. */
+  /**
+   * The last piece sent to the database, until the write is confirmed. An unconfirmed piece is sent again unchanged, so
+   * that saved pieces never overlap.
+   */
   unconfirmed: SavedText | null;
 }
 
 /**
- * Runs claimed turns to their end, independently of who reads along: asks the model, collects the answer, settles it, and
- * goes on with the next one that waits in the session. Between OPEN and CLOSE it holds no connection and no transaction.
+ * Runs claimed turns to their end, whether or not a client follows them: calls the model, collects the answer, settles
+ * the turn, and starts the next one that waits in the session. Between OPEN and CLOSE it holds no database connection
+ * and no transaction.
  */
 @Injectable()
 export class TurnRunner {
   private readonly log = new Logger(TurnRunner.name);
   private readonly turns = new Map<string, RunningTurn>();
-  /** Work that is about to bring turns to this instance. */
+  /** Work in progress that may claim turns for this instance. */
   private readonly tracked = new Set<Promise<unknown>>();
-  /** The turns that this instance may run at a time. */
+  /** Limits how many turns this instance runs at a time. */
   private readonly slots: Bulkhead;
   private isDraining = false;
 
@@ -79,8 +86,8 @@ export class TurnRunner {
   }
 
   /**
-   * Does work that opens a new turn, if there is a slot for one, now or soon. Throws `overloaded` before anything is done
-   * when there is none; what runs already, here or elsewhere, is not touched by that.
+   * Runs work that opens a new turn, once there is a free slot. Without one in time, throws `overloaded` before the
+   * work starts. Turns that already run are not affected.
    */
   async inSlot<T>(work: () => Promise<T>): Promise<T> {
     const leave = this.loop.isLate ? null : await this.slots.enter(this.config.turnWaitMs);
@@ -88,14 +95,14 @@ export class TurnRunner {
     try {
       return await this.trackUntilDrained(work);
     } finally {
-      // By now the turn has a slot of its own, or waits in the database.
+      // The turn now has a slot of its own, or waits in the database.
       leave();
     }
   }
 
   /**
-   * Does work that claims turns for this instance; its end waits for that. Throws `shutting_down` once it was asked to
-   * stop: then nobody may claim for it any more.
+   * Runs work that claims turns for this instance; shutdown waits for it. Throws `shutting_down` after shutdown has
+   * begun, because then the instance must not claim turns.
    */
   async trackUntilDrained<T>(work: () => Promise<T>): Promise<T> {
     if (this.isDraining) throw new AppError('shutting_down', { retryAfterSeconds: 1 });
@@ -109,7 +116,7 @@ export class TurnRunner {
   }
 
   /**
-   * Begins to run a turn. It never fails: how it ends is in `live.ended`.
+   * Starts to run a turn. Never fails: `live.ended` tells how the turn ended.
    * @param isTakenOver whether another instance may have opened or run it before
    */
   start(turn: OpenTurn, isTakenOver = false): LiveTurn {
@@ -122,16 +129,16 @@ export class TurnRunner {
       savedLength: 0,
       unconfirmed: null,
     };
-    // An earlier attempt of ours that is still at it has lost its claim to this one.
+    // An earlier attempt that still runs here has lost its claim to this one.
     this.find(turn.answer.id)?.abort.abort(new TurnAbort('lost'));
     this.turns.set(turn.answer.id, running);
-    // What is stored encrypted goes no other way in the open: its followers read it from the database.
+    // Text that is stored encrypted must not be sent in plain through the fan-out: followers read it from the database.
     if (turn.contentKey === null) this.fanout.publish(live, isTakenOver);
     this.metrics.started(isTakenOver);
     return live;
   }
 
-  /** Runs a turn that has come to this instance, unless it is over before it begins. */
+  /** Runs a claimed turn that was opened earlier or elsewhere, or settles it at once if it must not run. */
   async resume(claimed: ClaimedTurn): Promise<void> {
     const turn = await this.store.reopen(claimed);
     if (turn === null) return;
@@ -143,9 +150,9 @@ export class TurnRunner {
     else this.start(turn, true);
   }
 
-  /** Runs the next turn that waits in a session, if no other runs there. */
+  /** Runs the next turn that waits in a session, if no other one runs there. */
   async startNext(actor: Pick<Actor, 'userId'>, sessionId: string): Promise<void> {
-    // Another instance hears of it when this one hands over what it has.
+    // Other instances are notified when this one releases its turns.
     if (this.isDraining) return;
     await this.trackUntilDrained(async () => {
       const next = await this.claims.claimNext(actor, sessionId);
@@ -162,7 +169,7 @@ export class TurnRunner {
     return [...this.turns.values()];
   }
 
-  /** Takes no more turns, and waits for the running ones; false when some were still running after the grace period. */
+  /** Stops accepting turns and waits for the running ones. False when some still run after the grace period. */
   async drain(graceMs: number): Promise<boolean> {
     this.isDraining = true;
     return Promise.race([this.idle(), sleep(graceMs, false, { ref: false })]);
@@ -175,7 +182,7 @@ export class TurnRunner {
     return true;
   }
 
-  /** Leaves all running turns as they are, for another instance to take. */
+  /** Aborts all running turns without settling them, so other instances can take them over. */
   async abandon(): Promise<void> {
     const left = this.running();
     for (const { live } of left) live.abort.abort(new TurnAbort('release'));
@@ -192,7 +199,7 @@ export class TurnRunner {
     try {
       const outcome = await this.model.run(turn, live);
       if (outcome !== null && outcome.status !== 'interrupted') settled = await this.settle(turn, outcome, live);
-      // It is another instance's, or gone with its session: then nobody else knows what it has used.
+      // The turn was taken over or deleted with its session. If it was deleted, only this instance knows its usage.
       if (outcome !== null && settled === null) {
         this.inBackground(this.usage.recordDeletedTurn(ledgerRefOf(turn), outcome.attempts));
       }
@@ -203,7 +210,7 @@ export class TurnRunner {
     live.end(settled?.answer ?? null);
   }
 
-  /** Writes the end, and starts what waited for it. */
+  /** Writes the end of a turn, and starts the work and the turn that waited for it. */
   private async settle(turn: OpenTurn, outcome: Outcome, live?: LiveTurn): Promise<Settled | null> {
     const settled = await this.close(turn, outcome, live);
     if (settled === null) return null;
@@ -217,7 +224,7 @@ export class TurnRunner {
     return settled;
   }
 
-  /** Tries until the database takes the answer, another instance has taken the turn, or it is hopeless. */
+  /** Retries until the end is written, another instance has taken the turn, or the retries are used up. */
   private async close(turn: OpenTurn, outcome: Outcome, live: LiveTurn | undefined): Promise<Settled | null> {
     for (let tries = 0; ; tries++) {
       try {
@@ -234,8 +241,8 @@ export class TurnRunner {
     }
   }
 
-  /** The sweep does it later when it fails now. */
+  /** Runs follow-up work. If the next turn cannot be started now, the sweep starts it later. */
   private inBackground(work: Promise<unknown>): void {
-    work.catch((error: unknown) => this.log.warn({ err: error }, 'What follows a turn was put off'));
+    work.catch((error: unknown) => this.log.warn({ err: error }, 'Follow-up work of a turn failed'));
   }
 }

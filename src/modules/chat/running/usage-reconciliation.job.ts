@@ -8,8 +8,9 @@ const PERIOD_MS = 60_000;
 const BATCH = 50;
 
 /**
- * Asks OpenRouter what calls have cost that ended before it could say: stopped, or cut off. What it does not know yet is
- * asked for again, for an hour. Every instance asks; the ledger takes the first answer.
+ * Asks OpenRouter for the cost of calls that were stopped or cut off before it reported their usage. Costs that
+ * OpenRouter does not know yet are requested again for an hour. Every instance asks; the ledger keeps the first
+ * response.
  */
 @Injectable()
 export class UsageReconciliationJob implements OnApplicationBootstrap {
@@ -40,7 +41,7 @@ export class UsageReconciliationJob implements OnApplicationBootstrap {
           { code, providerStatus, messageId: entry.messageId },
           'The records of the provider were not read',
         );
-        // Whatever it is, it would meet the next ones as well.
+        // The same error would hit the next calls too.
         return;
       }
     }

@@ -20,11 +20,11 @@ export class ChatSession {
   @Column('text', { nullable: true })
   title: string | null;
 
-  /** Whether a person gave the title; what we made up may still change. */
+  /** Whether the user gave the title. A generated title may still change. */
   @Column('boolean', { name: 'is_title_given', default: false })
   isTitleGiven: boolean;
 
-  /** Whatever the client wants to remember with the session. */
+  /** Free-form data of the client. */
   @Column('jsonb', { default: {} })
   metadata: Record<string, unknown>;
 
@@ -34,22 +34,22 @@ export class ChatSession {
   @Column('timestamptz', { name: 'pinned_at', nullable: true })
   pinnedAt: Date | null;
 
-  /** Sequence number of the newest message; its row lock puts concurrent turns in order. */
+  /** Sequence number of the newest message. The lock of this row orders concurrent turns. */
   @Column('int', { name: 'last_seq', default: 0 })
   lastSeq: number;
 
-  /** The newest message: where the next one continues when the client names no parent. */
+  /** The newest message; the parent of the next one when the client names none. */
   @Column('uuid', { name: 'last_message_id', nullable: true })
   lastMessageId: string | null;
 
-  /** Whether any message has a sibling; while not, the path to a message is simply all messages before it. */
+  /** Whether any message has a sibling. If not, the path to a message is simply all messages before it. */
   @Column('boolean', { name: 'is_branched', default: false })
   isBranched: boolean;
 
   @Column({ type: 'timestamptz', name: 'last_active_at', precision: 3, default: () => 'now()' })
   lastActiveAt: Date;
 
-  /** Counts changes by its user, not turns; the entity tag. */
+  /** Counts changes by the user, but not turns. Used as the entity tag. */
   @Column('int', { default: 1 })
   version: number;
 

@@ -16,11 +16,11 @@ export interface SessionChanges {
 
 export interface SessionFilter {
   readonly isArchived?: boolean | undefined;
-  /** What the title must have in it, whatever the case. */
+  /** A text that the title must contain, ignoring case. */
   readonly title?: string | undefined;
 }
 
-/** Where a page of sessions begins: after the one with this activity and id. */
+/** A page of sessions begins after the one with this activity and id. */
 export interface SessionPosition {
   readonly lastActiveAt: string;
   readonly id: string;
@@ -44,14 +44,14 @@ export class SessionsRepository {
     return session;
   }
 
-  /** As `find`, and locks the row until the unit of work ends. */
+  /** Like `find`, and locks the row until the unit of work ends. */
   findForUpdate(userId: string, id: string): Promise<ChatSession | null> {
     return this.unitOfWork
       .repository(ChatSession)
       .findOne({ where: { userId, id }, lock: { mode: 'pessimistic_write' } });
   }
 
-  /** Newest activity first. */
+  /** Latest activity first. */
   list(
     userId: string,
     projectId: string,
@@ -66,8 +66,8 @@ export class SessionsRepository {
       .orderBy('s.last_active_at', 'DESC')
       .addOrderBy('s.id', 'DESC')
       .limit(limit);
-    // No index of words: the tenant's own sessions of the project are walked in their order, and these are few enough
-    // (docs/performance.md, growth). `position` knows no wildcards, so nothing has to be escaped.
+    // No full-text index: scanning the tenant's sessions of the project in order is fast enough (docs/performance.md,
+    // growth). `position` has no wildcards, so nothing needs escaping.
     if (title !== undefined) query.andWhere('position(lower(:title) in lower(s.title)) > 0', { title });
     if (isArchived !== undefined) query.andWhere(isArchived ? 's.archived_at is not null' : 's.archived_at is null');
     if (after !== null) {
@@ -98,7 +98,7 @@ export class SessionsRepository {
     );
   }
 
-  /** A title of our own making; a person's stays. */
+  /** Sets a generated title, unless the user gave one. */
   async suggestTitle(userId: string, id: string, title: string): Promise<void> {
     await this.unitOfWork.repository(ChatSession).update({ userId, id, isTitleGiven: false }, { title });
   }

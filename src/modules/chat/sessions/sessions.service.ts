@@ -19,7 +19,7 @@ export class SessionsService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Newest activity first; one row more than `limit` says that there is a next page. */
+  /** Latest activity first. Reads one row more than `limit` when there is a next page. */
   list(actor: Actor, query: ListSessionsQuery, after: SessionPosition | null): Promise<ChatSession[]> {
     return this.unitOfWork.run(actor, async () => {
       await this.projects.require(actor, query.project_id);
@@ -72,7 +72,7 @@ export class SessionsService {
     });
   }
 
-  /** Locks the session. Throws `not_found`, and `precondition_failed` when it has another version. */
+  /** Locks the session. Throws `not_found`, and `precondition_failed` when the version differs. */
   private async lock(actor: Actor, id: string, ifMatch: readonly number[] | null): Promise<void> {
     const session = await this.sessions.findForUpdate(actor.userId, id);
     if (session === null) throw new AppError('not_found');

@@ -3,9 +3,12 @@ import { TURN_CHANNEL } from '../../projects/public/turn-removal.js';
 import type { ClaimedTurn, Lease, OpenedRow, ProgressRow, StrandedSession } from './turn-rows.js';
 import { CONTENT_PROJECT, PROVIDER_KEY } from './turn-statements.js';
 
-/** The SQL of who may run a turn, and of the text of running ones. As in turn-statements.ts, `$1` is the tenant at first. */
+/**
+ * The SQL of claims on turns and of the saved text of running turns. As in turn-statements.ts, `:userId` is the tenant,
+ * except where a comment says otherwise.
+ */
 
-// Wakes the instance that runs it.
+// Notifies the instance that runs the turn.
 export const REQUEST_STOP = statement<{ isRunning: boolean }>()(
   'turn_request_stop',
   { userId: uuid, answerId: uuid },
@@ -22,9 +25,9 @@ const CLAIMED = `
   t.user_id as "userId", t.message_id as "messageId", t.claim_id as "claimId", t.attempt, t.crashes, t.request,
   t.stop_requested_at is not null as "isStopRequested"`;
 
-// The first turn that waits in the session. The unique index refuses it while another runs,
-// and waits for one that is just being settled. Materialized, as in all claims: a sub-select with a limit may be run again
-// for every row it is joined to, and would then claim more than it was asked for.
+// Claims the first turn that waits in the session. The unique index refuses it while another turn runs, and waits for a
+// turn that is just being settled. `materialized`, as in all claims: PostgreSQL may run a subquery with a limit again
+// for every joined row, which would claim too many turns.
 export const CLAIM_NEXT = statement<ClaimedTurn>()(
   'turn_claim_next',
   { userId: uuid, sessionId: uuid, claimId: uuid, owner: uuid, leaseMs: int },
@@ -40,7 +43,7 @@ where t.user_id = :userId and t.message_id = next.message_id
 returning ${CLAIMED}`,
 );
 
-// Takes a waiting turn out of the queue, to settle it unrun.
+// Claims a waiting turn in order to settle it without running it.
 export const CLAIM_WAITING = statement<ClaimedTurn>()(
   'turn_claim_waiting',
   { userId: uuid, answerId: uuid, claimId: uuid },
@@ -49,7 +52,7 @@ update turns t set claim_id = :claimId where t.user_id = :userId and t.message_i
 returning ${CLAIMED}`,
 );
 
-/** What is safe of the answer in the attempt `of`, from the offset `from` on: plain, or encrypted piece by piece. */
+/** The saved text of the answer in attempt `of`, from offset `from` on: plain, or as encrypted pieces. */
 const saved = (of: string, from: string): string => `
 lateral (
   select string_agg(c.text, '' order by c.start_offset) as text,
@@ -59,7 +62,7 @@ lateral (
   where c.user_id = :userId and c.message_id = :answerId and c.attempt = ${of} and c.start_offset >= ${from}
 ) c`;
 
-// What it takes to run a turn that this instance did not open, as long as the claim holds.
+// Reads everything that is needed to run a turn that this instance did not open, if the claim is still valid.
 export const READ_TURN = statement<OpenedRow>()(
   'turn_read',
   { userId: uuid, answerId: uuid, claimId: uuid },
@@ -76,7 +79,7 @@ where m.user_id = :userId and m.id = :answerId and exists (
   select 1 from turns t where t.user_id = :userId and t.message_id = :answerId and t.claim_id = :claimId)`,
 );
 
-// What is safe of a running answer beyond the attempt and the offset that the reader has.
+// The saved text of a running answer after the attempt and offset of the reader.
 export const READ_PROGRESS = statement<ProgressRow>()(
   'turn_read_progress',
   { userId: uuid, answerId: uuid, attempt: int, offset: int },
@@ -86,9 +89,9 @@ from turns t cross join ${saved('t.attempt', 'case when t.attempt = :attempt the
 where t.user_id = :userId and t.message_id = :answerId`,
 );
 
-// From here on across tenants, by SystemScope. Who takes several turns takes them by id, as TurnRemoval does: two that took
-// them in different orders would wait for each other. Only claims that the instance
-// knows it has: one whose answer got lost on the way must run out, or it would be kept alive by an owner that never runs it.
+// The statements from here on run across tenants, by SystemScope. Statements that lock several turns lock them by id,
+// as TurnRemoval does: different orders could deadlock. Renews only claims that the instance knows it has: a claim
+// whose confirmation got lost must expire, or an owner that never runs it would keep it alive.
 export const RENEW_LEASES = statement<Lease>()(
   'turns_renew_leases',
   { owner: uuid, leaseMs: int, claimIds: arrayOf(uuid) },
@@ -103,8 +106,9 @@ where t.user_id = mine.user_id and t.message_id = mine.message_id
 returning t.message_id as "messageId", t.claim_id as "claimId", t.stop_requested_at is not null as "isStopRequested"`,
 );
 
-// A lease that never began tells a turn that is handed over from one whose instance has died. Wakes the other
-// instances, for what was running and for what waits behind a turn that has ended here since it was asked to stop.
+// The lease of a released turn becomes `-infinity`, which distinguishes it from a turn whose instance has died.
+// Notifies the other instances, so that they take over the released turns and start turns that wait behind one that
+// ended here during shutdown.
 export const RELEASE_LEASES = statement<object>()(
   'turns_release_leases',
   { owner: uuid },
@@ -120,7 +124,7 @@ with mine as materialized (
 select pg_notify('${TURN_CHANNEL}', 'free ' || count(*)) from released`,
 );
 
-// The owner is the new one.
+// `:owner` is the new owner.
 export const CLAIM_EXPIRED = statement<ClaimedTurn>()(
   'turns_claim_expired',
   { owner: uuid, leaseMs: int, limit: int },
@@ -138,7 +142,7 @@ where t.user_id = expired.user_id and t.message_id = expired.message_id
 returning ${CLAIMED}`,
 );
 
-// Sessions where turns wait and none runs, because an instance died between the two.
+// Sessions where turns wait and none runs, because an instance died after one turn and before the next.
 export const FIND_STRANDED = statement<StrandedSession>()(
   'turns_find_stranded',
   { limit: int },
@@ -149,9 +153,8 @@ where not w.is_running and not exists (
 limit :limit`,
 );
 
-// One write for all running turns
-// of an instance; what belongs to a claim that was lost is not written, and what was written before (the answer got lost) is
-// not written twice. Wakes those who follow from other instances.
+// Saves text of all running turns of an instance in one statement. Text of a lost claim is not written, and text that
+// was already written by an unconfirmed try is not written twice. Notifies followers on other instances.
 export const FLUSH = statement<{ written: string[] | null }>()(
   'turns_flush',
   {
@@ -181,7 +184,7 @@ with held as (
 select array_agg(message_id) as written, pg_notify('${TURN_CHANNEL}', 'text ' || :owner::text) from held`,
 );
 
-// Tells those who follow a turn from other instances that it is over, so that they need not find out.
+// Notifies followers on other instances that a turn has ended, so they need not wait for their next poll.
 export const NOTIFY_END = statement<object>()(
   'turn_notify_end',
   { answerId: uuid },

@@ -4,7 +4,8 @@ import { reserveBudgets } from '../../usage/public/budgets.js';
 import { PER_ANSWER, PER_MESSAGE } from '../turn.js';
 import type { ContextRow } from './turn-rows.js';
 
-// How many messages the path to a message has. Those of before the column was there have to be counted, up to one that knows.
+// The number of messages on the path to a message. Messages from before the column `path_length` are counted, up to the
+// first one that has the number.
 export const counted = (id: string): string => `(
     with recursive up as (
       select m.parent_id, m.path_length, 1 as steps from messages m where m.user_id = :userId and m.id = ${id}
@@ -15,12 +16,14 @@ export const counted = (id: string): string => `(
     select max(steps) + coalesce(max(path_length) - 1, 0) from up
   )`;
 
-// The prompts, and what was said before the question: at most so many messages of history and so many tokens of them. It runs after OPEN has the session's lock, with a snapshot of its own, so it sees every turn
-// that came before. Only a branched session is walked from child to parent; otherwise the path is a range of the index. Long
-// messages lie outside the row, so those that are only counted are not read. `place` orders: prompts upwards, history newest
-// first. Where the project wants one, the newest summary of a message that was read comes along, with how many messages it
-// stands for; and how many there are before the question, read or not.
-// Unless the stamp is that of the prompts that hold now, both they and their stamp come. A stamp names each prompt's row as the database has it, by its version and by the transaction that wrote it.
+// Reads the prompts and the history before the question, limited by messages and tokens. It runs after OPEN has locked
+// the session, with a snapshot of its own, so it sees every earlier turn. Only in a branched session does it walk from
+// child to parent; otherwise the path is a range of the index. PostgreSQL stores long messages outside of the row, so
+// messages that are only counted are not read. `place` is the order: prompts ascending, history newest first. If the
+// project wants summaries, the newest summary on the part that was read is returned too, with the number of messages
+// that it replaces. Also returns the number of messages before the question, read or not. The prompts and their stamp
+// are returned only if the given stamp is not the current one. A stamp identifies each prompt's row by its version and
+// by the transaction that wrote it.
 const context = (questionId: string): string => `
 with recursive session as (
   select s.id, s.project_id, s.is_branched, q.seq, q.parent_id, q.content_tokens,
@@ -72,8 +75,9 @@ with recursive session as (
   select null, 'path', '', null, null, null, path_length from session
 )`;
 
-// What the turn may cost is known here: it is charged to the limits, and its worst case is reserved, with the size of
-// what was said as the context builder counts it. The limits come first, as in CLOSE: both lock what all turns of a user share.
+// The possible cost of the turn is known here, so the turn is charged to the limits and its worst case is reserved in
+// the budgets. The size of the history is counted as in the context builder. The limits come first, as in CLOSE: both
+// lock rows that all turns of a user share.
 const ADMITTED = `, measured as (
   select coalesce(sum(tokens), 0) + ${PER_MESSAGE} * (count(*) + 1) + ${PER_ANSWER} as tokens
   from context where role in ('user', 'assistant', 'summary')
@@ -100,7 +104,7 @@ const READ_VALUES = {
   messageId: uuid,
   historyMessages: int,
   contextTokens: int,
-  /** Of the prompts that the instance knows. */
+  /** The stamp of the prompts in the instance's cache. */
   stamp: nullable(text),
 };
 
@@ -109,19 +113,19 @@ const ADMIT_VALUES = {
   answerId: uuid,
   budgetRules: text,
   apiKeyId: nullable(uuid),
-  /** Of users who have none. */
+  /** The plan of users without a plan of their own. */
   defaultPlan: text,
   maxOutputTokens: nullable(int),
   usualOutputTokens: int,
 };
 
-// By the question.
+// Takes the id of the question.
 export const ADMIT = statement<ContextRow>()('turn_admit', ADMIT_VALUES, context(':messageId') + ADMITTED);
 
-// By the answer.
+// Takes the id of the answer.
 export const ADMIT_ANSWER = statement<ContextRow>()('turn_admit_answer', ADMIT_VALUES, context(QUESTION_OF) + ADMITTED);
 
-// By an answer that was admitted before.
+// Takes the id of an answer that was admitted before.
 export const READ_CONTEXT = statement<ContextRow>()(
   'turn_read_context',
   READ_VALUES,

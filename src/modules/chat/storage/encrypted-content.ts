@@ -5,14 +5,14 @@ import type { Message } from '../message.entity.js';
 
 type Content = Pick<Message, 'content' | 'parts'>;
 
-/** A row that may hold words of a conversation, as a statement gives it. Of most there is nothing to decrypt. */
+/** A row of a statement that may contain encrypted content. Most rows have nothing to decrypt. */
 export interface EncryptableRow {
   id?: string;
   role?: string;
   sealed?: Buffer | null;
   sealedComment?: Buffer | null;
   messageId?: string;
-  /** Pieces of a running answer, in their order, with the attempt and the offsets that they were saved for. */
+  /** The pieces of a running answer in order, with their attempt and offsets. */
   sealedText?: Buffer[] | null;
   sealedAt?: number[];
   sealedAttempt?: number;
@@ -31,7 +31,7 @@ const ofText = (messageId: string, attempt: number, offset: number): SecretPlace
   ids: [messageId, String(attempt), String(offset)],
 });
 
-/** What is said in a message, as it is stored: by a key, or plain. */
+/** Encrypts the content of a message for storage; unchanged without a key. */
 export function encryptContent(
   key: ContentKey | null,
   id: string,
@@ -41,7 +41,7 @@ export function encryptContent(
   return { content: '', parts: null, sealed: key.encrypt(ofContent(id), { content, parts }) };
 }
 
-/** A summary of the path up to a message, as it is stored: by a key, or plain. */
+/** Encrypts a summary of the path up to a message for storage; unchanged without a key. */
 export function encryptSummary(
   key: ContentKey | null,
   messageId: string,
@@ -52,7 +52,7 @@ export function encryptSummary(
     : { content: '', sealed: key.encrypt(ofSummary(messageId), { content }) };
 }
 
-/** The same of a comment about a message. */
+/** Encrypts a comment on a message for storage; unchanged without a key. */
 export function encryptComment(
   key: ContentKey | null,
   id: string,
@@ -62,7 +62,7 @@ export function encryptComment(
   return { feedbackComment: null, sealedComment: key.encrypt(ofComment(id), { feedback_comment: comment }) };
 }
 
-/** A piece of a running answer; null when it is stored plain. */
+/** Encrypts a piece of a running answer; null without a key. */
 export function encryptText(
   key: ContentKey | null,
   messageId: string,
@@ -73,12 +73,12 @@ export function encryptText(
   return key?.encrypt(ofText(messageId, attempt, offset), { text }) ?? null;
 }
 
-/** Where rows become what is said in them: the one place that decrypts, for whoever reads conversations. */
+/** Decrypts rows. All code that reads conversations uses this class. */
 @Injectable()
 export class EncryptedContent {
   constructor(private readonly contentKeys: ContentKeys) {}
 
-  /** Puts what was said in its place, in the rows themselves. Costs nothing when all of them are plain. */
+  /** Replaces encrypted columns by their plain values, in the given rows. Costs nothing when all rows are plain. */
   async decrypt(userId: string, rows: readonly EncryptableRow[]): Promise<void> {
     const encrypted = rows.filter(isEncrypted);
     if (encrypted.length === 0) return;

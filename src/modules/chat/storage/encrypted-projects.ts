@@ -5,25 +5,25 @@ import type { TurnPlace } from '../turn.js';
 const MOST = 10_000;
 
 /**
- * Which projects encrypt their content, as far as this instance has met them. A place that is not known here counts as plain;
- * OPEN refuses content that is not as its project wants it, before anything is written, and names that project. So a turn
- * of a plain project pays nothing, and an encrypted one a round trip when an instance meets it for the first time.
+ * Caches which projects encrypt their content. An unknown place counts as plain. OPEN refuses content in the wrong form
+ * before anything is written, and its error names the project. So a turn of a plain project has no extra cost, and an
+ * encrypted project costs one more round trip per instance, for its first turn.
  */
 @Injectable()
 export class EncryptedProjects {
-  /** The projects of places that are encrypted, by user and project or session; the oldest first. */
+  /** The encrypted projects, by user and project or session; the oldest first. */
   private readonly projects = new Map<string, string>();
 
   constructor(private readonly contentKeys: ContentKeys) {}
 
-  /** The key that a question at this place is believed to be encrypted by; null for a plain one. */
+  /** The key for a question at this place, according to the cache; null for a plain project. */
   async findKey(userId: string, place: TurnPlace): Promise<ContentKey | null> {
     const projectId = this.projects.get(nameOf(userId, idOf(place)));
-    // Without the key the project has gone, which OPEN will say.
+    // Without a key the project was deleted, which OPEN will report.
     return projectId === undefined ? null : this.contentKeys.find({ userId, projectId });
   }
 
-  /** The project of a place and its session has this key. */
+  /** Remembers the key's project for a place and its session. */
   remember(userId: string, place: TurnPlace, sessionId: string, { owner }: ContentKey): void {
     for (const id of [sessionId, idOf(place)]) {
       const name = nameOf(userId, id);

@@ -5,32 +5,32 @@ import { Sweeps } from '../../../platform/jobs/sweeps.js';
 import type { Tenant } from '../../../platform/database/pg-pool.js';
 import type { ContextEntry } from '../turn.js';
 
-/** What there is room for, in UTF-16 units of text. */
+/** The size of the cache, in UTF-16 units of text. */
 const MAX_TEXT = 8 * 1024 * 1024;
 const MAX_SESSIONS = 20_000;
 const KEPT_MS = 600_000;
 
-/** The prompts of a project at one moment, and the stamp by which the database tells whether they are still the same. */
+/** The prompts of a project, with a stamp by which the database checks whether they are still current. */
 export interface PromptSet {
   readonly stamp: string;
   readonly prompts: readonly ContextEntry[];
 }
 
-/** What is known of where a turn takes place before the database is asked. */
+/** The cached facts about the place of a turn. */
 export interface KnownPlace {
   readonly projectId?: string | null;
   readonly sessionId?: string;
 }
 
 /**
- * Prompts that this instance has read lately. They are a hint and nothing more: their stamp goes along with every turn, and
- * the statement that reads the context brings the prompts unless it is the stamp of those that hold now. So a set that
- * has changed is never used, here or elsewhere, and nobody has to be told of a change.
+ * A cache of prompts. Every turn sends the stamp of its cached prompts, and the statement that reads the context
+ * returns the prompts if the stamp is not current. So outdated prompts are never used, on any instance, and the cache
+ * needs no invalidation.
  */
 @Injectable()
 export class KnownPrompts {
   private readonly sets = new TenantMemory<PromptSet>({ maxSize: MAX_TEXT, ttlMs: KEPT_MS });
-  /** Session → project; no session ever moves to another one. */
+  /** Session → project. A session never moves to another project. */
   private readonly projects = new TenantMemory<string>({ maxSize: MAX_SESSIONS, ttlMs: KEPT_MS });
 
   constructor(
@@ -50,8 +50,8 @@ export class KnownPrompts {
   }
 
   /**
-   * Keeps what the database has said of the prompts of a place.
-   * @param read the prompts that hold now; null when those that were known do
+   * Stores the current prompts of a place.
+   * @param read the current prompts; null when the cached ones are current
    */
   remember(
     tenant: Tenant,

@@ -9,7 +9,7 @@ describe('the columns of a message', () => {
     expect([...MESSAGE_COLUMNS].sort()).toEqual(columns.map(({ propertyName }) => propertyName).sort());
   });
 
-  it('are selected by their names in the table, as the properties of the entity', () => {
+  it('are selected under the property names of the entity', () => {
     const selected = columns.map(({ propertyName, options }) => {
       const name = `${options.name ?? propertyName}${options.type === 'bigint' ? '::float8' : ''}`;
       return name === propertyName ? name : `${name} as "${propertyName}"`;
@@ -17,7 +17,7 @@ describe('the columns of a message', () => {
     expect(SELECT_MESSAGE.split(/,\s+/).sort()).toEqual(selected.sort());
   });
 
-  it('are all in a message that nothing has been said in yet', () => {
+  it('are all present in an empty message', () => {
     const empty = emptyMessage('u', 'i', { sessionId: 's', createdAt: new Date(0) });
     expect([...Object.keys(empty), 'role', 'status', 'seq'].sort()).toEqual([...MESSAGE_COLUMNS].sort());
   });

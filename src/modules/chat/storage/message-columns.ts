@@ -2,7 +2,7 @@ import type { Message } from '../message.entity.js';
 
 type Property = keyof Message;
 
-/** In the lines of the statement that reads a message. */
+/** Grouped into the lines of the generated SQL. */
 const LINES = [
   ['userId', 'id', 'sessionId', 'parentId', 'pathLength', 'seq', 'role', 'content', 'parts'],
   ['contentTokens', 'status', 'attempt', 'finishReason', 'provider', 'model'],
@@ -15,10 +15,10 @@ const LINES = [
 
 type Forgotten = Exclude<Property, (typeof LINES)[number][number]>;
 
-/** Every column of a message, by its property. It does not compile when one is missing in the lines. */
+/** Every column of a message, by property name. Does not compile when one is missing in `LINES`. */
 export const MESSAGE_COLUMNS: [Forgotten] extends [never] ? readonly Property[] : Forgotten = LINES.flat();
 
-/** The columns of a message as a SELECT names them. */
+/** The select list for a message. */
 export const SELECT_MESSAGE = LINES.map((line) => line.map(selected).join(', ')).join(',\n  ');
 
 function selected(property: Property): string {
@@ -28,10 +28,10 @@ function selected(property: Property): string {
   return column === property ? column : `${column} as "${property}"`;
 }
 
-/** What a message has from its beginning on. */
+/** The fields that a message has from the beginning. */
 type Begun = Pick<Message, 'sessionId' | 'createdAt'>;
 
-/** A message of which nothing has been said yet. */
+/** A message without content. */
 export function emptyMessage(
   userId: string,
   id: string,

@@ -8,7 +8,7 @@ import { SystemScope } from '../../../platform/database/system-scope.js';
 import * as sql from './claim-statements.js';
 import type { ClaimedTurn, Lease, StrandedSession } from './turn-rows.js';
 
-/** New text of a running answer, and where it belongs. */
+/** New text of a running answer, with its position. */
 export interface SavedText {
   readonly userId: string;
   readonly messageId: string;
@@ -16,14 +16,14 @@ export interface SavedText {
   readonly attempt: number;
   readonly startOffset: number;
   readonly text: string;
-  /** The text in the form in which it is stored; null when that is plain. */
+  /** The encrypted text; null when it is stored plain. */
   readonly sealed: Buffer | null;
 }
 
-/** Who may run a turn: leases, takeover, the queue of a session, and the text that is safe meanwhile. */
+/** Claims on turns: leases, takeovers, the queue of a session, and the saved text of running answers. */
 @Injectable()
 export class TurnClaims {
-  /** This instance, as the owner of claims. A restarted process is another owner. */
+  /** Identifies this instance as the owner of claims. A restarted process is another owner. */
   readonly owner = newId();
 
   constructor(
@@ -32,15 +32,13 @@ export class TurnClaims {
     private readonly config: ChatConfig,
   ) {}
 
-  /**
-   * Asks whoever runs the turn to stop it. `waiting`: nobody runs it yet; null: it is over.
-   */
+  /** Asks the instance that runs the turn to stop it. `waiting`: no instance runs it yet; null: it has ended. */
   async requestStop({ userId }: Pick<Actor, 'userId'>, answerId: string): Promise<'running' | 'waiting' | null> {
     const [[asked]] = await this.pipeline.run({ userId }, [sql.REQUEST_STOP({ userId, answerId })]);
     return asked === undefined ? null : asked.isRunning ? 'running' : 'waiting';
   }
 
-  /** The first turn that waits in a session, now ours to run; null when none waits or another still runs. */
+  /** Claims the first turn that waits in a session; null when none waits or another one still runs. */
   async claimNext({ userId }: Pick<Actor, 'userId'>, sessionId: string): Promise<ClaimedTurn | null> {
     const claim = { claimId: newId(), owner: this.owner, leaseMs: this.config.turnLeaseMs };
     try {
@@ -52,25 +50,25 @@ export class TurnClaims {
     }
   }
 
-  /** A waiting turn, taken out of the queue to be settled unrun; null when it runs or is over. */
+  /** Claims a waiting turn in order to settle it without running it; null when it runs or has ended. */
   async claimWaiting({ userId }: Pick<Actor, 'userId'>, answerId: string): Promise<ClaimedTurn | null> {
     const statement = sql.CLAIM_WAITING({ userId, answerId, claimId: newId() });
     const [[claimed = null]] = await this.pipeline.run({ userId }, [statement]);
     return claimed;
   }
 
-  /** Says that this instance lives and runs these claims. Returns those of them that it still holds. */
+  /** Renews the leases of these claims. Returns the leases that this instance still holds. */
   async renew(claimIds: readonly string[]): Promise<Lease[]> {
     const statement = sql.RENEW_LEASES({ owner: this.owner, leaseMs: this.config.turnLeaseMs, claimIds });
     return (await this.system.query('renew the leases of this instance', statement)).rows;
   }
 
-  /** Lets other instances take over at once, without waiting for a lease to run out. */
+  /** Releases all claims, so other instances can take over before the leases expire. */
   async release(): Promise<void> {
     await this.system.query('hand back the turns of this instance', sql.RELEASE_LEASES({ owner: this.owner }));
   }
 
-  /** Takes over turns whose instance has gone silent, each by exactly one instance. */
+  /** Takes over turns with an expired lease. Exactly one instance gets each turn. */
   async claimExpired(limit: number): Promise<ClaimedTurn[]> {
     const statement = sql.CLAIM_EXPIRED({ owner: this.owner, leaseMs: this.config.turnLeaseMs, limit });
     return (await this.system.query('take over turns of dead instances', statement)).rows;
@@ -81,7 +79,7 @@ export class TurnClaims {
     return (await this.system.query('find turns that wait for nobody', sql.FIND_STRANDED({ limit }))).rows;
   }
 
-  /** Makes text safe. Returns the messages whose claim still held. */
+  /** Saves text. Returns the ids of the messages whose claim was still valid. */
   async save(texts: readonly SavedText[]): Promise<ReadonlySet<string>> {
     const statement = sql.FLUSH({
       owner: this.owner,
@@ -97,7 +95,7 @@ export class TurnClaims {
     return new Set(rows[0]?.written ?? []);
   }
 
-  /** Tells the followers on other instances that an answer has settled. */
+  /** Notifies followers on other instances that an answer has settled. */
   async notifyEnd(answerId: string): Promise<void> {
     await this.system.query('tell that a turn is over', sql.NOTIFY_END({ answerId }));
   }

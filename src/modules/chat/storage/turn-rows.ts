@@ -22,7 +22,7 @@ import { encryptContent } from './encrypted-content.js';
 import type { PromptSet } from './known-prompts.js';
 import { emptyMessage } from './message-columns.js';
 
-/** What OPEN gives back, however a turn is opened. */
+/** The result of OPEN, in all its forms. */
 export interface OpenedRow extends ProjectFacts {
   sessionId: string;
   questionId: string;
@@ -31,25 +31,25 @@ export interface OpenedRow extends ProjectFacts {
   createdAt: Date;
   isRunning: boolean;
   interrupted?: string[] | null;
-  /** The project, when it encrypts its content. */
+  /** The id of the project if it encrypts its content. */
   contentProjectId: string | null;
-  /** What is safe of an earlier attempt. */
+  /** The saved text of an earlier attempt. */
   text?: string | null;
   isBudgeted?: boolean;
 }
 
-/** What CLOSE gives back. */
+/** The result of CLOSE. */
 export type ClosedRow = Pick<Message, 'completedAt' | 'costMicroUsd'> & Pick<Settled, 'hasNext'>;
 
 export type ProgressRow = Omit<Progress, 'text'> & { readonly text: string | null };
 
-/** A turn whose claim has come to this instance, not yet run here. */
+/** A claimed turn that does not run yet. */
 export interface ClaimedTurn {
   readonly userId: string;
   readonly messageId: string;
   readonly claimId: string;
   readonly attempt: number;
-  /** How many instances have died with it. */
+  /** How many instances have died while they ran it. */
   readonly crashes: number;
   readonly request: TurnRequest;
   readonly isStopRequested: boolean;
@@ -67,7 +67,10 @@ export interface StrandedSession {
   readonly sessionId: string;
 }
 
-/** The stamp of the prompts, how long the path is, a summary of its beginning, what was charged, or what may go to the model. */
+/**
+ * One row of the context: the stamp of the prompts, the path length, a summary, the charge, or a prompt or message for
+ * the model.
+ */
 export type ContextRow =
   | { readonly role: 'stamp'; readonly content: string; readonly place: null }
   | { readonly role: 'path'; readonly place: number }
@@ -84,29 +87,29 @@ interface EntryRow {
   readonly place: number;
 }
 
-/** What was said before the question, as far as it was read. */
+/** The history before the question, as far as it was read. */
 type Said = Pick<OpenTurn, 'history' | 'summary' | 'pathLength'>;
 
-/** What was read for the model, and what the turn was charged with it. */
+/** The context read for the model, and the charge of the turn. */
 export interface ReadContext extends Said {
   readonly charges: Charge[] | null;
   /** Null when no budget applies. */
   readonly warnings: BudgetWarning[] | null;
-  /** Null when they are those that the instance knows. */
+  /** Null when the cached prompts are current. */
   readonly prompts: PromptSet | null;
 }
 
-/** The one row that a statement must give; throws `not_found` without it. */
+/** The single row of a statement; throws `not_found` without it. */
 export function single<Row extends object>([row]: Rows<Row>): Row {
   if (row === undefined) throw new AppError('not_found');
   return row;
 }
 
-/** What the rows of OPEN and of the context say of a turn. */
+/** The part of a turn that comes from OPEN and from the context. */
 export type Opened = Omit<OpenTurn, 'claimId' | 'attempt' | 'request' | 'question' | 'contentKey'>;
 
 export function toContext(rows: Rows<ContextRow>): ReadContext {
-  // UNION ALL promises no order.
+  // UNION ALL guarantees no order.
   rows.sort((a, b) => (a.place ?? 0) - (b.place ?? 0));
   const pathLength = rows.find(({ role }) => role === 'path')?.place ?? 0;
   let stamp: string | null = null;
@@ -123,7 +126,7 @@ export function toContext(rows: Rows<ContextRow>): ReadContext {
     else if (row.role === 'reserved') warnings = row.parts;
     else if (row.role === 'system') prompts.push(toEntry(row));
     else if (row.role !== 'path') {
-      // A failed answer has no text: it says nothing to a model.
+      // A failed answer without text is not sent to the model.
       if (row.content !== '' || row.parts !== null) history.push({ ...toEntry(row), position });
       position -= 1;
     }
@@ -131,9 +134,9 @@ export function toContext(rows: Rows<ContextRow>): ReadContext {
   return { prompts: stamp === null ? null : { stamp, prompts }, history, summary, pathLength, charges, warnings };
 }
 
-/** The question as it has been stored. */
+/** The stored question. */
 export function toQuestion(userId: string, id: string, row: OpenedRow, given: MessageContent): Message {
-  // Assigned, not spread: V8 gives each wide object that is spread a hidden class of its own, 0.8 KB for as long as it lives.
+  // Assign instead of spread: V8 gives each wide object made by spread its own hidden class, 0.8 KB for its lifetime.
   return Object.assign(emptyMessage(userId, id, row), {
     parentId: row.parentId,
     seq: row.seq - 1,
@@ -156,7 +159,7 @@ export function toOpened(
   const { projectId, provider, providerKey, fallbacks, model, params, onCrash, contextOverflow } = row;
   const { isRunning, interrupted, text } = row;
   return {
-    // As the question: assigned, not spread.
+    // Assign instead of spread, as above.
     answer: Object.assign(emptyMessage(userId, answerId, row), {
       parentId: row.questionId,
       seq: row.seq,
@@ -183,20 +186,20 @@ function toEntry({ role, content, parts, tokens }: EntryRow): ContextEntry {
 }
 
 /**
- * A question, as OPEN stores it.
- * @param contentKey by which it is encrypted; null when it is stored plain
+ * The values of a question for OPEN.
+ * @param contentKey encrypts the question; null stores it plain
  */
 export function valuesOfQuestion(contentKey: ContentKey | null, questionId: string, given: MessageContent) {
   return {
     questionId,
     ...encryptContent(contentKey, questionId, given),
     contentTokens: given.tokens,
-    // What names the session by itself is stored readable, and would be words of the conversation.
+    // An automatic title is stored unencrypted and would reveal the conversation.
     title: contentKey === null ? given.title : null,
   };
 }
 
-/** The end of a turn, as CLOSE stores it, with what it has used. */
+/** The values for CLOSE: the end of a turn with its usage. */
 export function valuesOfClose(turn: OpenTurn, { attempts, ...columns }: Outcome) {
   const { answer, attempt, claimId, project, contentKey, isMetered } = turn;
   const { content, inputTokens, outputTokens } = columns;

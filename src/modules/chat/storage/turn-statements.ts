@@ -19,18 +19,18 @@ import { SELECT_MESSAGE } from './message-columns.js';
 import type { ClosedRow, OpenedRow } from './turn-rows.js';
 
 /**
- * The SQL of a turn. Each statement is sent under a name, so PostgreSQL parses and plans it once a connection, and several
- * leave in one write (platform/database/pipeline.ts). `:userId` is the tenant in all of them.
+ * The SQL of a turn. Each statement is sent under a name, so PostgreSQL parses and plans it once per connection, and
+ * several statements are sent in one write (platform/database/pipeline.ts). `:userId` is the tenant in all of them.
  */
 
-/** The answer and its claim, as every way to open a turn makes them. */
+/** The values of the answer and its claim, in every form of OPEN. */
 const CLAIM_VALUES = {
   answerId: uuid,
   claimId: uuid,
   owner: uuid,
   leaseMs: int,
   request: json,
-  /** Null takes the project's. */
+  /** Null uses the project's policy. */
   policy: nullable(text),
 };
 
@@ -63,7 +63,8 @@ const QUESTION = `
     from session s
   )`;
 
-// Others of the session are asked to stop when this one interrupts; a waiting one settles when its time comes.
+// A turn that interrupts asks all other turns of the session to stop. A waiting turn is settled when its turn in the
+// queue comes.
 const INTERRUPTED = `
   interrupted as (
     update turns t set stop_requested_at = coalesce(t.stop_requested_at, now())
@@ -75,19 +76,20 @@ const INTERRUPTED = `
 const pathLengthOf = (id: string): string =>
   `coalesce((select m.path_length from messages m where m.user_id = :userId and m.id = ${id}), ${counted(id)}, 0)`;
 
-/** The key of the project `p`, still encrypted; null when it has none. */
+/** The provider key of project `p`, still encrypted; null when it has none. */
 export const PROVIDER_KEY = `(
     select json_build_object('id', k.id, 'provider', k.provider, 'baseUrl', k.base_url,
       'sealedKey', encode(k.sealed_key, 'hex'))
     from provider_keys k where k.user_id = :userId and k.project_id = p.id
   ) as "providerKey"`;
 
-/** The project `p` when what is said in it is stored encrypted. */
+/** The id of project `p` if its content is stored encrypted. */
 export const CONTENT_PROJECT = `case when p.is_content_encrypted then p.id end as "contentProjectId"`;
 
-// The encrypted content begins with the id of the project whose key it is encrypted by. What is not as the project `p` wants it ends
-// the whole transaction before a row is written: the key of the request is free again, and the error names the project. PostgreSQL
-// may look at other projects of the user before it knows that they are not meant, so the condition says itself which one is.
+// Encrypted content begins with the id of the project whose key encrypts it. Content in the wrong form for project `p`
+// fails the whole transaction before a row is written: the idempotency key of the request is free again, and the error
+// names the project. PostgreSQL may evaluate the condition for other projects of the user first, so the condition
+// itself checks which project is meant.
 const rightlySealed = (isMeant: string): string => `
     case when not ${isMeant} then false
       when coalesce(substring(:sealed::bytea from 1 for 16), '') = case when p.is_content_encrypted then uuid_send(p.id) else '' end
@@ -98,25 +100,25 @@ const OPENED = `
   s.is_running as "isRunning", p.provider, p.model, p.fallbacks, p.params, p.on_crash as "onCrash",
   p.context_overflow as "contextOverflow", ${CONTENT_PROJECT}, ${PROVIDER_KEY}`;
 
-// True runs at once, false waits, null may do neither: then ck_turns_admitted refuses the whole transaction.
+// True: run at once. False: wait. Null: neither is allowed, and ck_turns_admitted fails the whole transaction.
 const IS_RUNNING = `
   case when not exists (select 1 from turns t where t.user_id = :userId and t.session_id = s.id) then true
     when coalesce(:policy, p.on_conflict) <> 'reject' then false end`;
 
-// Sent ahead of what opens a turn there, which then has a snapshot from after the wait: it sees what the turn
-// that it waited for has left, and decides by that whether it runs, waits or is refused.
+// Sent before the statement that opens a turn, so that statement has a snapshot from after the wait for the lock. It
+// sees the state that the previous turn has left, and decides whether the new turn runs, waits or is refused.
 export const LOCK_SESSION = statement<object>()(
   'turn_lock_session',
   { userId: uuid, sessionId: uuid },
   `select from chat_sessions where user_id = :userId and id = :sessionId for update`,
 );
 
-/** What is sent ahead of OPEN; null in a new session, where there is nobody to wait for. */
+/** The statement to send before OPEN; null for a new session, which needs no lock. */
 export function lockOf(userId: string, place: TurnPlace): Statement | null {
   return 'sessionId' in place ? LOCK_SESSION({ userId, sessionId: place.sessionId }) : null;
 }
 
-// The same, by a message of the session.
+// Locks the session of a message.
 export const LOCK_SESSION_OF = statement<object>()(
   'turn_lock_session_of',
   { userId: uuid, messageId: uuid },
@@ -125,7 +127,7 @@ select from chat_sessions
 where user_id = :userId and id = (select session_id from messages where user_id = :userId and id = :messageId) for update`,
 );
 
-// In a new session there is nobody to wait for, whatever the policy says.
+// In a new session the turn always runs at once, whatever the policy.
 export const OPEN_IN_NEW_SESSION = statement<OpenedRow>()(
   'turn_open_in_new_session',
   { userId: uuid, projectId: uuid, ...CLAIM_VALUES, ...QUESTION_VALUES },
@@ -144,7 +146,8 @@ with project as (
 select ${OPENED}, null as interrupted from session s, project p`,
 );
 
-// Behind LOCK_SESSION. `hasParent` tells whether the client named a parent; a null `parentId` is then the beginning.
+// Sent after LOCK_SESSION. `hasParent` says whether the client named a parent; a null `parentId` then means the
+// beginning.
 export const OPEN_IN_SESSION = statement<OpenedRow>()(
   'turn_open_in_session',
   {
@@ -178,7 +181,7 @@ select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interru
 from session s join projects p on p.user_id = :userId and p.id = s.project_id`,
 );
 
-// Behind LOCK_SESSION_OF. The message to answer anew is an answer or its question.
+// Sent after LOCK_SESSION_OF. `messageId` is an answer or its question.
 export const OPEN_SIBLING = statement<OpenedRow>()(
   'turn_open_sibling',
   { userId: uuid, messageId: uuid, ...CLAIM_VALUES },
@@ -202,9 +205,9 @@ select ${OPENED}, (select array_agg(i.message_id) from interrupted i) as interru
 from session s join projects p on p.user_id = :userId and p.id = s.project_id`,
 );
 
-// Whoever lost the claim changes nothing. `usedTokens` is null when none were charged. What the answer costs is what its calls do,
-// if that is known of each; a call that was refused at once, of which no tokens are known either, leaves the others' sum as it is.
-// Also tells whether another turn of the session waits for this end.
+// Changes nothing if the claim was lost. `usedTokens` is null when no tokens were charged. The cost of the answer is
+// the sum over its calls if the cost of each is known; a call that was refused at once, without any known tokens, does
+// not count. Also returns whether another turn of the session waits for this one.
 export const CLOSE = statement<ClosedRow>()(
   'turn_close',
   {
@@ -260,7 +263,7 @@ returning m.completed_at as "completedAt", m.cost_micro_usd::float8 as "costMicr
   select 1 from turns w where w.user_id = :userId and w.session_id = t.session_id and not w.is_running) as "hasNext"`,
 );
 
-// A row in the shape of the entity: of the message, or of the question that it answers.
+// Reads a message, or the question that it answers, as an entity.
 export const READ_MESSAGE = statement<Message>()(
   'message_read',
   { userId: uuid, id: uuid, isQuestionOf: boolean },
@@ -270,7 +273,7 @@ from messages
 where user_id = :userId and id = case when :isQuestionOf then (select parent_id from messages where user_id = :userId and id = :id) else :id end`,
 );
 
-// Unless it stands for a turn.
+// Frees an idempotency key, unless it belongs to a turn.
 export const RELEASE_KEY = statement<object>()(
   'turn_release_key',
   { userId: uuid, route: text, key: text },

@@ -43,7 +43,7 @@ import { ChatConfig } from '../public/chat.config.js';
 
 type Tenant = Pick<Actor, 'userId'> & Partial<Pick<Actor, 'projectId' | 'apiKeyId'>>;
 
-/** OPEN and CLOSE, one round trip each, and what others read of a turn. */
+/** OPEN and CLOSE, with one round trip each, and the other reads of turns. */
 @Injectable()
 export class TurnStore {
   constructor(
@@ -59,9 +59,9 @@ export class TurnStore {
   ) {}
 
   /**
-   * Stores a question and the place of its answer, and claims the turn.
+   * Stores a question and its empty answer, and claims the turn.
    * Throws `not_found`, `turn_in_progress` when another runs and the policy is to reject, `idempotency_key_in_use`,
-   * `rate_limited`, or what `reserveBudgets` does. Whatever is thrown, nothing is stored and nothing is charged.
+   * `rate_limited`, or what `reserveBudgets` does. After any error, nothing is stored and nothing is charged.
    */
   async open(
     actor: Tenant,
@@ -82,7 +82,7 @@ export class TurnStore {
     }
   }
 
-  /** The same, by the key that the project is believed to have for its content. */
+  /** Opens the turn with the given content key, which comes from a cache and may be wrong. */
   private async openBy(
     contentKey: ContentKey | null,
     actor: Tenant,
@@ -140,7 +140,10 @@ export class TurnStore {
     return { claimId, attempt: 1, request, question: single(asked), contentKey, ...rest };
   }
 
-  /** Everything that is needed to run a turn that was opened elsewhere or earlier. Null when it is gone with its session, or another's by now. */
+  /**
+   * Reads everything that is needed to run a turn that was opened elsewhere or earlier. Null when it was deleted with
+   * its session, or when another instance has claimed it meanwhile.
+   */
   async reopen({ userId, messageId, claimId, attempt, request }: ClaimedTurn): Promise<OpenTurn | null> {
     const [[row], [question], context] = await this.run({ userId }, [
       READ_TURN({ userId, answerId: messageId, claimId }),
@@ -149,12 +152,12 @@ export class TurnStore {
     ]);
     if (row === undefined || question === undefined) return null;
     const contentKey = await this.contentKeyOf(userId, row);
-    // Whether it was charged stands with its claim.
+    // The row of the claim says whether the turn was charged.
     const rest = this.opened({ userId }, messageId, row, context, null);
     return { claimId, attempt, request, question, contentKey, ...rest, isMetered: true };
   }
 
-  /** Settles a turn, once: null when the claim is not ours any more and nothing was changed. */
+  /** Settles a turn, exactly once. Null when this instance has lost the claim; then nothing was changed. */
   async close(turn: OpenTurn, outcome: Outcome): Promise<Settled | null> {
     const { answer, attempt } = turn;
     const { attempts: _, ...columns } = outcome;
@@ -164,11 +167,11 @@ export class TurnStore {
     return { answer: { ...answer, ...columns, attempt, completedAt, costMicroUsd }, hasNext };
   }
 
-  /** The end of this very attempt, when a `close` whose result got lost had written it; null when there is none. */
+  /** The end of this attempt, if an earlier `close` wrote it but its result got lost; otherwise null. */
   async findSettled({ answer, attempt }: OpenTurn): Promise<Settled | null> {
     const message = await this.findMessage(answer, answer.id);
     if (message?.completedAt == null || message.attempt !== attempt) return null;
-    // Whether another waits is not known any more; to look costs little.
+    // Whether another turn waits is no longer known; checking costs little.
     return { answer: message, hasNext: true };
   }
 
@@ -188,14 +191,17 @@ export class TurnStore {
     return answer?.role === 'assistant' && question !== undefined ? { question, answer } : null;
   }
 
-  /** How far a turn has come beyond a reader's position, and its answer once it is settled; both null when it is gone. */
+  /**
+   * The progress of a turn after a reader's position, and the answer once it is settled. Both are null when the turn
+   * was deleted.
+   */
   async readProgress(
     actor: Tenant,
     answerId: string,
     { attempt, offset }: { attempt: number; offset: number },
   ): Promise<{ progress: Progress | null; settled: Message | null }> {
     const { userId } = actor;
-    // In this order: a turn that settles in between shows as settled, not as gone.
+    // Keep this order: a turn that settles between the two reads is then seen as settled, not as deleted.
     const [[row], [answer]] = await this.run(actor, [
       READ_PROGRESS({ userId, answerId, attempt, offset }),
       sql.READ_MESSAGE({ userId, id: answerId, isQuestionOf: false }),
@@ -206,12 +212,12 @@ export class TurnStore {
     };
   }
 
-  /** Gives an idempotency key back under which nothing was opened. */
+  /** Frees an idempotency key under which no turn was opened. */
   async releaseKey(actor: Tenant, { route, key }: IdempotencyKey): Promise<void> {
     await this.run(actor, [sql.RELEASE_KEY({ userId: actor.userId, route, key })]);
   }
 
-  /** All that is read of a turn comes back through here, decrypted. */
+  /** Runs statements and decrypts their rows. All reads of turns go through this method. */
   private async run<const S extends readonly Statement[]>(
     actor: Tenant,
     statements: S,
@@ -227,8 +233,8 @@ export class TurnStore {
   }
 
   /**
-   * The idempotency key comes first: when it is taken, nothing of the rest happens, in the same round trip. Then the session's
-   * lock; the statements behind it see what the turn that it waited for has left.
+   * Runs statements behind the idempotency key and the session's lock, in one round trip. When the key is taken, none
+   * of them runs. Statements after the lock see the state that the previous turn has left.
    */
   private async runGuarded<const S extends readonly Statement[]>(
     actor: Tenant,
@@ -253,7 +259,7 @@ export class TurnStore {
     return { answerId, claimId, owner: this.claims.owner, leaseMs: this.config.turnLeaseMs, request };
   }
 
-  /** What admits a turn: what it reads, and which limits and budgets it is charged to. */
+  /** The statement that admits a turn: it reads the context and charges limits and budgets. */
   private admission(
     { userId, apiKeyId = null }: Tenant,
     messageId: string,

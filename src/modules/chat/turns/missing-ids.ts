@@ -6,8 +6,8 @@ import { TurnStore } from '../storage/turn-store.js';
 import type { StreamMessageRequest } from './turn.dto.js';
 
 /**
- * Finds out which id of a posted message does not exist. OPEN answers for all of them at once, so the question is asked
- * only after it has refused. Another user's id does not exist here either.
+ * Finds out which id in a posted message does not exist. OPEN checks all ids at once, so this class is needed only
+ * after OPEN has refused. An id of another user counts as not existing.
  */
 @Injectable()
 export class MissingIds {
@@ -16,7 +16,7 @@ export class MissingIds {
     private readonly store: TurnStore,
   ) {}
 
-  /** The error to answer with instead of `error`: a `not_found` names the field, everything else stays as it is. */
+  /** Returns the error for the response: a `not_found` that names the field, or any other `error` unchanged. */
   async explain(error: unknown, actor: Actor, request: StreamMessageRequest): Promise<unknown> {
     if (!(error instanceof AppError) || error.code !== 'not_found') return error;
     return AppError.notFound(await this.missingOf(actor, request));

@@ -1,6 +1,6 @@
 import { ApiProblems } from '../../../platform/http/api-problems.decorator.js';
 
-/** The errors that a route can answer with which begins a turn. */
+/** The errors of routes that start a turn. */
 export const ApiTurnProblems = (): ClassDecorator & MethodDecorator =>
   ApiProblems(
     'unauthenticated',

@@ -10,7 +10,7 @@ import type { BegunTurn } from './turns.service.js';
 
 const BUDGET_WARNING = 'parley-budget-warning';
 
-/** The headers of a response to a turn, as the OpenAPI document has them. */
+/** The OpenAPI description of the headers of a turn's response. */
 export const TURN_HEADERS = {
   'Parley-Budget-Warning': {
     description:
@@ -20,22 +20,25 @@ export const TURN_HEADERS = {
   },
 } as const;
 
-/** A stream of the events of a turn, as the OpenAPI document has it. */
+/** The OpenAPI description of a stream of turn events. */
 export const EVENT_STREAM = { 'text/event-stream': { schema: turnEventRef } };
 
-/** What the responses of all turns have in common. */
+/** The common parts of the responses to turns. */
 @Injectable()
 export class TurnReplies {
   constructor(private readonly streams: SseStreams) {}
 
-  /** Says in headers whether the turn was begun before, what is left of its limits, and which budget runs out. */
+  /** Sets headers: whether this is a replay, what remains of the limits, and which budgets are nearly used up. */
   setHeaders({ isReplay, allowances, budgetWarnings }: BegunTurn, reply: FastifyReply): void {
     if (isReplay) markReplayed(reply);
     void reply.headers(rateLimitHeaders(allowances));
     if (budgetWarnings.length > 0) void reply.header(BUDGET_WARNING, budgetWarnings.map(presentWarning).join(', '));
   }
 
-  /** Streams a turn from the place that the client has seen, null from its beginning. A client that leaves stops nothing. */
+  /**
+   * Streams a turn from the position that the client has seen; null: from the beginning. A client that disconnects does
+   * not stop the turn.
+   */
   stream(turn: LiveTurn, reply: FastifyReply, seen: Position | null): void {
     let unfollow = (): void => undefined;
     const sse = this.streams.open(reply, () => unfollow());

@@ -25,7 +25,7 @@ const message = (fields: Partial<Message>): Message =>
 const turnOf = (attempt: number): LiveTurn =>
   new LiveTurn({ question: message({ id: 'question', role: 'user' }), answer: message({}), attempt });
 
-/** A client that takes everything, or nothing until `drain`. */
+/** A client that reads everything, or nothing until `drain`. */
 class Client {
   readonly events: string[] = [];
   isEnded = false;
@@ -43,7 +43,7 @@ class Client {
 }
 
 describe('the stream of a turn', () => {
-  it('numbers events by the place in the text after them', () => {
+  it('numbers events by the position in the text after them', () => {
     const [turn, client] = [turnOf(1), new Client()];
     streamTurn(turn, client.sse, null);
     turn.append('Hello');
@@ -58,7 +58,7 @@ describe('the stream of a turn', () => {
     expect(client.isEnded).toBe(true);
   });
 
-  it('holds a number for a slow client, not a queue', () => {
+  it('holds only an offset for a slow client, not a queue', () => {
     const [turn, client] = [turnOf(1), new Client()];
     streamTurn(turn, client.sse, { attempt: 1, offset: 0 });
     client.isSlow = true;
@@ -69,7 +69,7 @@ describe('the stream of a turn', () => {
     expect(client.events.slice(1)).toEqual(['1.4 message.delta bcd']);
   });
 
-  it('sends a long answer to a client piece by piece, each when the last is taken, and its end after them', () => {
+  it('sends a long answer piece by piece, each when the last was read, and then its end', () => {
     const text = 'word '.repeat(10_000);
     const turn = LiveTurn.past(message({ role: 'user' }), message({ content: text, status: 'completed' }));
     const client = new Client();
@@ -87,7 +87,7 @@ describe('the stream of a turn', () => {
     expect(client.isEnded).toBe(true);
   });
 
-  it('says nothing of the text of an answer before its deltas', () => {
+  it('sends no text of an answer before its deltas', () => {
     const started: unknown[] = [];
     const sse = { write: ({ data }: SseEvent) => started.push(data) > 0, end: () => undefined } as unknown as SseStream;
     streamTurn(LiveTurn.past(message({}), message({ content: 'Hello', status: 'completed' })), sse, null);
@@ -95,7 +95,7 @@ describe('the stream of a turn', () => {
     expect(started[1]).toMatchObject({ text: 'Hello' });
   });
 
-  it('begins anew when another attempt begins, and goes on after it', () => {
+  it('starts again when another attempt begins, and continues with it', () => {
     const [turn, client] = [turnOf(1), new Client()];
     streamTurn(turn, client.sse, null);
     turn.append('Lost');
@@ -104,7 +104,7 @@ describe('the stream of a turn', () => {
     expect(client.events.slice(2)).toEqual(['2.0 turn.restarted', '2.3 message.delta New']);
   });
 
-  it('never goes back to an attempt that the client has seen superseded', () => {
+  it('never returns to an attempt that the client has seen replaced', () => {
     const [turn, client] = [turnOf(1), new Client()];
     turn.append('Of the lost attempt');
     streamTurn(turn, client.sse, { attempt: 2, offset: 3 });
@@ -115,7 +115,7 @@ describe('the stream of a turn', () => {
     expect(client.events).toEqual(['2.8 message.delta  text']);
   });
 
-  it('ends without a terminal event when the turn goes on elsewhere', () => {
+  it('ends without a terminal event when the turn continues on another instance', () => {
     const [turn, client] = [turnOf(1), new Client()];
     streamTurn(turn, client.sse, { attempt: 2, offset: 3 });
     turn.end(null);

@@ -6,11 +6,13 @@ import { errorOf, presentMessage } from '../messages/message.presenter.js';
 import type { Turn, TurnEvent } from '../public/turn-event.dto.js';
 
 const END = 'end';
-/** The most text of one delta, in UTF-16 units: what waits for a client that reads slowly is one of these, not an answer. */
+/**
+ * The most text of one delta, in UTF-16 units. For a slow client only one such piece is buffered, not the whole answer.
+ */
 const PIECE_LENGTH = 16 * 1024;
 const EVENT_ID = /^(\d{1,6})\.(\d{1,10}|end)$/;
 
-/** Reads the id of an event that a client saw last; null when it is not one of ours, `end` when nothing follows it. */
+/** Parses the id of the last event that a client saw; null for an invalid id, `end` when no event follows it. */
 export function parseEventId(id: string): Position | typeof END | null {
   const [, attempt, offset] = EVENT_ID.exec(id) ?? [];
   if (attempt === undefined) return null;
@@ -18,9 +20,10 @@ export function parseEventId(id: string): Position | typeof END | null {
 }
 
 /**
- * Sends a turn to one client: what it has not seen yet, then what comes, then one terminal event. The id of an event is
- * the position in the answer after it, so a client continues anywhere by the last id it saw, however the text was cut then.
- * @param seen null begins with `turn.started`
+ * Sends a turn to one client: the events that it has not seen yet, then new ones, then one terminal event. The id of an
+ * event is the position in the answer after it, so a client can continue after any id, however the text was cut into
+ * deltas.
+ * @param seen null: begin with `turn.started`
  */
 export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null): () => void {
   const messageId = turn.started.answer.id;
@@ -32,7 +35,7 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   };
   const pump = (): void => {
     if (isBehind) return;
-    // The client has seen more of the turn than this instance knows yet: it must not hear of an older attempt again.
+    // The client has seen a newer attempt than this instance knows: do not send it the older one again.
     if (turn.attempt < attempt && turn.settled === undefined) return;
     if (attempt !== turn.attempt && turn.settled !== null) {
       ({ attempt } = turn);
@@ -46,7 +49,7 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
     }
     if (isBehind) return void sse.onDrain(resume);
     if (turn.settled === undefined) return;
-    // Without a settled answer the turn goes on elsewhere: the client comes back with its last id.
+    // Without a settled answer the turn continues on another instance: the client reconnects with its last id.
     if (turn.settled !== null) send(END, terminalEvent(turn.settled));
     sse.end();
   };
@@ -56,7 +59,7 @@ export function streamTurn(turn: LiveTurn, sse: SseStream, seen: Position | null
   };
   if (seen === null) {
     const { question, answer } = turn.started;
-    // The text comes as deltas, also when all of it is there.
+    // The text is sent as deltas, even when all of it is available.
     send(0, { type: 'turn.started', ...presentTurn({ question, answer: { ...answer, content: '' } }) });
   }
   if (isBehind) sse.onDrain(resume);

@@ -99,7 +99,7 @@ export class TurnStreamsController {
     @Res() reply: FastifyReply,
     @Headers('Last-Event-ID') lastEventId?: string,
   ): Promise<void> {
-    // EventSource keeps its address when it comes back, and adds the header: the header is newer.
+    // EventSource reconnects to the same URL and adds the header, so the header is newer.
     const last = lastEventId ?? after;
     const seen = last === undefined ? undefined : parseEventId(last);
     if (seen === null)
@@ -108,7 +108,7 @@ export class TurnStreamsController {
         'must be the id of an event of this turn',
       );
     const turn = await this.turns.follow(actor, messageId);
-    // EventSource takes 204 as "do not come back".
+    // 204 tells EventSource not to reconnect.
     if (seen === 'end') return void reply.status(204).send();
     this.replies.stream(turn, reply, seen ?? null);
   }

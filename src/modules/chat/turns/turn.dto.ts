@@ -33,7 +33,7 @@ const AnswersAsStream = (): PropertyDecorator =>
 const AnswersInBackground = (): PropertyDecorator =>
   Switch('true: the response is 202 at once, and the turn goes on. Follow it with `followMessage`.');
 
-/** How an answer is written. */
+/** Options for the answer. */
 export class AnswerOptions {
   @ApiPropertyOptional({
     type: String,
@@ -79,7 +79,7 @@ export class RegenerateMessageRequest extends AnswerOptions {
   background?: boolean;
 }
 
-/** A message and how it is answered. */
+/** A message with options for its answer. */
 export class StreamMessageRequest extends AnswerOptions {
   @ApiPropertyOptional({
     type: String,

@@ -22,18 +22,18 @@ import { ChatConfig } from '../public/chat.config.js';
 import { MissingIds } from './missing-ids.js';
 import type { AnswerOptions, StreamMessageRequest } from './turn.dto.js';
 
-/** How long a stop waits for its end; then it answers with the message as it is. */
+/** How long a stop request waits for the turn to end. After that it returns the message in its current state. */
 const STOP_WAIT_MS = 15_000;
 const TITLE_LENGTH = 60;
 
-/** A turn as its sender meets it. */
+/** A started turn with the facts for its sender. */
 export interface BegunTurn {
   readonly turn: LiveTurn;
-  /** Whether an earlier request with the same key has begun it. */
+  /** Whether an earlier request with the same key started it. */
   readonly isReplay: boolean;
-  /** What is left of the limits that it was charged to. */
+  /** The remaining allowances of the limits that it was charged to. */
   readonly allowances: readonly Allowance[];
-  /** Budgets of which much is used; of a replay, none. */
+  /** Budgets that are nearly used up; empty for a replay. */
   readonly budgetWarnings: readonly BudgetWarning[];
 }
 
@@ -51,7 +51,7 @@ export class TurnsService {
     private readonly prompts: PromptsConfig,
   ) {}
 
-  /** Stores the question and sets the turn going; it runs to its end whether or not anybody follows it. */
+  /** Stores the question and starts the turn, which runs to its end whether or not a client follows it. */
   async send(actor: Actor, request: StreamMessageRequest, idempotencyKey: IdempotencyKey | null): Promise<BegunTurn> {
     const content = this.contentOf(request);
     const { parent_id: parentId } = request;
@@ -74,7 +74,7 @@ export class TurnsService {
     }
   }
 
-  /** Sets another answer to the same question going, beside the one there is. */
+  /** Starts another answer to the same question. The existing answer is kept. */
   async regenerate(
     actor: Actor,
     messageId: string,
@@ -90,9 +90,9 @@ export class TurnsService {
     );
   }
 
-  /** A turn to read along, running anywhere, waiting, or over. */
+  /** Follows a turn that runs on any instance, waits, or has ended. */
   async follow(actor: Actor, messageId: string): Promise<LiveTurn> {
-    // Read as the actor first: the turns in memory are everybody's.
+    // Read as the actor first, because the turns in memory belong to all users.
     const turn = await this.store.findTurn(actor, messageId);
     if (turn === null) throw new AppError('not_found');
     const { question, answer } = turn;
@@ -100,7 +100,7 @@ export class TurnsService {
     return this.runner.find(messageId) ?? this.mirrors.follow(actor, question, answer);
   }
 
-  /** Stops a turn, keeps its text, and answers with what has become of it; a turn that is over stays as it is. */
+  /** Stops a turn, keeps its text, and returns the answer. A turn that has ended is not changed. */
   async stop(actor: Actor, message: Message): Promise<Message> {
     if (message.completedAt !== null) return message;
     const { id: messageId } = message;
@@ -109,7 +109,7 @@ export class TurnsService {
     const waiting = state === 'waiting' ? await this.claims.claimWaiting(actor, messageId) : null;
     if (waiting !== null) await this.runner.resume({ ...waiting, isStopRequested: true });
     const untilMs = Date.now() + STOP_WAIT_MS;
-    // What ends here without having settled goes on elsewhere, and knows there that it was asked to stop.
+    // A turn that ends here without settling continues on another instance, which knows of the stop request.
     const settled =
       (await this.untilEnd(actor, messageId, untilMs)) ?? (await this.untilEnd(actor, messageId, untilMs));
     return settled ?? (await this.store.findMessage(actor, messageId)) ?? message;
@@ -119,9 +119,9 @@ export class TurnsService {
   async finish(actor: Actor, turn: LiveTurn): Promise<Message> {
     const { answer } = turn.started;
     turn.isAwaited = true;
-    // What ended here without an answer may have settled all the same, or go on at another instance.
+    // A turn that ended here without an answer may still have settled, or continue on another instance.
     const message = (await turn.ended) ?? (await this.store.findMessage(actor, answer.id));
-    // Deleted with its session while it was written.
+    // The message was deleted with its session while it was being written.
     if (message === null) throw new AppError('not_found');
     if (message.completedAt === null) throw new AppError('turn_interrupted', { retryAfterSeconds: 1 });
     const error = errorOf(message, turn.retryAfterSeconds);
@@ -129,7 +129,7 @@ export class TurnsService {
     return message;
   }
 
-  /** The settled answer; null when this instance does not learn of it in time, or at all. */
+  /** The settled answer; null when this instance does not learn of it in time. */
   private async untilEnd(actor: Actor, messageId: string, untilMs: number): Promise<Message | null> {
     const live = await this.follow(actor, messageId);
     live.isAwaited = true;
@@ -137,8 +137,8 @@ export class TurnsService {
   }
 
   /**
-   * Runs an opened turn, puts it behind the one that runs, or finds the one that the same key has opened before.
-   * @param measure makes what `open` needs; it may take long, so the turn has a slot before that begins
+   * Opens a turn and runs or queues it, or finds the turn that an earlier request with the same key opened.
+   * @param measure prepares the input of `open`; it may take long, so the turn gets a slot first
    */
   private async begin<T>(
     actor: Actor,
@@ -146,7 +146,8 @@ export class TurnsService {
     measure: () => T | Promise<T>,
     open: (measured: T) => Promise<OpenTurn>,
   ): Promise<BegunTurn> {
-    // A repeat needs no slot, so it neither waits for one nor is refused. Where there is one, OPEN itself finds it out.
+    // A replay needs no slot, so it does not wait for one and is not refused. When a slot is free, OPEN itself detects
+    // a replay.
     const begun = this.runner.isFull ? await this.findBegun(actor, idempotencyKey) : null;
     if (begun !== null) return begun;
     try {
@@ -160,7 +161,7 @@ export class TurnsService {
       });
     } catch (error) {
       if (error instanceof AppError && error.code === 'not_found' && idempotencyKey !== null) {
-        // Nothing was written, so the key is free to be used when what it names is there.
+        // Nothing was written, so free the key for a later request.
         await this.store.releaseKey(actor, idempotencyKey);
       }
       const isRepeat = error instanceof AppError && error.code === 'idempotency_key_in_use';
@@ -170,7 +171,10 @@ export class TurnsService {
     }
   }
 
-  /** The turn that an earlier request has begun with this key. Throws `idempotency_key_reused` when that was another one. */
+  /**
+   * The turn that an earlier request with this key started. Throws `idempotency_key_reused` when that request was
+   * different.
+   */
   private async findBegun(actor: Actor, idempotencyKey: IdempotencyKey | null): Promise<BegunTurn | null> {
     const kept = idempotencyKey === null ? null : await this.keptRequests.findKept(actor.userId, idempotencyKey);
     if (idempotencyKey === null || kept === null || kept.messageId === null) return null;
@@ -179,12 +183,15 @@ export class TurnsService {
     return { turn, isReplay: true, allowances: [], budgetWarnings: [] };
   }
 
-  /** @param isOurs whether it may run here: a database that answers after the lease has run out may have given it to another */
+  /**
+   * @param isOurs whether it may run here; false when the database responded after the lease had expired, because
+   *   another instance may have taken the turn
+   */
   private async startOrFollow(actor: Actor, turn: OpenTurn, isOurs: boolean): Promise<LiveTurn> {
     for (const messageId of turn.interrupted) this.runner.find(messageId)?.abort.abort(new TurnAbort('stop'));
     if (isOurs) return this.runner.start(turn);
     const live = this.mirrors.follow(actor, turn.question, turn.answer);
-    // What it waited for may have ended between its look and its place in the queue.
+    // The running turn may have ended before this one was queued.
     await this.runner.startNext(actor, turn.answer.sessionId);
     return this.runner.find(turn.answer.id) ?? live;
   }
@@ -209,7 +216,7 @@ function toTurnRequest({ model, params }: AnswerOptions): TurnRequest {
   return { model: model ?? null, params: params ?? {} };
 }
 
-/** The beginning of a message as the name of its session: one line, cut at a word where there is one. */
+/** The title of a session, from the beginning of its first message: one line, cut between words if possible. */
 function titleOf(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
   if (line.length <= TITLE_LENGTH) return line === '' ? 'Image' : line;

@@ -2,7 +2,7 @@ import { IsString } from 'class-validator';
 import { IsWhole } from '../../../platform/config/checks.js';
 import { Variable } from '../../../platform/config/variable.decorator.js';
 
-/** What users without a plan of their own may use. */
+/** The plan of users without a plan of their own. */
 export class LimitsConfig {
   static readonly title = 'Limits';
 

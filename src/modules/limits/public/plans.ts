@@ -3,16 +3,19 @@ import { LimitsConfig } from './limits.config.js';
 import type { Plan } from '../plan.entity.js';
 import { PlansRepository } from '../plans.repository.js';
 
-/** What is allowed in a minute; null is no limit. */
+/** The limits per minute; null means no limit. */
 export type MinuteLimits = Pick<Plan, 'requestsPerMinute' | 'tokensPerMinute'>;
 
-/** A plan by its name. */
+/** A plan with its name. */
 export type NamedPlan = MinuteLimits & Pick<Plan, 'name'>;
 
-/** What is written down for a user: the plan, and what replaces its limits. Null leaves it to what comes after. */
+/**
+ * The stored settings of a user: the plan, and limits that override the plan's. A null limit uses the plan's; a null
+ * plan uses the default plan.
+ */
 export type UserLimits = MinuteLimits & { readonly plan: string | null };
 
-/** Which plans there are. All verbs run in the caller's unit of work. */
+/** The plans. All methods run in the caller's unit of work. */
 @Injectable()
 export class Plans implements OnApplicationBootstrap {
   constructor(
@@ -20,14 +23,14 @@ export class Plans implements OnApplicationBootstrap {
     private readonly config: LimitsConfig,
   ) {}
 
-  /** A name that is spelled wrong must not turn out as no limit for anybody. */
+  /** Refuses to start with an unknown default plan, because a typing error would remove the limits of every user. */
   async onApplicationBootstrap(): Promise<void> {
     const names = await this.plans.listNames();
     if (names.includes(this.config.defaultPlan)) return;
     throw new Error(`DEFAULT_PLAN: there is no plan "${this.config.defaultPlan}", only ${names.join(', ')}`);
   }
 
-  /** By name. */
+  /** Sorted by name. */
   list(): Promise<NamedPlan[]> {
     return this.plans.list();
   }
@@ -36,12 +39,15 @@ export class Plans implements OnApplicationBootstrap {
     return this.plans.find(name);
   }
 
-  /** Makes a plan, or changes it for all who have it, from their next turn on. In the unit of work of an admin. */
+  /**
+   * Creates or replaces a plan. A change applies to each of its users from the next turn on. Call it in the unit of
+   * work of an admin.
+   */
   put(plan: NamedPlan): Promise<void> {
     return this.plans.put(plan);
   }
 
-  /** What holds for a user in the end, and by which plan. */
+  /** The limits that apply to a user, with the name of the plan. */
   async inForce({ plan, requestsPerMinute, tokensPerMinute }: UserLimits): Promise<NamedPlan> {
     const name = plan ?? this.config.defaultPlan;
     const found = await this.plans.find(name);

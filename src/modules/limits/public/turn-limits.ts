@@ -6,50 +6,50 @@ nameConstraints({ ck_turn_buckets_filled: 'rate_limited' });
 
 const WINDOW_SECONDS = 60;
 
-/** One limit that a turn was charged to, as charge_turn in the migrations says it. */
+/** One limit that a turn was charged to, as returned by `charge_turn` (see the migrations). */
 export interface Charge {
   readonly name: string;
   readonly limit: number;
-  /** Seconds until the bucket is full, with this turn taken from it. */
+  /** Seconds until the bucket is full again, after the charge of this turn. */
   readonly fullIn: number;
-  /** How many of these seconds are due to this turn. */
+  /** The part of these seconds that this turn caused. */
   readonly due: number;
 }
 
-/** What a turn was charged. */
+/** The charge of a turn. */
 export interface Charged {
-  /** What is left of each limit that holds; none when there is no limit. */
+  /** The remaining allowance of each limit that applies; empty without limits. */
   readonly allowances: readonly Allowance[];
-  /** Whether tokens were taken in advance, so that its end has to put them right. */
+  /** Whether tokens were charged in advance, so the end of the turn must correct them. */
   readonly isMetered: boolean;
 }
 
 /**
- * The limits of a user, a project and an API key on turns and tokens of models, as calls, in SQL, that ride in the
- * transactions which open and settle a turn. What is allowed and what is left is read and taken in the database at once, so
- * all instances count together; no bucket gives more than it has. The statements that use them have a parameter `:userId`; what is
- * given here are expressions.
+ * The limits of a user, a project and an API key on turns and model tokens, as SQL calls inside the transactions that
+ * open and settle a turn. The database reads and charges the buckets in one step, so the limits hold across all
+ * instances and no bucket can be overdrawn. The statements that use them have a parameter `:userId`; the arguments here
+ * are SQL expressions.
  *
- * This one charges the turn that its transaction has opened; when a bucket has not enough it fails, and with it the
- * transaction. It locks what all turns of a user share, so it comes late.
+ * This call charges the turn that its transaction has opened. When a bucket has too little, the call and its
+ * transaction fail. It locks rows that all turns of a user share, so it comes late in the transaction.
  */
 export const chargeTurn = (turn: {
   answer: string;
   apiKey: string;
   defaultPlan: string;
   projectId: string;
-  /** Requests and tokens a minute. */
+  /** Requests and tokens per minute. */
   projectLimits: string;
-  /** What it is likely to use. */
+  /** The estimated tokens of the turn. */
   tokens: string;
 }): string =>
   `charge_turn(:userId, ${turn.answer}, ${turn.projectId}, ${turn.apiKey}, ${turn.defaultPlan}, ${turn.projectLimits}, ${turn.tokens})`;
 
-/** Puts right what the charge has taken in advance, as long as the claim holds; ahead of what ends it. */
+/** Corrects the advance charge, if the claim is still valid. Send it before the statement that ends the claim. */
 export const correctCharge = (turn: { answer: string; claim: string; tokens: string }): string =>
   `settle_turn(:userId, ${turn.answer}, ${turn.claim}, ${turn.tokens})`;
 
-/** What the charge has answered; null when there is no limit. */
+/** Converts the result of the charge; null when there is no limit. */
 export function toCharged(answered: readonly Charge[] | null): Charged {
   const charges = answered ?? [];
   return {
@@ -58,7 +58,10 @@ export function toCharged(answered: readonly Charge[] | null): Charged {
   };
 }
 
-/** `rate_limited` with what to tell the client, when that is why a transaction failed; any other error as it is. */
+/**
+ * Converts the error of a failed charge to `rate_limited` with the details for the client. Returns any other error
+ * unchanged.
+ */
 export function explainRefusal(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'rate_limited') return error;
   const charges = JSON.parse((error.cause as { detail: string }).detail) as Charge[];

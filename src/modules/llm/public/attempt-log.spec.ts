@@ -19,7 +19,7 @@ function logOf(...events: LlmEvent[]): AttemptLog {
 }
 
 describe('AttemptLog', () => {
-  it('has every attempt in its order, the one that answered last, each with what it used', () => {
+  it('has every attempt in order, the one that answered last, each with its usage', () => {
     const log = logOf(attempt('a'), failed, attempt('b'), { type: 'generation', id: 'gen-1' }, usage, finish);
     expect(log.end('completed', null, 2)).toEqual([
       {
@@ -51,7 +51,7 @@ describe('AttemptLog', () => {
     ]);
   });
 
-  it('has our own counts, and the generation to ask for, of one that was stopped or died in the middle', () => {
+  it('has our own counts and the generation id for an attempt that was stopped or broke off in the middle', () => {
     for (const [status, code] of [
       ['stopped', null],
       ['failed', 'provider_disconnected'],
@@ -70,7 +70,7 @@ describe('AttemptLog', () => {
     }
   });
 
-  it('claims no use for one that failed before it said anything', () => {
+  it('has no usage for an attempt that failed before its first text', () => {
     expect(logOf(attempt('a')).end('failed', 'provider_unreachable', 0)).toEqual([
       expect.objectContaining({ ...NOTHING, isEstimated: false }),
     ]);
@@ -105,12 +105,12 @@ describe('AttemptLog', () => {
     ]);
   });
 
-  it('has none when nobody was asked, and adds none when it ends between two', () => {
+  it('is empty when no provider was called, and adds no attempt when it ends between two', () => {
     expect(logOf().end('failed', 'context_too_large', 0)).toEqual([]);
     expect(logOf(attempt('a'), failed).end('stopped', null, 0)).toHaveLength(1);
   });
 
-  it('counts what instances have asked that are gone: the text of the newest is known', () => {
+  it('counts the attempts of instances that died: the text of the newest is known', () => {
     const log = logOf();
     log.addLost(2, { provider: 'openai', model: 'a', isOwnKey: false }, 9);
     log.take(attempt('b'));

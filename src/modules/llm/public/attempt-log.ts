@@ -13,15 +13,15 @@ type Open = { -readonly [K in keyof ProviderAttempt]: ProviderAttempt[K] } & {
 /** Our estimate where the provider gives no counts: reasoning is not kept, so its tokens cannot be counted exactly. */
 const BYTES_PER_TOKEN = 4;
 
-/** Collects from the events of an answer what its calls of providers were, in their order. Text is no concern of it. */
+/** Collects the provider calls of an answer, in order, from its events. It ignores the text. */
 export class AttemptLog {
-  /** Our own count of what the model is sent, in tokens; null as long as it is not known. */
+  /** Our own count of the input tokens; null while unknown. */
   inputTokens: number | null = null;
 
   private readonly over: ProviderAttempt[] = [];
   private open: Open | null = null;
 
-  /** Whether the newest attempt was made by the project's own key. */
+  /** Whether the newest attempt used the project's own key. */
   get isOwnKey(): boolean {
     return (this.open ?? this.over.at(-1))?.isOwnKey === true;
   }
@@ -33,8 +33,8 @@ export class AttemptLog {
   }
 
   /**
-   * Calls of which no instance is left to tell the end: they were asked, so they used something.
-   * @param newestTokens our own count of what the newest of them is known to have said
+   * Adds calls of instances that died before the calls ended. They reached the provider, so they have usage.
+   * @param newestTokens our own count of the known text of the newest of them
    */
   addLost(calls: number, asked: Omit<Begun, 'type'>, newestTokens: number): void {
     for (let call = 1; call <= calls; call++) {
@@ -44,8 +44,8 @@ export class AttemptLog {
   }
 
   /**
-   * All attempts, the one that answered last. One that still runs ends so.
-   * @param outputTokens our own count of its text, for when the provider gives none; reasoning is added
+   * Returns all attempts, the one that answered last. An attempt that still runs gets the given status.
+   * @param outputTokens our own count of its text, used when the provider gives no count; reasoning is added
    */
   end(status: AttemptStatus, errorCode: ErrorCode | null, outputTokens: number): readonly ProviderAttempt[] {
     this.close(status, errorCode, outputTokens);
@@ -58,7 +58,7 @@ export class AttemptLog {
     const { reasoningBytes, ...open } = this.open;
     this.open = null;
     const isCounted = open.inputTokens !== null && open.outputTokens !== null;
-    // Whoever asked a model and got no counts still used it: our own count stands in, and says so.
+    // A call without counts of the provider still has usage: use our own count, marked as estimated.
     const saidTokens = outputTokens + Math.ceil(reasoningBytes / BYTES_PER_TOKEN);
     const hasBegun = saidTokens > 0 || open.generationId !== null || errorCode === 'provider_timeout';
     const isEstimated = !isCounted && inputTokens !== null && (hasBegun || status !== 'failed');
@@ -102,7 +102,7 @@ function note(open: Open, event: LlmEvent): void {
   }
 }
 
-/** A provider's own name of something, in a form and length that can be stored. */
+/** Cuts a name from a provider to a form and length that can be stored. */
 function toName(text: string): string {
   return text.replaceAll('\0', '').slice(0, MAX_NAME).toWellFormed();
 }

@@ -1,20 +1,20 @@
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 
-/** The part of the error catalogue that a provider call can end in. */
+/** The errors of the catalogue that a provider call can fail with. */
 export type LlmErrorCode = Extract<ErrorCode, `provider_${string}` | 'model_not_found' | 'context_too_large'>;
 
 export interface LlmErrorFacts {
   /** HTTP status of the provider's answer; null when there was none. */
   readonly providerStatus?: number | null;
-  /** What the provider asked for by Retry-After, in milliseconds, bounded by the caller. */
+  /** The provider's Retry-After in milliseconds. The caller limits it. */
   readonly retryAfterMs?: number | null;
-  /** Whether the same call may succeed later, as far as can be told from the answer. */
+  /** Whether the same call may succeed later, judged by the response. */
   readonly retryable: boolean;
-  /** Provider's own words and the underlying error: for the debug log, never for a client. */
+  /** The provider's error text and the underlying error, only for the debug log, never for a client. */
   readonly cause?: unknown;
 }
 
-/** A failed provider call, classified once where the answer is read. */
+/** A failed provider call, classified once where the response is read. */
 export class LlmError extends Error {
   readonly retryable: boolean;
   readonly providerStatus: number | null;

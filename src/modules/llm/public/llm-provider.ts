@@ -15,7 +15,7 @@ export interface LlmMessage {
   readonly content: string | readonly ContentPart[];
 }
 
-/** Sampling settings; what is absent is not sent, so that the provider's own default holds. */
+/** Sampling settings. An absent setting is not sent, so the provider's default applies. */
 export interface LlmParams {
   readonly temperature?: number;
   readonly top_p?: number;
@@ -27,44 +27,47 @@ export interface LlmParams {
 }
 
 export interface LlmOptions {
-  /** Null takes the provider's configured model. */
+  /** Null uses the provider's configured model. */
   readonly model: string | null;
   readonly params: LlmParams;
-  /** Models that the provider itself may take when that one fails, in order. OpenRouter can, others never get any. */
+  /**
+   * Models that the provider itself may use, in order, when the first one fails. Only OpenRouter supports this; other
+   * providers never get any.
+   */
   readonly alternatives?: readonly string[];
-  /** Whether somebody else is asked when this call fails; then it is not made again. */
+  /** Whether a fallback is called when this call fails; then it is not retried. */
   readonly hasFallback?: boolean;
   /** Called when the provider has sent something that brings no event: headers, a comment, a part of a frame. */
   readonly onSignOfLife?: () => void;
 }
 
-/** Counts as the provider gave them; null is "not told", never 0. */
+/** The provider's counts. Null means unknown, never 0. */
 export interface LlmUsage {
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cachedInputTokens: number | null;
-  /** What the provider itself says the call cost, in millionths of a US dollar; null when it does not say. */
+  /** The cost that the provider reports, in millionths of a US dollar; null when it reports none. */
   readonly costMicroUsd: number | null;
 }
 
-/** A provider's usage object as it came, when it is small enough to keep and can be stored as JSON. */
+/** The provider's unchanged usage object, if it is small enough and can be stored as JSON. */
 export type RawUsage = Readonly<Record<string, unknown>>;
 
 export type FinishReason = 'stop' | 'length' | 'content_filter' | 'tool_calls' | 'other';
 
 export type LlmEvent =
-  /** A call of a provider begins. Each call is announced so, also those that are made again or elsewhere after a failure. */
+  /** A provider call begins. Every call has this event, including retries and fallbacks. */
   | {
       readonly type: 'attempt';
       readonly provider: AnswererName;
-      /** The model that is asked for; `finish` tells which one answered. */
+      /** The requested model; `finish` names the one that answered. */
       readonly model: string;
-      /** Whether the key is the project's own, so that its owner pays. */
+      /** Whether the call uses the project's own key, so the project's owner pays. */
       readonly isOwnKey: boolean;
     }
-  /** The call failed before it said anything, and there will be another one. The failure of the last one is thrown. */
+  /** The call failed before its first text, and another call follows. The error of the last call is thrown. */
   | { readonly type: 'attempt-failed'; readonly code: LlmErrorCode; readonly providerStatus: number | null }
-  /** The provider's own id of the generation: once, before all reasoning and text, when the provider tells it. */
+  /** The provider's id of the generation: once, before all reasoning and text, if the provider sends one. */
   | { readonly type: 'generation'; readonly id: string }
   /** What the model thinks before or while it answers; no part of the answer's text. */
   | { readonly type: 'reasoning-delta'; readonly text: string }
@@ -74,7 +77,7 @@ export type LlmEvent =
   | {
       readonly type: 'finish';
       readonly reason: FinishReason;
-      /** The provider's own word for the reason. */
+      /** The reason as the provider names it. */
       readonly rawReason: string | null;
       /** The provider's id of this generation. */
       readonly generationId: string | null;
@@ -84,7 +87,7 @@ export type LlmEvent =
 
 const NOTICES: ReadonlySet<LlmEvent['type']> = new Set(['attempt', 'attempt-failed', 'generation', 'usage']);
 
-/** Whether an event tells about a call and brings nothing of its answer: after it, the call may still be made again. */
+/** Whether an event is about the call and not part of the answer; after it, the call may still be repeated. */
 export function isNotice({ type }: LlmEvent): boolean {
   return NOTICES.has(type);
 }
@@ -101,29 +104,28 @@ export interface Generation {
 
 export interface LlmModel {
   readonly id: string;
-  /** Tokens that prompt and answer may have together; null when the provider does not say. */
+  /** The most tokens of prompt and answer together; null when the provider does not report it. */
   readonly contextWindow: number | null;
 }
 
 export type ConnectionCheck = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 /**
- * The socket every model provider fits. Failures are `LlmError`, except an abort, which throws the signal's reason.
- * Implementations make no retries of their own and hold nothing between calls but a connection pool.
+ * The interface of all model providers. Failures throw `LlmError`; an abort throws the signal's reason. Implementations
+ * do not retry, and keep nothing between calls but a connection pool.
  */
 export interface LlmProvider {
   readonly name: AnswererName;
-  /** The model used when nobody names one. */
+  /** The model when a call names none. */
   readonly defaultModel: string;
 
-  /** One whole answer. The same call as `stream`, collected. */
+  /** Returns the whole answer: the collected result of `stream`. */
   generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation>;
 
   /**
-   * The answer as it comes: deltas of reasoning and text (never empty), at most one `usage`, and exactly one `finish` as the
-   * last event. A stream that fails may tell its usage before it throws.
-   * Attempts are announced by what makes several of them, not by a single provider.
-   * A stream that ends without saying why it ended throws `provider_disconnected`.
+   * Streams the answer: deltas of reasoning and text (never empty), at most one `usage`, and exactly one `finish` as the last
+   * event. A stream that fails may report its usage before it throws. Only wrappers that make several attempts emit `attempt`
+   * events, a single provider does not. A stream that ends without a finish reason throws `provider_disconnected`.
    */
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent>;
 
@@ -133,9 +135,9 @@ export interface LlmProvider {
   /** The models on offer, as the provider lists them. */
   listModels(signal?: AbortSignal): Promise<readonly LlmModel[]>;
 
-  /** Gives back sockets at shutdown. */
+  /** Closes sockets at shutdown. */
   close(): Promise<void>;
 }
 
-/** Injection token of the provider that config chose. */
+/** Injection token of the configured provider. */
 export const LLM_PROVIDER = Symbol('LLM_PROVIDER');

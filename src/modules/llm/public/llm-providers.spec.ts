@@ -27,7 +27,7 @@ describe('LlmProviders', () => {
     expect(subject.configuredNames()).toEqual(['offline']);
   });
 
-  it('knows those with a key, the chosen one first', () => {
+  it('knows the providers with a key, the chosen one first', () => {
     const subject = providers({
       llmProvider: 'openrouter',
       openaiApiKey: 'a',
@@ -38,12 +38,12 @@ describe('LlmProviders', () => {
     expect(subject.find('openai')).toMatchObject({ name: 'openai', defaultModel: 'm' });
   });
 
-  it('offers canned answers in production only to who asks for them', () => {
+  it('offers canned answers in production only when they are configured explicitly', () => {
     expect(providers({ nodeEnv: 'production', llmProvider: 'openai', openaiApiKey: 'a' }).find('offline')).toBeNull();
     expect(providers({ nodeEnv: 'production', llmProvider: 'offline' }).find('offline')).not.toBeNull();
   });
 
-  it('does not start with a provider it can not call', () => {
+  it('does not start with a provider that it cannot call', () => {
     expect(() => providers({ llmProvider: 'openai' })).toThrow('LLM_PROVIDER is openai');
   });
 });

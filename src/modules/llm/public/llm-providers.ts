@@ -20,32 +20,35 @@ import type { LlmProvider, LlmUsage } from './llm-provider.js';
 import { OutboundConfig } from '../../../platform/outbound/outbound.config.js';
 import { LlmConfig } from './llm.config.js';
 
-/** A call as its `attempt` announced it. */
+/** A call as in its `attempt` event. */
 export interface AskedCall {
   readonly provider: AnswererName;
   readonly model: string;
-  /** Of `withKey`; null for this server's own key. */
+  /** The `keyId` of `withKey`; null for this server's own key. */
   readonly keyId: string | null;
 }
 
-/** Keys of projects whose calls are counted at a time; the count of the oldest is forgotten beyond. */
+/** The most project keys whose calls are counted at a time. Beyond that, the count of the oldest key is dropped. */
 const MAX_COUNTED_KEYS = 10_000;
 
-/** Which providers this server can call: those that config gives a key for, each made resilient (`patient`). */
+/**
+ * The providers that this server can call: those with a configured key, each wrapped with retries and limits
+ * (`patient`).
+ */
 @Injectable()
 export class LlmProviders {
-  /** The name that LLM_PROVIDER gives; offline when it gives none. */
+  /** The value of LLM_PROVIDER; `offline` without one. */
   readonly defaultName: ProviderName;
-  /** The provider of that name. */
+  /** The provider with that name. */
   readonly default: LlmProvider;
   private readonly openRouter: OpenRouterProvider | null = null;
   private readonly logger = new Logger('Llm');
   private readonly learned = new LearnedRequests();
   private readonly byName = new Map<ProviderName, LlmProvider>();
-  /** Of keys that projects bring. */
+  /** Limits of open calls, by the id of the project's key. */
   private readonly bulkheads = new Map<string, Bulkhead>();
 
-  /** Connections of calls with users' own keys: to this server's addresses, and to those that users give. */
+  /** Connections of calls with users' own keys, to the configured addresses and to addresses that users give. */
   private readonly sockets: Agent;
   private readonly guardedSockets: Agent;
 
@@ -78,15 +81,15 @@ export class LlmProviders {
     this.default = provider;
   }
 
-  /** The provider of that name, the default for null; null when this server is not configured for it. */
+  /** The provider with that name, or the default for null; null when this server has no key for it. */
   find(name: ProviderName | null): LlmProvider | null {
     return name === null ? this.default : (this.byName.get(name) ?? null);
   }
 
   /**
-   * A provider for a user's own key, made for a call: it holds no connection and no memory.
-   * @param keyId whose calls are counted, and failing ones held back, apart from all others
-   * @param baseUrl the user's own address, checked now and at each connection; null: where this server finds the provider
+   * A provider for a user's own key. It is made for each call and holds no connection and no state.
+   * @param keyId the calls of each key have their own limit and circuit breaker
+   * @param baseUrl the user's own address, checked now and at each connection; null: the address that this server uses
    * Throws `provider_address_refused`.
    */
   withKey(keyId: string, name: 'openai' | 'openrouter', apiKey: string, baseUrl: string | null): LlmProvider {
@@ -103,16 +106,18 @@ export class LlmProviders {
     return this.patient(provider, keyId);
   }
 
-  /** The first provider, with others behind it that are asked in order when it can not answer. All together have one deadline. */
+  /**
+   * The first provider, with fallbacks that are called in order when it cannot answer. All calls share one deadline.
+   */
   withFallbacks(first: LlmProvider, fallbacks: readonly FallbackTarget[]): LlmProvider {
     const behind = fallbacks.map(({ provider, model }) => ({ provider: unbounded(provider), model }));
     return this.bounded(new WithFailover(unbounded(first), behind, (notice) => this.onFailover(notice)));
   }
 
   /**
-   * Tells how a streamed answer ended of which there was some text: a model whose answers keep breaking off is not asked for
-   * a while. Not for what was stopped.
-   * @param code null when it came to its end
+   * Reports how a streamed answer with some text ended to the circuit breaker, which opens for a model whose answers
+   * keep breaking off. Do not call it for stopped answers.
+   * @param code null when the answer is complete
    */
   tellEnd({ provider, model, keyId }: AskedCall, code: LlmErrorCode | null): void {
     const circuit = circuitOf(provider, model, keyId ?? '');
@@ -121,20 +126,20 @@ export class LlmProviders {
   }
 
   /**
-   * What OpenRouter's records say of a generation by this server's key; null when they do not know it, or this server has no
-   * key. Throws `LlmError`.
+   * The usage of a generation with this server's key, from OpenRouter's records; null when they do not have it, or this
+   * server has no key. Throws `LlmError`.
    */
   async findGeneration(id: string): Promise<LlmUsage | null> {
     return this.openRouter === null ? null : this.openRouter.findGeneration(id);
   }
 
-  /** Names that `find` knows, the default first. */
+  /** The names that `find` knows, the default first. */
   configuredNames(): readonly ProviderName[] {
     const others = [...this.byName.keys()].filter((name) => name !== this.defaultName);
     return [this.defaultName, ...others];
   }
 
-  /** Gives back the sockets of all providers; calls that still run fail. */
+  /** Closes the sockets of all providers. Calls that still run fail. */
   async close(): Promise<void> {
     await Promise.all([
       ...[...this.byName.values()].map((provider) => provider.close()),
@@ -157,7 +162,9 @@ export class LlmProviders {
     };
   }
 
-  /** With deadlines, retries, a circuit breaker and a bound; `keyId` is null for this server's own key. */
+  /**
+   * Adds deadlines, retries, a circuit breaker and a limit of open calls; `keyId` is null for this server's own key.
+   */
   private patient(provider: LlmProvider, keyId: string | null = null): LlmProvider {
     const { llmFirstTokenTimeoutMs, llmRetries, turnWaitMs } = this.config;
     const attempt = new WithDeadlines(provider, {
@@ -172,8 +179,8 @@ export class LlmProviders {
   }
 
   /**
-   * The outermost layer, the only one that looks at each token. What falls silent in the middle of an answer is not asked again, so
-   * silence can be noticed here as well as beneath the retries.
+   * The outermost layer, and the only one that handles each token. A call that stalls in the middle of an answer is not
+   * retried, so the idle timeout can be here, above the retries.
    */
   private bounded(provider: LlmProvider): LlmProvider {
     const { llmIdleTimeoutMs, llmTotalTimeoutMs } = this.config;
@@ -200,7 +207,7 @@ export class LlmProviders {
   }
 }
 
-/** Without its own bounds, where others hold for it that begin no later and are as long. */
+/** Removes the provider's own timeouts, because outer timeouts of the same length start no later. */
 function unbounded(provider: LlmProvider): LlmProvider {
   return provider instanceof WithDeadlines ? provider.inner : provider;
 }

@@ -4,9 +4,9 @@ import { knownModel } from '../known-models.js';
 import { LlmError } from './llm-error.js';
 import type { LlmProvider } from './llm-provider.js';
 
-/** How much a model can take and how it counts; null is "not known", never 0. Tokens. */
+/** The limits of a model in tokens, and its tokenizer. Null means unknown, never 0. */
 export interface ModelWindow {
-  /** For what it reads and what it answers together. */
+  /** For input and answer together. */
   readonly contextWindow: number | null;
   /** The longest answer it can give. */
   readonly maxOutputTokens: number | null;
@@ -15,23 +15,23 @@ export interface ModelWindow {
 
 interface List {
   windows: ReadonlyMap<string, number>;
-  /** When it is read again, on the clock of `performance.now()`. */
+  /** The time of the next read, on the clock of `performance.now()`. */
   dueAt: number;
 }
 
 const KEPT_MS = 3_600_000;
-/** After a list could not be read. */
+/** The pause after a failed read of a list. */
 const RETRY_MS = 60_000;
 
-/** The windows of models: OpenAI's by heart, those of others as their provider lists them. */
+/** The windows of models: a built-in list for OpenAI's models, the provider's list for others. */
 @Injectable()
 export class ModelWindows {
   private readonly log = new Logger(ModelWindows.name);
   private readonly lists = new Map<LlmProvider['name'], List>();
 
   /**
-   * Never waits and never fails: a list that is not here yet is read beside, and until then the window is not known.
-   * @param lister whose list has the model; null when nobody's has that may be asked
+   * Never waits and never fails. A missing list is read in the background; until then the window is unknown.
+   * @param lister the provider whose list has the model; null when no list may be requested
    */
   find(model: string, lister: LlmProvider | null): ModelWindow {
     const known = knownModel(model);

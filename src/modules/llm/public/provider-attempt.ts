@@ -6,21 +6,21 @@ import type { LlmUsage, RawUsage } from './llm-provider.js';
 export type AttemptStatus = 'completed' | 'failed' | 'stopped' | 'interrupted';
 
 /**
- * One call of a provider, with what it used: each may have its price, whether or not it gave the answer. Counts are the
- * provider's own unless `isEstimated`; unknown is null.
+ * One provider call with its usage. Each call may have a cost, whether or not it produced the answer. Counts are the
+ * provider's own unless `isEstimated`; null means unknown.
  */
 export interface ProviderAttempt extends LlmUsage {
-  /** Who was asked; `custom` is a server of the project's own address, where no list of prices holds. */
+  /** The provider; `custom` is a server at the project's own address, for which no list of prices applies. */
   readonly provider: AnswererName;
-  /** The model that answered, as far as the provider named it; else the one that was asked for. */
+  /** The model that answered, if the provider named it; otherwise the requested one. */
   readonly model: string;
-  /** The model that was asked for; a server may answer under any other name. */
+  /** The requested model. A server may answer under another name. */
   readonly askedModel: string;
   readonly isOwnKey: boolean;
   readonly status: AttemptStatus;
   /** Null unless it failed or was interrupted. */
   readonly errorCode: ErrorCode | null;
-  /** The provider's own id of the generation, by which its records can be asked later. */
+  /** The provider's id of the generation, by which its records can be queried later. */
   readonly generationId: string | null;
   /** Whether input and output tokens are our own count, because the provider gave none. */
   readonly isEstimated: boolean;

@@ -1,7 +1,7 @@
 import { IsWhole } from '../../../platform/config/checks.js';
 import { Variable } from '../../../platform/config/variable.decorator.js';
 
-/** When sessions are deleted that a project no longer keeps. */
+/** The time of day at which expired sessions are deleted. */
 export class PrivacyConfig {
   static readonly title = 'Retention';
 

@@ -9,7 +9,7 @@ import { type DueProject, type RetentionCounts, RetentionRepository } from '../r
 
 const JOB = 'retention';
 const PROJECTS_AT_ONCE = 200;
-/** What goes in one transaction at most; a session goes as a whole, so one that is longer goes alone. */
+/** The most that one transaction deletes. A session is never split, so a longer one gets its own transaction. */
 const SESSIONS_AT_ONCE = 100;
 const MESSAGES_AT_ONCE = 5000;
 const BEFORE_ALL: DueProject = {
@@ -19,16 +19,16 @@ const BEFORE_ALL: DueProject = {
 const NOTHING: RetentionCounts = { sessions: 0, messages: 0, idempotencyKeys: 0 };
 
 export interface RetentionResult extends RetentionCounts {
-  /** Projects in which something went. */
+  /** The number of projects with deleted sessions. */
   readonly projects: number;
-  /** Projects that could not be seen to, with what stood against it, each reason once. The next run tries them again. */
+  /** The number of projects that failed, with each reason once in `reasons`. The next run tries them again. */
   readonly failed: number;
   readonly reasons: readonly string[];
 }
 
 /**
- * Deletes the sessions that projects do not keep any longer, of all users, some at a time, each transaction as its tenant.
- * Stopped in the middle it goes on where it was: what is gone is not found again, and what it has counted is kept.
+ * Deletes expired sessions of all users in batches, each transaction as its tenant. An interrupted run can be
+ * continued: deleted sessions are not found again, and their counts are stored.
  */
 @Injectable()
 export class Retention {
@@ -40,8 +40,8 @@ export class Retention {
   ) {}
 
   /**
-   * Null when it is not due, or another instance is at it.
-   * @param hourUtc from which hour of the day on it is due; null: now
+   * Null when the run is not due, or when another instance is running it.
+   * @param hourUtc the hour of the day from which on the run is due; null: now
    */
   run(hourUtc: number | null): Promise<RetentionResult | null> {
     return this.jobs.run(JOB, hourUtc, (run) => this.applyAll(run));
@@ -67,7 +67,7 @@ export class Retention {
     return { ...total, projects, failed, reasons: [...reasons] };
   }
 
-  /** One project, to its end or to the run's. The answer is what went now. */
+  /** Processes one project until it is done or the run ends. Returns the counts of this run. */
   private async apply(project: DueProject, run: NightlyRun): Promise<RetentionCounts> {
     let total = NOTHING;
     let isOver = false;
@@ -97,7 +97,7 @@ export class Retention {
     return { gone, isLast };
   }
 
-  /** One event a project and night, however many transactions it took. */
+  /** Records one audit event per project and night, however many transactions it took. */
   private async tell(project: DueProject, last: RetentionCounts): Promise<void> {
     const { sessions, messages, idempotencyKeys } = sum((await this.rows.removeRun(project)) ?? NOTHING, last);
     if (sessions === 0) return;
@@ -118,7 +118,7 @@ function sum(a: RetentionCounts, b: RetentionCounts): RetentionCounts {
   };
 }
 
-/** A run by the command line, at once. Throws when one is under way. */
+/** Runs at once, from the command line. Throws when another run is in progress. */
 export async function applyRetention({
   unitOfWork,
   system,

@@ -4,10 +4,10 @@ import { INT64 } from '../../../platform/http/api-schema.js';
 import { Length } from '../../../platform/http/length.decorator.js';
 import { IsStorableText } from '../../../platform/http/storable-text.decorator.js';
 
-/** A provider takes null for a value and may refuse it, so a setting that is not wanted is left out. */
+/** Refuses null: a provider may treat null as a value and refuse it, so an unwanted setting must be absent. */
 const IsGivenOrAbsent = (): PropertyDecorator => ValidateIf((_, value: unknown) => value !== undefined);
 
-/** Sampling settings of a project or of one turn. The provider decides about a setting that is absent. */
+/** Sampling settings of a project or of one turn. An absent setting uses the provider's default. */
 export class ModelParams {
   @ApiPropertyOptional({ minimum: 0, maximum: 2, example: 0.2, description: 'Higher values make answers more varied.' })
   @IsGivenOrAbsent()

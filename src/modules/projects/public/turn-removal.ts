@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { arrayOf, nullable, statement, uuid } from '../../../platform/database/statement.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 
-/** The channel on which instances tell each other of turns. */
+/** The channel for notifications about turns between instances. */
 export const TURN_CHANNEL = 'parley_turns';
 
-// Whoever opens a turn locks its session, so none comes in behind this lock.
+// Opening a turn locks its session, so no turn can start behind this lock.
 const LOCK_SESSIONS = statement<{ id: string }>()(
   'turn_removal_lock_sessions',
   { userId: uuid, projectId: nullable(uuid), sessionId: nullable(uuid) },
@@ -15,8 +15,9 @@ where user_id = :userId and (:projectId::uuid is null or project_id = :projectId
 order by id for update`,
 );
 
-// All are locked before the first one goes, which only an array makes sure of: who has just locked a turn that waits, to claim
-// it, must be refused because another runs, and not wait for us to delete that. Wakes those who run them.
+// Locks all turns before it deletes the first one; only collecting them in an array guarantees that. A transaction that
+// has just locked a waiting turn to claim it must be refused because another turn runs, and must not wait until we
+// delete that turn. Notifies the instances that run the turns.
 const REMOVE_TURNS = statement<object>()(
   'turn_removal_remove',
   { userId: uuid, sessionIds: arrayOf(uuid) },
@@ -31,15 +32,18 @@ select pg_notify('${TURN_CHANNEL}', 'stop ' || owner) from (select distinct owne
 );
 
 /**
- * Ends the turns of what is about to be deleted, in the order of locks that all who work on turns keep: session, turns by
- * id, messages. The foreign keys alone would go from the messages to their turns, and meet who settles one on its way
- * from the turn to its message: a deadlock. Call it in the unit of work that deletes, before it does.
+ * Deletes turns before their sessions are deleted, in the lock order of all code that handles turns: session, turns by
+ * id, messages. The foreign keys alone would lock messages before turns, but settling a turn locks the turn before its
+ * message, which could deadlock. Call it in the unit of work that deletes, before the delete.
  */
 @Injectable()
 export class TurnRemoval {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Of a session, of all sessions of a project, or of all the user's. None can be opened there until the unit of work ends. */
+  /**
+   * Removes the turns of a session, of a project or of the user. No turn can be opened there until the unit of work
+   * ends.
+   */
   async removeTurns(
     userId: string,
     { projectId = null, sessionId = null }: { projectId?: string | null; sessionId?: string | null } = {},

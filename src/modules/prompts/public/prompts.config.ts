@@ -1,7 +1,7 @@
 import { IsWhole } from '../../../platform/config/checks.js';
 import { Variable } from '../../../platform/config/variable.decorator.js';
 
-/** The size of what users write. */
+/** Size limits of user texts. */
 export class PromptsConfig {
   static readonly title = 'Messages and prompts';
 

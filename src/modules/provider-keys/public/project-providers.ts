@@ -12,11 +12,14 @@ import { ModelLists } from '../../llm/public/model-lists.js';
 import { type ModelWindow, ModelWindows } from '../../llm/public/model-windows.js';
 import type { Fallback } from '../../projects/public/fallback.dto.js';
 
-/** What a project may bring a key for; `custom` is any server that speaks OpenAI's wire, by its address. */
+/**
+ * The providers for which a project can have its own key. `custom` is any server with an OpenAI-compatible API, given
+ * by its address.
+ */
 export const KEY_PROVIDERS = ['openai', 'openrouter', 'custom'] as const;
 export type KeyProvider = (typeof KEY_PROVIDERS)[number];
 
-/** A project's key as OPEN reads it: still in its envelope. */
+/** A project's key as OPEN reads it, still encrypted. */
 export interface StoredProviderKey {
   readonly id: string;
   readonly provider: KeyProvider;
@@ -25,23 +28,26 @@ export interface StoredProviderKey {
   readonly sealedKey: string;
 }
 
-/** What a project says of its provider. */
+/** The provider settings of a project. */
 export interface ProjectProvider {
   readonly provider: ProviderName | null;
   readonly providerKey: StoredProviderKey | null;
-  /** Who is asked when that one can not answer, in order. */
+  /** Called in order when the provider cannot answer. */
   readonly fallbacks: readonly Fallback[];
 }
 
 type FirstProvider = Omit<ProjectProvider, 'fallbacks'>;
 
-/** What a provider's error means when the key is the project's: its owner has to act, not the operator. */
+/**
+ * The codes that replace a provider's errors when the key is the project's own: then its owner must act, not the
+ * operator.
+ */
 const OF_PROJECT: Partial<Record<ErrorCode, ErrorCode>> = {
   provider_key_refused: 'project_key_refused',
   provider_credit_exhausted: 'project_credit_exhausted',
 };
 
-/** Which provider answers in a project: the one of its own key, else one of this server's; and who stands in for it. */
+/** Chooses the provider of a project: the one of its own key, or else one of this server's, with the fallbacks. */
 @Injectable()
 export class ProjectProviders {
   constructor(
@@ -52,8 +58,8 @@ export class ProjectProviders {
   ) {}
 
   /**
-   * Who is asked first. Null when neither the project nor this server has a key for it. Costs no query while the user's data
-   * key is cached. With a key of the project's nothing of this server's is sent along.
+   * The first provider. Null when neither the project nor this server has a key for it. Needs no query while the user's
+   * data key is cached. A call with the project's key sends none of this server's credentials.
    */
   async findFirst({ userId }: Pick<Actor, 'userId'>, project: FirstProvider): Promise<LlmProvider | null> {
     const { provider, providerKey } = project;
@@ -64,10 +70,10 @@ export class ProjectProviders {
   }
 
   /**
-   * The same with those behind it who stand in, in order. The project's key goes to its own provider alone: fallbacks at
-   * another one are asked by this server's key, and left out when it has none.
-   * @param first of `findFirst`
-   * @param hasRoom whether a model with that window can take what is to be sent; others are left out as well
+   * Adds the fallbacks, in order. The project's key is sent only to its own provider: fallbacks at other providers use
+   * this server's key, and are left out when it has none.
+   * @param first the result of `findFirst`
+   * @param hasRoom whether a model with that window has room for the input; fallbacks without room are left out too
    */
   withFallbacks(first: LlmProvider, project: ProjectProvider, hasRoom: (window: ModelWindow) => boolean): LlmProvider {
     const { fallbacks, providerKey } = project;
@@ -82,7 +88,7 @@ export class ProjectProviders {
     return this.providers.withFallbacks(first, targets);
   }
 
-  /** The models that a project may name. Throws what a turn of it would fail with. */
+  /** The models that a project can use. Throws the error with which a turn would fail. */
   async listModels(actor: Pick<Actor, 'userId'>, project: FirstProvider): Promise<LlmModelPage> {
     const { provider, providerKey } = project;
     const ask = async (): Promise<readonly LlmModel[]> => {
@@ -100,7 +106,7 @@ export class ProjectProviders {
     }
   }
 
-  /** `LlmProviders.tellEnd` of a call in a project; `isOwnKey`: it was made by the project's own key. */
+  /** `LlmProviders.tellEnd` for a call of a project. `isOwnKey`: the call used the project's own key. */
   tellEnd(
     { providerKey }: ProjectProvider,
     { isOwnKey, ...call }: Omit<AskedCall, 'keyId'> & { isOwnKey: boolean },
@@ -109,21 +115,21 @@ export class ProjectProviders {
     this.providers.tellEnd({ ...call, keyId: isOwnKey ? (providerKey?.id ?? null) : null }, code);
   }
 
-  /** The code of a failed call as the user should read it; `isOwnKey`: it was made by the project's own key. */
+  /** The error code of a failed call for the user. `isOwnKey`: the call used the project's own key. */
   codeOf(isOwnKey: boolean, code: ErrorCode): ErrorCode {
     return isOwnKey ? (OF_PROJECT[code] ?? code) : code;
   }
 }
 
 /**
- * Whose list of models may be asked for those of a project: this server's provider, or OpenRouter's, which is the same for
- * everybody. Null: the list of a user's own server is not ours to read.
+ * The provider whose model list may be used for a project: this server's provider, or OpenRouter, whose list is the
+ * same for all users. Null for a user's own server, whose list must not be read here.
  */
 export function listerOf({ providerKey }: ProjectProvider, provider: LlmProvider): LlmProvider | null {
   return providerKey === null || providerKey.provider === 'openrouter' ? provider : null;
 }
 
-/** Where the key of that id is sealed for. */
+/** The place to which the encryption of the key is bound. */
 export function placeOf(id: string): SecretPlace {
   return { table: 'provider_keys', column: 'sealed_key', ids: [id] };
 }

@@ -6,32 +6,31 @@ import { UsageConfig } from './usage.config.js';
 
 export type { BudgetState, Limits };
 
-/** From 80 % on a budget says so. */
+/** A warning for a budget of which 80 % or more is used. */
 export interface BudgetWarning {
   readonly budget: 'account' | 'project';
   readonly period: 'day' | 'month';
-  /** In millionths of a US dollar, as is what is used: spent, and reserved by turns that run. */
+  /** In millionths of a US dollar, like `used`, which includes the reservations of running turns. */
   readonly limit: number;
   readonly used: number;
 }
 
-/** What a chat template wraps a prompt in. */
+/** The tokens that a chat template adds to each prompt. */
 const TOKENS_PER_PROMPT = 4;
 
 /**
- * The call, as SQL, that reserves the worst case of the turn that its transaction has opened in all budgets that apply, until
- * the turn is gone. It refuses the transaction with `quota_exceeded` or `price_unknown`, and gives a row with warnings when a
- * budget applies.
- * The statement that uses it has a parameter `:userId`.
- * @param turn expressions; `contextTokens` of what the model will be sent beside the prompts and the text of the question
+ * SQL that reserves the worst-case cost of the turn that its transaction has opened, in all budgets that apply, until
+ * the turn is deleted. It fails the transaction with `quota_exceeded` or `price_unknown`, and returns a row with
+ * warnings when a budget applies. The statement that uses it has a parameter `:userId`.
+ * @param turn SQL expressions; `contextTokens` counts the input except the prompts and the text of the question
  */
 export const reserveBudgets = (turn: { answer: string; rules: string; contextTokens: string }): string =>
   `reserve_budgets(:userId, ${turn.answer}, ${turn.rules}, ${turn.contextTokens})`;
 
-/** Whether there is money left for a turn, and how much an account may have. */
+/** Budget rules for turns, and the caps of accounts. */
 @Injectable()
 export class Budgets {
-  /** For `reserveBudgets`, as JSON. */
+  /** The `rules` of `reserveBudgets`, as JSON. */
   readonly rules: string;
 
   constructor(
@@ -49,12 +48,12 @@ export class Budgets {
     });
   }
 
-  /** The budget of an account, in a unit of work of its user. */
+  /** The budget of an account. Call it in a unit of work of its user. */
   ofAccount(userId: string): Promise<BudgetState> {
     return this.budgets.get(userId, null);
   }
 
-  /** Sets how much an account may spend at most, whatever its user says; in a unit of work of that user. */
+  /** Sets the most that an account may spend, whatever limits its user sets. Call it in a unit of work of that user. */
   async setCaps(userId: string, caps: Limits): Promise<void> {
     await this.budgets.putCaps(userId, caps);
   }

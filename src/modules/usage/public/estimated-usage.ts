@@ -5,10 +5,10 @@ import type { UsedCall } from './used-call.js';
 
 export type { EstimatedEntry };
 
-/** What a provider's own records say of a call; unknown is null. */
+/** The usage of a call in the provider's records; null means unknown. */
 export type ToldUsage = Pick<UsedCall, 'inputTokens' | 'outputTokens' | 'cachedInputTokens' | 'costMicroUsd'>;
 
-/** Calls that we could only estimate, because the provider was cut off before it told what was used. */
+/** Calls with estimated usage, because they ended before the provider reported it. */
 @Injectable()
 export class EstimatedUsage {
   constructor(
@@ -16,12 +16,15 @@ export class EstimatedUsage {
     private readonly recorder: UsageRecorder,
   ) {}
 
-  /** Those of the last hour, by a key of this server's, that are not corrected yet and that a provider's records may know. */
+  /** Uncorrected calls of the last hour with this server's key that the provider's records may contain. */
   list(provider: string, limit: number): Promise<EstimatedEntry[]> {
     return this.entries.listEstimated(provider, limit);
   }
 
-  /** Adds one more entry with the difference to what was told; once, whichever instance asks. The first one stays as it is. */
+  /**
+   * Adds an entry with the difference to the reported usage, exactly once across all instances. The first entry is not
+   * changed.
+   */
   async correct(entry: EstimatedEntry, told: ToldUsage): Promise<void> {
     const difference = (name: keyof ToldUsage): number | null => {
       const value = told[name];

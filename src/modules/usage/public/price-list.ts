@@ -6,9 +6,9 @@ import { type Price, PricesRepository } from '../prices.repository.js';
 const OF_THIS_RELEASE = new URL('../prices.json', import.meta.url);
 
 /**
- * What tokens cost, as data with dates. Each instance brings the list of its release and adds what is missing; what an
- * admin has loaded by the command line stays as it is. Without the database it says so and goes on: prices are read with
- * each turn, and another start brings them.
+ * Token prices with dates. At the start, each instance adds the prices of its release that are missing. Prices that
+ * were loaded by the command line are not changed. If the database is unavailable, it logs a warning and the start
+ * continues: each turn reads the prices in the database, and the next start adds the missing ones.
  */
 @Injectable()
 export class PriceList implements OnApplicationBootstrap {
@@ -26,8 +26,8 @@ export class PriceList implements OnApplicationBootstrap {
 }
 
 /**
- * Loads a list by the command line, in place of what is known of the same models from the same days on. Gives its size.
- * Throws an error that says what is wrong with the file; then nothing of it is loaded.
+ * Loads a list by the command line and overwrites prices of the same models and times. Returns the number of prices.
+ * Throws an error that describes the problem in the file; then nothing is loaded.
  */
 export async function loadPrices(system: SystemScope, file: string): Promise<number> {
   const prices = readPrices(file);
@@ -40,12 +40,12 @@ function readPrices(file: string): Price[] {
     return parsePrices(readFileSync(file, 'utf8'));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === undefined ? message : `the file can not be read (${code})`;
+    const reason = code === undefined ? message : `the file cannot be read (${code})`;
     throw new Error(`${file}: ${reason}`, { cause: error });
   }
 }
 
-/** Throws an error that says which price of the list is wrong, and how. */
+/** Throws an error that names the invalid price and the problem. */
 export function parsePrices(text: string): Price[] {
   const { version, prices } = parseObject(text);
   if (!isText(version)) throw new Error('the list needs a version');
@@ -69,7 +69,7 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-/** One that can be stored, too. */
+/** A text that can also be stored. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0');
 }

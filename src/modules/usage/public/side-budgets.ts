@@ -6,7 +6,7 @@ import type { LedgerRef } from './used-call.js';
 
 export type { WorstCase };
 
-/** Whether there is money left for a call of a model that is not for an answer, and so has no turn to reserve it under. */
+/** Checks budgets for model calls that do not produce an answer, and so have no turn for a reservation. */
 @Injectable()
 export class SideBudgets {
   private readonly takesUnpriced: boolean;
@@ -20,8 +20,9 @@ export class SideBudgets {
   }
 
   /**
-   * Whether the worst case of the call fits into all budgets that apply, beside what running turns have reserved. It is a look
-   * and holds nothing: calls that look at the same time see the same room. Without a price it fits where config says so.
+   * Whether the worst case of the call fits into all budgets that apply, after the reservations of running turns. It
+   * only reads and reserves nothing, so concurrent calls see the same free amount. Without a price, the configuration
+   * decides.
    */
   async haveRoom(ref: LedgerRef, call: WorstCase): Promise<boolean> {
     const { userId, projectId } = ref;

@@ -2,7 +2,7 @@ import { IsIn } from 'class-validator';
 import { IsWhole } from '../../../platform/config/checks.js';
 import { Variable } from '../../../platform/config/variable.decorator.js';
 
-/** What a budget reserves for a turn. */
+/** Settings for the reservations of budgets. */
 export class UsageConfig {
   static readonly title = 'Budgets';
 

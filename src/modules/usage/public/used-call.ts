@@ -1,35 +1,35 @@
-/** What a call of a provider was for: the answer, the name of a session, or a summary of what was said before. */
+/** The purpose of a provider call: the answer, the title of a session, or a summary of its history. */
 export type UsageKind = 'answer' | 'title' | 'summary';
 
-/** One call of a model provider, as the ledger keeps it. Unknown is null, never 0. */
+/** One provider call in the ledger. Null means unknown, never 0. */
 export interface UsedCall {
-  /** Who was asked; prices are found by this and the model. */
+  /** The provider. Prices are looked up by provider and model. */
   readonly provider: string;
-  /** The model that answered, as far as it is known; else the one that was asked for. */
+  /** The model that answered, if known; otherwise the requested one. */
   readonly model: string;
-  /** The model that was asked for. Its price counts when the list has none for the answering name. */
+  /** The requested model. Its price applies when the list has none for the model that answered. */
   readonly askedModel: string;
-  /** Whether a key of the user's own paid, and not one of this server's. */
+  /** Whether the call used the user's own key and not one of this server's. */
   readonly isOwnKey: boolean;
   readonly status: 'completed' | 'stopped' | 'failed' | 'interrupted';
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
-  /** The part of the input tokens that the provider had read before. */
+  /** The part of the input tokens that the provider had in its cache. */
   readonly cachedInputTokens: number | null;
   /** Whether the tokens are our own count, because the provider gave none. */
   readonly isEstimated: boolean;
-  /** What the provider itself says that the call cost; then no price is looked up. */
+  /** The cost that the provider reported; then no price is looked up. */
   readonly costMicroUsd: number | null;
   readonly generationId: string | null;
-  /** The provider's own words on what was used. */
+  /** The provider's unchanged usage object. */
   readonly rawUsage: object | null;
 }
 
-/** Where in the ledger a call belongs: ids only, which may outlive what they name. */
+/** The place of a call in the ledger. The ids may outlive the rows that they refer to. */
 export interface LedgerRef {
   readonly userId: string;
   readonly projectId: string;
   readonly sessionId: string;
-  /** The answer that the call was for, also when it only named its session; a summary has an id of its own. */
+  /** The answer of the call; for a title, the answer of the first turn; for a summary, an id of its own. */
   readonly messageId: string;
 }

@@ -10,24 +10,27 @@ import { type AccountFilter, UsersRepository } from '../users.repository.js';
 
 export type { AccountFilter };
 
-/** What an admin sees of an account. */
+/** The account fields that admins see. */
 export type AccountRow = Pick<User, 'id' | 'email' | 'role' | 'disabledAt' | 'createdAt'>;
 
-/** What an admin has set for an account; null leaves it to the plan, and the plan to the server. */
+/**
+ * The limits that an admin set for an account. A null limit uses the plan's; a null plan uses the server's default
+ * plan.
+ */
 export type AccountLimits = Pick<User, 'plan' | 'requestsPerMinute' | 'tokensPerMinute'>;
 
-/** Who is an admin, and what admins see and do of accounts. Whether the asker is one is for the caller to see to, by `requireAdmin`. */
+/** Checks the admin role, and reads and changes accounts for admins. The caller must call `requireAdmin` first. */
 @Injectable()
 export class UserAdministration {
   constructor(private readonly users: UsersRepository) {}
 
-  /** In the user's own unit of work; throws `admin_required` for anybody who is not an admin at this moment. */
+  /** Throws `admin_required` unless the user is an enabled admin now. Call it in a unit of work of that user. */
   async requireAdmin(userId: string): Promise<void> {
     const user = await this.users.find(userId);
     if (user?.role !== 'admin' || user.disabledAt !== null) throw new AppError('admin_required');
   }
 
-  /** As `requireAdmin`, and no other admin changes accounts until this unit of work is over, not even this one's. */
+  /** Like `requireAdmin`, and makes other calls of this method wait until this unit of work ends. */
   async requireOnlyAdmin(userId: string): Promise<void> {
     await this.users.lockAdministration();
     await this.requireAdmin(userId);
@@ -38,27 +41,26 @@ export class UserAdministration {
     return this.users.listAccounts(filter, beforeId, limit);
   }
 
-  /** In a unit of work of that user; throws `not_found`. */
+  /** Throws `not_found`. Call it in a unit of work of that user. */
   async get(userId: string): Promise<AccountRow & AccountLimits> {
     const user = await this.users.find(userId);
     if (user === null) throw new AppError('not_found');
     return user;
   }
 
-  /** In a unit of work of that user. */
+  /** Call it in a unit of work of that user. */
   async setLimits(userId: string, limits: AccountLimits): Promise<void> {
     await this.users.update(userId, limits);
   }
 
-  /** In a unit of work of that user. The time of disabling stays the first one. */
+  /** Call it in a unit of work of that user. Disabling again keeps the first time. */
   async setDisabled(userId: string, isDisabled: boolean): Promise<void> {
     await this.users.setDisabled(userId, isDisabled);
   }
 }
 
 /**
- * Gives or takes the role of an admin, by the command line: nobody can do it over the network. Throws when no account has
- * the address.
+ * Grants or revokes the admin role by the command line; the API cannot do it. Throws when no account has the address.
  */
 export async function setRoleByEmail(
   { unitOfWork, system }: { readonly unitOfWork: UnitOfWork; readonly system: SystemScope },

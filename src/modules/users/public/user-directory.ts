@@ -5,10 +5,10 @@ import type { UserResponse } from './user.dto.js';
 
 export type { Credentials };
 
-/** The part of a user that sign-in works with; never to be shown. */
+/** The fields of a user for sign-in. Never show them to clients. */
 export type Account = Pick<User, 'email' | 'passwordHash' | 'emailVerifiedAt'>;
 
-/** Who exists, and by what secret: what sign-in needs to know of users. All but `findCredentials` run in a unit of work. */
+/** The users and their credentials, for sign-in. All methods except `findCredentials` run in a unit of work. */
 @Injectable()
 export class UserDirectory {
   constructor(private readonly users: UsersRepository) {}
@@ -30,20 +30,20 @@ export class UserDirectory {
     return presentUser(user);
   }
 
-  /** What a password or a token from a mail is checked against; null when the account is gone. */
+  /** The fields for checking a password or a token from an e-mail; null when the account is gone. */
   findAccount(userId: string): Promise<Account | null> {
     return this.users.find(userId);
   }
 
-  /** Nobody gets tokens of a disabled account, nor of one that is gone. */
+  /** False for a disabled or deleted account, which must not get tokens. */
   async isAdmitted(userId: string): Promise<boolean> {
     const user = await this.users.find(userId);
     return user !== null && user.disabledAt === null;
   }
 
   /**
-   * The hash as it is and stays until the end of the unit of work; null when the account is gone. A password is verified
-   * before, as that takes long, and may have been changed since.
+   * Reads the password hash and locks it until the unit of work ends; null when the account is gone. Passwords are
+   * verified before the unit of work, because that takes long, so the password may have changed meanwhile.
    */
   async lockPasswordHash(userId: string): Promise<string | null> {
     return (await this.users.findForUpdate(userId))?.passwordHash ?? null;
@@ -53,12 +53,12 @@ export class UserDirectory {
     await this.users.update(userId, { passwordHash });
   }
 
-  /** Puts a new password in place of the one the token was made for, and with it the address is verified; false when that one is gone. */
+  /** Sets a new password and marks the address as verified. False when `oldHash` is no longer the current hash. */
   resetPassword(userId: string, oldHash: string, newHash: string): Promise<boolean> {
     return this.users.resetPassword(userId, oldHash, newHash);
   }
 
-  /** False when the address was verified before. */
+  /** False when the address was verified already. */
   verifyEmail(userId: string): Promise<boolean> {
     return this.users.verifyEmail(userId);
   }
@@ -68,7 +68,7 @@ export class UserDirectory {
   }
 }
 
-/** What the API shows of a user; a new column stays private until somebody names it here. */
+/** The public fields of a user. A new column stays private until it is added here. */
 export function presentUser(user: User): UserResponse {
   return {
     id: user.id,

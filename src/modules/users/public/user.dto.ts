@@ -1,6 +1,6 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
-/** A user as the API shows it. */
+/** The public fields of a user. */
 @ApiSchema({ name: 'User' })
 export class UserResponse {
   @ApiProperty({ format: 'uuid' })
