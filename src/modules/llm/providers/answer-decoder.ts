@@ -1,7 +1,6 @@
 import { createParser, type EventSourceParser, type ParseError } from 'eventsource-parser';
 import { LlmError } from '../public/llm-error.js';
 import type { FinishReason, LlmEvent, LlmUsage } from '../public/llm-provider.js';
-import { FrameTemplate } from './frame-template.js';
 import { isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
 import { badResponse, inBandError, type Redact } from './openai-errors.js';
 import { rawUsage } from './openai-usage.js';
@@ -51,7 +50,6 @@ export class AnswerDecoder {
   generationId: string | null = null;
 
   private readonly parser: EventSourceParser;
-  private readonly template = new FrameTemplate();
   /** None in most answers. */
   private toolCalls: Map<number, ToolCall> | null = null;
   private text = '';
@@ -146,13 +144,8 @@ export class AnswerDecoder {
       this.isDone = true;
       return;
     }
-    const text = this.template.read(data);
-    if (text !== null) {
-      this.addText(text);
-      return;
-    }
     const chunk = parseJson(data);
-    if (isJsonObject(chunk)) this.onChunk(chunk, data);
+    if (isJsonObject(chunk)) this.onChunk(chunk);
     // A frame that the end of the stream cut off is a lost connection, not a provider that writes nonsense.
     else if (!this.isAtEnd) this.failure = badResponse('A frame could not be parsed');
   }
@@ -170,7 +163,7 @@ export class AnswerDecoder {
     }
   }
 
-  private onChunk(chunk: JsonObject, data?: string): void {
+  private onChunk(chunk: JsonObject): void {
     if (chunk.error != null) {
       this.failure = inBandError(chunk.error, this.dialect.redact);
       return;
@@ -179,14 +172,7 @@ export class AnswerDecoder {
     this.model ??= textOrNull(chunk.model);
     if (isJsonObject(chunk.usage)) this.usage = chunk.usage;
     const choice = firstChoice(chunk);
-    if (!isJsonObject(choice)) return;
-    this.onChoice(choice);
-    if (data !== undefined && this.failure === null) this.learn(data, choice);
-  }
-
-  private learn(data: string, { delta, finish_reason: reason }: JsonObject): void {
-    if (reason != null || !isJsonObject(delta) || typeof delta.content !== 'string') return;
-    if (delta.tool_calls == null && delta.refusal == null) this.template.learn(data, delta.content);
+    if (isJsonObject(choice)) this.onChoice(choice);
   }
 
   private onChoice(choice: JsonObject): void {
