@@ -3,8 +3,6 @@ import { type ClassConstructor, plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { fieldsAsGiven } from './as-given.decorator.js';
-import { compiledInstance } from './compiled-instances.js';
-import { isSurelyValid } from './compiled-rules.js';
 
 const UNKNOWN_FIELD = 'is not a field of this request';
 const NATIVE = new Set<unknown>([String, Number, Boolean, Array, Object]);
@@ -20,7 +18,6 @@ export class ValidationPipe implements PipeTransform {
     const given = value ?? {};
     if (typeof given !== 'object' || Array.isArray(given)) throw AppError.invalid('', 'must be a JSON object');
     const dto = toInstance(metatype as ClassConstructor<object>, given as Readonly<Record<string, unknown>>);
-    if (isSurelyValid(dto)) return dto;
     const errors = await validate(dto, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false });
     if (errors.length > 0)
       throw new AppError('validation_failed', { errors: [...fieldErrors(errors, type === 'query' ? '?' : '/')] });
@@ -38,10 +35,7 @@ function toInstance(type: ClassConstructor<object>, given: Readonly<Record<strin
     delete others[name];
   }
   try {
-    return Object.assign(
-      compiledInstance(type, others) ?? plainToInstance(type, others, { exposeUnsetFields: false }),
-      asGiven,
-    );
+    return Object.assign(plainToInstance(type, others, { exposeUnsetFields: false }), asGiven);
   } catch (error) {
     // Objects of any depth and with any names, in fields that should not have objects.
     if (error instanceof RangeError || error instanceof TypeError) throw AppError.invalid('', 'has a malformed field');
