@@ -3,7 +3,6 @@ import { type ClassConstructor, plainToInstance } from 'class-transformer';
 import { getMetadataStorage, ValidationTypes } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { fieldsAsGiven } from './as-given.decorator.js';
-import { compiledInstance } from './compiled-instances.js';
 import { MAX_LISTED_ERRORS, pointerTo } from './problem.js';
 
 // Not among what the package exports by its name; @nestjs/mapped-types reads it from the same place.
@@ -53,7 +52,7 @@ export class DtoMaker {
       // Lists and objects of no class go to their rules as they stand.
       else whole[name] = nested === null ? bounded(value, MAX_ITEMS, pointer) : this.nest(nested, value, pointer);
     }
-    const dto = compiledInstance(type, simple) ?? plainToInstance(type, simple, { exposeUnsetFields: false });
+    const dto = plainToInstance(type, simple, { exposeUnsetFields: false });
     return Object.assign(dto, whole);
   }
 
