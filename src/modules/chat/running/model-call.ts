@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
@@ -39,16 +38,16 @@ export class ModelCall {
       if (asked === null) throw new AppError('provider_not_configured');
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText);
       // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
-      for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
+      for await (const event of await this.ask(asked, turn, live.abort.signal, draft, lostTokens)) {
         // An abort that comes between two events must not let the next one through.
-        live.abort.throwIfAborted();
+        live.abort.signal.throwIfAborted();
         live.append(draft.take(event));
       }
       live.append(draft.flush());
       this.tellEnd(turn, draft, null);
       return await this.outcome(draft, 'completed', null, live.textFrom(0));
     } catch (error) {
-      const reason: unknown = live.abort.reason;
+      const reason: unknown = live.abort.signal.reason;
       if (reason instanceof TurnAbort) {
         if (reason.why === 'stop') return this.outcome(draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost' ? this.outcome(draft, 'interrupted', 'turn_interrupted', live.textFrom(0)) : null;
@@ -92,7 +91,7 @@ export class ModelCall {
   private async ask(
     asked: Asked,
     turn: OpenTurn,
-    signal: Cancellation,
+    signal: AbortSignal,
     draft: AnswerDraft,
     lostTokens: number,
   ): Promise<AsyncIterable<LlmEvent>> {
