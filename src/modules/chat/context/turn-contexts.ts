@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { type Cancellation, toAbortSignal } from '../../../kernel/cancellation.js';
 import { ChatConfig } from '../public/chat.config.js';
 import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import type { LlmParams } from '../../llm/public/llm-provider.js';
@@ -45,7 +44,7 @@ export class TurnContexts {
    * The same; where something would be left out that can be summed up, it waits for that.
    * Throws `context_too_large` when prompts and question alone do not fit.
    */
-  async prepare(turn: OpenTurn, asked: Asked, signal: Cancellation): Promise<Context> {
+  async prepare(turn: OpenTurn, asked: Asked, signal: AbortSignal): Promise<Context> {
     const input = await this.inputOf(turn, asked);
     letGo(turn);
     const context = buildContext(input);
@@ -57,7 +56,7 @@ export class TurnContexts {
     if (context.dropped > 0 && leafId !== null) {
       const extension = await this.summaries.extend(
         { ...taskOf(turn, leafId, room), questionTokens: costOf(input.question) },
-        toAbortSignal(signal),
+        signal,
         true,
       );
       summary = extension?.summary ?? summary;

@@ -1,4 +1,3 @@
-import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import type { Message } from '../message.entity.js';
 import type { OpenTurn } from '../turn.js';
 
@@ -24,7 +23,7 @@ export class TurnAbort extends Error {
     this.name = 'TurnAbort';
   }
 
-  static isLost({ reason }: Cancellation): boolean {
+  static isLost({ reason }: AbortSignal): boolean {
     return reason instanceof TurnAbort && reason.why === 'lost';
   }
 }
@@ -39,7 +38,7 @@ export class LiveTurn {
   attempt: number;
   /** The settled answer, once there is one; null when this instance does not know the end and never will. */
   readonly ended: Promise<Message | null>;
-  readonly abort = new Canceller();
+  readonly abort = new AbortController();
   length = 0;
   settled: Message | null | undefined;
   /** When it began here, and when its first text came, on the clock of `performance.now()`. */

@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
@@ -40,16 +39,16 @@ export class ModelCall {
       const { userId } = turn.answer;
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText, { userId });
       // Read here: a function of its own would be one more frame, and one more promise, that waits in every open stream.
-      for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
+      for await (const event of await this.ask(asked, turn, live.abort.signal, draft, lostTokens)) {
         // An abort that comes between two events must not let the next one through.
-        live.abort.throwIfAborted();
+        live.abort.signal.throwIfAborted();
         live.append(draft.add(event));
       }
       live.append(draft.flush());
       this.tellEnd(turn, draft, null);
       return await this.outcome(turn, draft, 'completed', null, live.textFrom(0));
     } catch (error) {
-      const reason: unknown = live.abort.reason;
+      const reason: unknown = live.abort.signal.reason;
       if (reason instanceof TurnAbort) {
         if (reason.why === 'stop') return this.outcome(turn, draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost'
@@ -96,7 +95,7 @@ export class ModelCall {
   private async ask(
     asked: Asked,
     turn: OpenTurn,
-    signal: Cancellation,
+    signal: AbortSignal,
     draft: AnswerDraft,
     lostTokens: number,
   ): Promise<AsyncIterable<LlmEvent>> {

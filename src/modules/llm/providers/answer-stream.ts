@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import type { Dispatcher } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { LlmEvent } from '../public/llm-provider.js';
 import { AnswerDecoder, type AnswerDialect } from './answer-decoder.js';
 import { badResponse, disconnected, networkError, statusError } from './openai-errors.js';
@@ -51,7 +50,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     private readonly dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
-    private readonly signal: Cancellation,
+    private readonly signal: AbortSignal,
   ) {
     this.request = request;
     this.decoder = new AnswerDecoder(dialect);

@@ -1,5 +1,4 @@
 import { type Dispatcher, Pool } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { ERROR_CATALOGUE } from '../../../kernel/errors/error-catalogue.js';
 import { LlmError } from '../public/llm-error.js';
 import type { ConnectionCheck, Generation, LlmEvent, LlmModel, LlmUsage } from '../public/llm-provider.js';
@@ -63,7 +62,7 @@ export class OpenAiWire {
     };
   }
 
-  stream(call: ChatCall, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(call: ChatCall, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new AnswerStream(this.dispatcher, this.post(call, true), this.dialect, signal);
   }
 

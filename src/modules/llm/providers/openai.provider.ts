@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   Generation,
@@ -50,7 +49,7 @@ export class OpenAiProvider implements LlmProvider {
     return this.wire.generate({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return this.wire.stream({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
   }
 

@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
 import type { LlmErrorCode } from './llm-error.js';
 export { PROVIDER_NAMES, type ProviderName } from '../../../kernel/provider-name.js';
@@ -118,7 +117,7 @@ export interface LlmProvider {
    * Attempts are announced by what makes several of them, not by a single provider.
    * A stream that ends without saying why it ended throws `provider_disconnected`.
    */
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent>;
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent>;
 
   /** Whether the provider can be reached and accepts our key. Never throws; `reason` is one line without secrets. */
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck>;

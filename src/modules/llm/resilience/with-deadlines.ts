@@ -1,4 +1,3 @@
-import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import { LlmError } from '../public/llm-error.js';
 import {
   type ConnectionCheck,
@@ -61,7 +60,7 @@ export class WithDeadlines implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new BoundedStream((bounded) => this.inner.stream(messages, options, bounded), this.deadlines, signal);
   }
 
@@ -83,7 +82,7 @@ export class WithDeadlines implements LlmProvider {
  * that layers in between need not watch for it: they would cost another promise for each token.
  */
 class BoundedStream implements AsyncIterableIterator<LlmEvent> {
-  private readonly call = new Canceller();
+  private readonly call = new AbortController();
   private events: AsyncIterator<LlmEvent> | null = null;
   private totalTimer: NodeJS.Timeout | null = null;
   private gapTimer: NodeJS.Timeout | null = null;
@@ -92,9 +91,9 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
 
   constructor(
     /** Until it is called: it holds the whole conversation. */
-    private open: ((signal: Cancellation) => AsyncIterable<LlmEvent>) | null,
+    private open: ((signal: AbortSignal) => AsyncIterable<LlmEvent>) | null,
     private readonly deadlines: Deadlines,
-    private readonly signal: Cancellation,
+    private readonly signal: AbortSignal,
   ) {}
 
   [Symbol.asyncIterator](): this {
@@ -131,7 +130,7 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     throw error;
   };
 
-  private async first(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
+  private async first(open: (signal: AbortSignal) => AsyncIterable<LlmEvent>): Promise<IteratorResult<LlmEvent>> {
     this.open = null;
     this.isWaiting = true;
     try {
@@ -142,13 +141,13 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     }
   }
 
-  private begin(open: (signal: Cancellation) => AsyncIterable<LlmEvent>): AsyncIterator<LlmEvent> {
+  private begin(open: (signal: AbortSignal) => AsyncIterable<LlmEvent>): AsyncIterator<LlmEvent> {
     const { firstTokenMs, totalMs } = this.deadlines;
     if (this.signal.aborted) this.follow();
     else this.signal.addEventListener('abort', this.follow, { once: true });
     if (totalMs !== null) this.totalTimer = setTimeout(() => this.runOut(this.isBeforeFirst), totalMs);
     if (firstTokenMs !== null) this.gapTimer = setTimeout(() => this.runOut(true), firstTokenMs);
-    return open(this.call)[Symbol.asyncIterator]();
+    return open(this.call.signal)[Symbol.asyncIterator]();
   }
 
   private readonly follow = (): void => this.call.abort(this.signal.reason);
