@@ -144,10 +144,18 @@ function generate(dice: Dice, choices: readonly Choices[], isFine: boolean): Fie
   for (const { name, all, fine } of choices) {
     const isLeftOut = dice.below(4) === 0;
     const isWild = !isFine && dice.below(3) === 0;
-    if (!isLeftOut) given[name] = dice.pick(isWild || fine.length === 0 ? all : fine);
+    const value = dice.pick(isWild || fine.length === 0 ? all : fine);
+    // JSON has no undefined.
+    if (!isLeftOut && value !== undefined) given[name] = value;
   }
   if (!hasStranger) return given;
-  const stranger = { value: dice.pick(OTHERS), enumerable: true, writable: true, configurable: true };
+  // JSON has no undefined.
+  const stranger = {
+    value: dice.pick(OTHERS.filter((value) => value !== undefined)),
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  };
   return Object.defineProperty(given, dice.pick(STRANGE_NAMES), stranger);
 }
 
@@ -157,9 +165,16 @@ function byLibraries(type: Dto, given: Fields): object {
   return Object.assign(plainToInstance(type, others, { exposeUnsetFields: false }), Object.fromEntries(asGiven));
 }
 
+/** The libraries ignore names of Object.prototype, at any depth. No class has such a field, so Parley refuses them. */
+function hasInheritedName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, inside]) => name in Object.prototype || hasInheritedName(inside));
+}
+
 /** What class-transformer and class-validator alone make of it; null when it is refused. */
 async function expected(type: Dto, given: Fields): Promise<object | null> {
-  if (Object.hasOwn(given, 'constructor')) return null;
+  const read = Object.entries(given).filter(([name]) => !fieldsAsGiven(type).includes(name));
+  if (hasInheritedName(Object.fromEntries(read))) return null;
   let dto: object;
   try {
     dto = byLibraries(type, given);

@@ -46,10 +46,16 @@ export class DtoMaker {
       const value = given[name];
       const nested = shape.get(name);
       const pointer = prefix + pointerTo(name).slice(1);
-      if (nested === undefined) this.note(pointer);
-      else if (typeof value !== 'object' || value === null) simple[name] = value;
-      else if (asGiven.includes(name)) whole[name] = value;
+      if (nested === undefined) {
+        this.note(pointer);
+        continue;
+      }
+      const isObject = typeof value === 'object' && value !== null;
+      // null keeps the place of an object, so the DTO has its fields in the order of the request.
+      simple[name] = isObject ? null : value;
+      if (!isObject) continue;
       // Lists and objects of no class go to their rules as they stand.
+      if (asGiven.includes(name)) whole[name] = value;
       else whole[name] = nested === null ? bounded(value, MAX_ITEMS, pointer) : this.nest(nested, value, pointer);
     }
     const dto = plainToInstance(type, simple, { exposeUnsetFields: false });
