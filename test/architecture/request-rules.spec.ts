@@ -3,11 +3,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { jest } from '@jest/globals';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { ClassTransformer, type ClassConstructor, plainToInstance } from 'class-transformer';
-import { getMetadataStorage, validate, validateSync, Validator } from 'class-validator';
+import { type ClassConstructor, plainToInstance } from 'class-transformer';
+import { getMetadataStorage, validate, validateSync } from 'class-validator';
 import { AppError } from '../../src/kernel/errors/app-error.js';
 import { SendMessageRequest } from '../../src/modules/chat/turns/turn.dto.js';
 import { fieldsAsGiven } from '../../src/platform/http/as-given.decorator.js';
@@ -145,10 +144,18 @@ function generate(dice: Dice, choices: readonly Choices[], isFine: boolean): Fie
   for (const { name, all, fine } of choices) {
     const isLeftOut = dice.below(4) === 0;
     const isWild = !isFine && dice.below(3) === 0;
-    if (!isLeftOut) given[name] = dice.pick(isWild || fine.length === 0 ? all : fine);
+    const value = dice.pick(isWild || fine.length === 0 ? all : fine);
+    // JSON has no undefined.
+    if (!isLeftOut && value !== undefined) given[name] = value;
   }
   if (!hasStranger) return given;
-  const stranger = { value: dice.pick(OTHERS), enumerable: true, writable: true, configurable: true };
+  // JSON has no undefined.
+  const stranger = {
+    value: dice.pick(OTHERS.filter((value) => value !== undefined)),
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  };
   return Object.defineProperty(given, dice.pick(STRANGE_NAMES), stranger);
 }
 
@@ -158,9 +165,16 @@ function byLibraries(type: Dto, given: Fields): object {
   return Object.assign(plainToInstance(type, others, { exposeUnsetFields: false }), Object.fromEntries(asGiven));
 }
 
+/** The libraries ignore names of Object.prototype, at any depth. No class has such a field, so Parley refuses them. */
+function hasInheritedName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, inside]) => name in Object.prototype || hasInheritedName(inside));
+}
+
 /** What class-transformer and class-validator alone make of it; null when it is refused. */
 async function expected(type: Dto, given: Fields): Promise<object | null> {
-  if (Object.hasOwn(given, 'constructor')) return null;
+  const read = Object.entries(given).filter(([name]) => !fieldsAsGiven(type).includes(name));
+  if (hasInheritedName(Object.fromEntries(read))) return null;
   let dto: object;
   try {
     dto = byLibraries(type, given);
@@ -182,53 +196,32 @@ async function byPipe(type: Dto, given: Fields): Promise<object | null> {
 
 const types = await requestTypes();
 
-afterEach(() => jest.restoreAllMocks());
-
-describe('the compiled rules of requests', () => {
+describe('requests', () => {
   it('are tried for every class that a route takes', () => {
     expect(types.get('SendMessageRequest')).toBe(SendMessageRequest);
     expect(types.size).toBeGreaterThan(20);
   });
 
-  it.each([...types])('accept a %s as class-validator does, and make the same of it', async (_name, type) => {
-    const dice = new Dice(type.name);
-    const choices = choicesOf(type);
-    const asked = jest.spyOn(Validator.prototype, 'validate');
-    const different: unknown[] = [];
-    const counts = { refused: 0, accepted: 0, quickly: 0 };
-    for (let n = 0; n < REQUESTS_EACH; n += 1) {
-      const given = generate(dice, choices, n % 2 === 0);
-      asked.mockClear();
-      const answer = await byPipe(type, given);
-      const isQuick = answer !== null && asked.mock.calls.length === 0;
-      const wanted = await expected(type, given);
-      // The texts have the order of fields.
-      const isSame = isDeepStrictEqual(answer, wanted) && JSON.stringify(answer) === JSON.stringify(wanted);
-      if (!isSame) different.push({ given, answer, wanted });
-      counts[answer === null ? 'refused' : 'accepted'] += 1;
-      if (isQuick) counts.quickly += 1;
-    }
-    expect(different.slice(0, 3)).toEqual([]);
-    // Else nothing has been compared.
-    expect(counts.refused).toBeGreaterThan(20);
-    expect(counts.quickly).toBeGreaterThan(20);
-  });
-
-  it.each<[string, Fields]>([
-    ['a question in a session', { project_id: UUID, session_id: UUID, message: 'What should I see in Lisbon?' }],
-    ['one with settings', { project_id: UUID, message: 'Hi', stream: true, params: { temperature: 0.2, stop: ['.'] } }],
-    ['one in parts', { project_id: UUID, parts: [{ type: 'text', text: 'Hi' }] }],
-    ['one in parts of an older client', { project_id: UUID, message: [{ type: 'text', text: 'Hi' }] }],
-  ])('let %s pass without class-transformer and class-validator', async (_what, given) => {
-    const libraries = [
-      jest.spyOn(ClassTransformer.prototype, 'plainToInstance'),
-      jest.spyOn(Validator.prototype, 'validate'),
-    ];
-    const dto = await pipe.transform(given, { type: 'body', metatype: SendMessageRequest });
-    expect(dto).toBeInstanceOf(SendMessageRequest);
-    for (const library of libraries) expect(library).not.toHaveBeenCalled();
-    // They would have been noticed.
-    await expect(byPipe(SendMessageRequest, { ...given, nope: 1 })).resolves.toBeNull();
-    for (const library of libraries) expect(library).toHaveBeenCalledTimes(1);
-  });
+  it.each([...types])(
+    'of the class %s are accepted as class-transformer and class-validator alone accept them, with the same result',
+    async (_name, type) => {
+      const dice = new Dice(type.name);
+      const choices = choicesOf(type);
+      const different: unknown[] = [];
+      const counts = { refused: 0, accepted: 0 };
+      for (let n = 0; n < REQUESTS_EACH; n += 1) {
+        const given = generate(dice, choices, n % 2 === 0);
+        const answer = await byPipe(type, given);
+        const wanted = await expected(type, given);
+        // The texts have the order of fields.
+        const isSame = isDeepStrictEqual(answer, wanted) && JSON.stringify(answer) === JSON.stringify(wanted);
+        if (!isSame) different.push({ given, answer, wanted });
+        counts[answer === null ? 'refused' : 'accepted'] += 1;
+      }
+      expect(different.slice(0, 3)).toEqual([]);
+      // Else nothing has been compared.
+      expect(counts.refused).toBeGreaterThan(20);
+      expect(counts.accepted).toBeGreaterThan(20);
+    },
+  );
 });

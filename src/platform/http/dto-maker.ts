@@ -3,7 +3,6 @@ import { type ClassConstructor, plainToInstance } from 'class-transformer';
 import { getMetadataStorage, ValidationTypes } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { fieldsAsGiven } from './as-given.decorator.js';
-import { compiledInstance } from './compiled-instances.js';
 import { MAX_LISTED_ERRORS, pointerTo } from './problem.js';
 
 // The package does not export it by name; @nestjs/mapped-types reads it from the same place.
@@ -47,13 +46,19 @@ export class DtoMaker {
       const value = given[name];
       const nested = shape.get(name);
       const pointer = prefix + pointerTo(name).slice(1);
-      if (nested === undefined) this.note(pointer);
-      else if (typeof value !== 'object' || value === null) simple[name] = value;
-      else if (asGiven.includes(name)) whole[name] = value;
+      if (nested === undefined) {
+        this.note(pointer);
+        continue;
+      }
+      const isObject = typeof value === 'object' && value !== null;
+      // null keeps the place of an object, so the DTO has its fields in the order of the request.
+      simple[name] = isObject ? null : value;
+      if (!isObject) continue;
       // Lists and objects without a class go to their rules unchanged.
+      if (asGiven.includes(name)) whole[name] = value;
       else whole[name] = nested === null ? bounded(value, MAX_ITEMS, pointer) : this.nest(nested, value, pointer);
     }
-    const dto = compiledInstance(type, simple) ?? plainToInstance(type, simple, { exposeUnsetFields: false });
+    const dto = plainToInstance(type, simple, { exposeUnsetFields: false });
     return Object.assign(dto, whole);
   }
 

@@ -1,5 +1,3 @@
-import type { Cancellation } from '../../kernel/cancellation.js';
-
 /** Frees the place; a second call has no effect. */
 export type Leave = () => void;
 
@@ -21,7 +19,7 @@ export class Bulkhead {
   }
 
   /** Takes a place; null if none became free within `waitMs`, or before the signal was aborted. */
-  async enter(waitMs: number, signal?: Cancellation): Promise<Leave | null> {
+  async enter(waitMs: number, signal?: AbortSignal): Promise<Leave | null> {
     if (this.taken < this.places) return this.hold();
     if (waitMs === 0 || signal?.aborted === true) return null;
     return new Promise((resolve) => {

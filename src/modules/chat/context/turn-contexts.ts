@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { type Cancellation, toAbortSignal } from '../../../kernel/cancellation.js';
 import { ChatConfig } from '../public/chat.config.js';
 import type { LlmProvider } from '../../llm/public/llm-provider.js';
 import type { LlmParams } from '../../llm/public/llm-provider.js';
@@ -48,7 +47,7 @@ export class TurnContexts {
    * Like `build`, but waits for a new summary when messages would be left out that can be summarised.
    * Throws `context_too_large` when prompts and question alone do not fit.
    */
-  async prepare(turn: OpenTurn, asked: Asked, signal: Cancellation): Promise<Context> {
+  async prepare(turn: OpenTurn, asked: Asked, signal: AbortSignal): Promise<Context> {
     const input = await this.inputOf(turn, asked);
     letGo(turn);
     const context = buildContext(input);
@@ -60,7 +59,7 @@ export class TurnContexts {
     if (context.dropped > 0 && leafId !== null) {
       const extension = await this.summaries.extend(
         { ...taskOf(turn, leafId, room), questionTokens: costOf(input.question) },
-        toAbortSignal(signal),
+        signal,
         true,
       );
       summary = extension?.summary ?? summary;

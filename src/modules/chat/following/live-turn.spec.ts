@@ -140,8 +140,8 @@ describe('an abort', () => {
   it.each(['stop', 'release', 'lost'] as const)('carries its reason: %s', (why) => {
     const turn = live();
     turn.abort.abort(new TurnAbort(why));
-    expect(turn.abort.reason).toMatchObject({ name: 'TurnAbort', why });
-    expect(TurnAbort.isLost(turn.abort)).toBe(why === 'lost');
+    expect(turn.abort.signal.reason).toMatchObject({ name: 'TurnAbort', why });
+    expect(TurnAbort.isLost(turn.abort.signal)).toBe(why === 'lost');
   });
 
   it('does not count as lost without an abort, or with another reason', () => {

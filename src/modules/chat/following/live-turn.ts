@@ -1,4 +1,3 @@
-import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import type { Message } from '../message.entity.js';
 import type { OpenTurn } from '../turn.js';
 
@@ -30,7 +29,7 @@ export class TurnAbort extends Error {
     this.name = 'TurnAbort';
   }
 
-  static isLost({ reason }: Cancellation): boolean {
+  static isLost({ reason }: AbortSignal): boolean {
     return reason instanceof TurnAbort && reason.why === 'lost';
   }
 }
@@ -46,7 +45,7 @@ export class LiveTurn {
   attempt: number;
   /** Resolves to the settled answer; to null when this instance will never learn how the turn ended. */
   readonly ended: Promise<Message | null>;
-  readonly abort = new Canceller();
+  readonly abort = new AbortController();
   length = 0;
   settled: Message | null | undefined;
   /** The start of the turn here. Like `firstTextAt`, on the clock of `performance.now()`. */

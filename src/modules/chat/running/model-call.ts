@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { AppError } from '../../../kernel/errors/app-error.js';
 import type { ErrorCode } from '../../../kernel/errors/error-catalogue.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
@@ -40,16 +39,16 @@ export class ModelCall {
       const { userId } = turn.answer;
       const lostTokens = turn.savedText === null ? 0 : await this.tokens.count(turn.savedText, { userId });
       // Inlined: a separate function would keep one more frame and one more promise in every open stream.
-      for await (const event of await this.ask(asked, turn, live.abort, draft, lostTokens)) {
+      for await (const event of await this.ask(asked, turn, live.abort.signal, draft, lostTokens)) {
         // After an abort between two events, the next event must not be used.
-        live.abort.throwIfAborted();
+        live.abort.signal.throwIfAborted();
         live.append(draft.add(event));
       }
       live.append(draft.flush());
       this.tellEnd(turn, draft, null);
       return await this.outcome(turn, draft, 'completed', null, live.textFrom(0));
     } catch (error) {
-      const reason: unknown = live.abort.reason;
+      const reason: unknown = live.abort.signal.reason;
       if (reason instanceof TurnAbort) {
         if (reason.why === 'stop') return this.outcome(turn, draft, 'stopped', null, live.textFrom(0));
         return reason.why === 'lost'
@@ -99,7 +98,7 @@ export class ModelCall {
   private async ask(
     asked: Asked,
     turn: OpenTurn,
-    signal: Cancellation,
+    signal: AbortSignal,
     draft: AnswerDraft,
     lostTokens: number,
   ): Promise<AsyncIterable<LlmEvent>> {

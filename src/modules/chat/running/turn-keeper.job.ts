@@ -147,7 +147,7 @@ export class TurnKeeperJob implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private lose({ abort }: LiveTurn): void {
-    if (abort.aborted) return;
+    if (abort.signal.aborted) return;
     abort.abort(new TurnAbort('lost'));
     this.metrics.leaseLost();
   }

@@ -228,7 +228,7 @@ export class TurnRunner {
   private async close(turn: OpenTurn, outcome: Outcome, live: LiveTurn | undefined): Promise<Settled | null> {
     for (let tries = 0; ; tries++) {
       try {
-        const isLost = tries > 0 && live !== undefined && TurnAbort.isLost(live.abort);
+        const isLost = tries > 0 && live !== undefined && TurnAbort.isLost(live.abort.signal);
         const settled = isLost ? null : await this.store.close(turn, outcome);
         return settled ?? (tries > 0 ? await this.store.findSettled(turn) : null);
       } catch (error) {

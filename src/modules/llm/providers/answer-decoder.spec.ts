@@ -226,41 +226,6 @@ describe('AnswerDecoder', () => {
     expect(read(`\ufeff${chunk({ content: 'x' }, 'stop')}`).text).toBe('x');
   });
 
-  it('says the same with and without the shortcut for frames that differ in their text only', () => {
-    const texts = [
-      ' a',
-      ' a',
-      'delta',
-      '"',
-      '\\',
-      '\n',
-      '',
-      ' é',
-      '👋',
-      '0',
-      'null',
-      'content',
-      '","x":"',
-      ' b',
-      '\u2028',
-    ];
-    for (const first of texts) {
-      const frames = [first, ...texts].map((content) => chunk({ content }));
-      expect(read(...frames).text).toBe([first, ...texts].join(''));
-    }
-    const mixed = read(chunk({ content: ' a' }), chunk({ content: ' b' }), chunk({ content: ' c' }, 'length'));
-    expect([mixed.text, mixed.closing]).toEqual([' a b c', [expect.objectContaining({ reason: 'length' })]]);
-    expect(read(chunk({ content: 'gen-1' }), chunk({ content: 'm-1' }), chunk({ content: 'x' })).text).toBe(
-      'gen-1m-1x',
-    );
-  });
-
-  it('is not led astray by words that stand in the frame twice', () => {
-    const twice = (content: string, model: string): string =>
-      `data: ${JSON.stringify({ choices: [{ delta: { content }, finish_reason: null }], model })}\n\n`;
-    expect(read(twice('x', 'x'), twice('x', 'y'), twice('z', 'y'), twice('y', 'y')).text).toBe('xxzy');
-  });
-
   it('reads a completion in one piece', () => {
     const subject = decoder();
     const message = {

@@ -4,7 +4,6 @@ import type { FinishReason, LlmEvent } from '../public/llm-provider.js';
 import { type AnswerDialect, firstChoice, maxBodyChars } from './answer-dialect.js';
 import { errorIn } from './error-words.js';
 import { finishWordOf, meaningOf } from './finish-reasons.js';
-import { FrameTemplate } from './frame-template.js';
 import { isJsonObject, type JsonObject, parseJson, textOrNull } from './json-fields.js';
 import { badResponse, inBandError } from './openai-errors.js';
 import { rawUsage } from './openai-usage.js';
@@ -27,7 +26,6 @@ export class AnswerDecoder {
   generationId: string | null = null;
 
   private readonly parser: EventSourceParser;
-  private readonly template = new FrameTemplate();
   /** None in most answers. */
   private toolCalls: ToolCallPieces | null = null;
   /** Until the answer is seen to begin. */
@@ -145,15 +143,9 @@ export class AnswerDecoder {
       this.isDone = true;
       return;
     }
-    const text = name === 'error' ? null : this.template.read(data);
-    if (text === null) this.onValue(data, name);
-    else this.addText(text);
-  }
-
-  private onValue(data: string, name: string | undefined): void {
     const value = parseJson(data);
     if (isJsonObject(value) && (name !== 'error' || errorIn(value) !== undefined)) {
-      this.onChunk(value, data);
+      this.onChunk(value);
     } else if (name === 'error') {
       this.fail(inBandError(value ?? data, this.dialect.redact));
     } else if (Array.isArray(value)) {
@@ -180,7 +172,7 @@ export class AnswerDecoder {
     }
   }
 
-  private onChunk(chunk: JsonObject, data?: string): void {
+  private onChunk(chunk: JsonObject): void {
     this.noteUsage(chunk.usage);
     if (isJsonObject(chunk.x_groq)) this.noteUsage(chunk.x_groq.usage);
     const error = errorIn(chunk);
@@ -191,19 +183,11 @@ export class AnswerDecoder {
     this.generationId ??= textOrNull(chunk.id);
     this.model ??= textOrNull(chunk.model);
     const choice = firstChoice(chunk);
-    if (!isJsonObject(choice)) return;
-    this.onChoice(choice);
-    if (data !== undefined && this.failure === null) this.learn(data, choice);
+    if (isJsonObject(choice)) this.onChoice(choice);
   }
 
   private noteUsage(usage: unknown): void {
     if (isJsonObject(usage) && this.dialect.usageOf(usage) !== null) this.usage = usage;
-  }
-
-  private learn(data: string, { delta, finish_reason: reason }: JsonObject): void {
-    if (finishWordOf(reason) !== null || !isJsonObject(delta) || typeof delta.content !== 'string') return;
-    if (delta.tool_calls != null || delta.refusal != null || reasoningOf(delta) !== '') return;
-    this.template.learn(data, delta.content);
   }
 
   private onChoice(choice: JsonObject): void {

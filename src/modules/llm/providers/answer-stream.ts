@@ -1,6 +1,5 @@
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { LlmError } from '../public/llm-error.js';
 import type { LlmEvent } from '../public/llm-provider.js';
 import { AnswerBody, type Headers } from './answer-body.js';
@@ -52,7 +51,7 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
     private readonly dispatcher: Dispatcher,
     request: Dispatcher.DispatchOptions,
     private readonly dialect: AnswerDialect,
-    private readonly signal: Cancellation,
+    private readonly signal: AbortSignal,
     /** Of what the provider sends that brings no event. */
     private readonly onSignOfLife: (() => void) | undefined,
   ) {

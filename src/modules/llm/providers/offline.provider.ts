@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   FinishReason,
@@ -36,7 +35,7 @@ export class OfflineProvider implements LlmProvider {
     };
   }
 
-  async *stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncGenerator<LlmEvent> {
+  async *stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncGenerator<LlmEvent> {
     signal.throwIfAborted();
     const { words, reason } = answer(messages, options);
     for (const [place, text] of words.entries()) {
@@ -120,7 +119,7 @@ function usageOf(messages: readonly LlmMessage[], words: readonly string[]) {
   return { inputTokens, outputTokens: words.length, cachedInputTokens: 0, costMicroUsd: 0 };
 }
 
-function pause(delayMs: number, signal: Cancellation): Promise<void> {
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       clearTimeout(timer);

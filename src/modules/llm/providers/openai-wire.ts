@@ -1,5 +1,4 @@
 import { type Dispatcher, Pool } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { ERROR_CATALOGUE } from '../../../kernel/errors/error-catalogue.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import type { ConnectionCheck, Generation, LlmEvent, LlmModel, LlmUsage } from '../public/llm-provider.js';
@@ -76,7 +75,7 @@ export class OpenAiWire {
   }
 
   /** @param onSignOfLife told of what the provider sends that brings no event */
-  stream(call: ChatCall, signal: Cancellation, onSignOfLife?: () => void): AsyncIterable<LlmEvent> {
+  stream(call: ChatCall, signal: AbortSignal, onSignOfLife?: () => void): AsyncIterable<LlmEvent> {
     const place = this.placeOf(call);
     const { dispatcher, dialect, learned } = this;
     return new LearningStream(

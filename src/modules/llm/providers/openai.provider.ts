@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici';
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   Generation,
@@ -52,7 +51,7 @@ export class OpenAiProvider implements LlmProvider {
     return this.wire.generate({ messages, model: options.model ?? this.defaultModel, params: options.params }, signal);
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     const { model, params, onSignOfLife } = options;
     return this.wire.stream({ messages, model: model ?? this.defaultModel, params }, signal, onSignOfLife);
   }

@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type {
   ConnectionCheck,
   Generation,
@@ -36,7 +35,7 @@ export class OpenRouterProvider implements LlmProvider {
     return this.wire.generate(this.callOf(messages, options), signal);
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return this.wire.stream(this.callOf(messages, options), signal, options.onSignOfLife);
   }
 

@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
 import type { LlmErrorCode } from './llm-error.js';
 export { PROVIDER_NAMES, type ProviderName } from '../../../kernel/provider-name.js';
@@ -127,7 +126,7 @@ export interface LlmProvider {
    * event. A stream that fails may report its usage before it throws. Only wrappers that make several attempts emit `attempt`
    * events, a single provider does not. A stream that ends without a finish reason throws `provider_disconnected`.
    */
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent>;
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent>;
 
   /** Whether the provider can be reached and accepts our key. Never throws; `reason` is one line without secrets. */
   validateConnection(signal?: AbortSignal): Promise<ConnectionCheck>;

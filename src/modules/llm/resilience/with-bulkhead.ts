@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { Bulkhead, Leave } from '../../../platform/load/bulkhead.js';
 import { LlmError } from '../public/llm-error.js';
 import {
@@ -43,7 +42,7 @@ export class WithBulkhead implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new BoundStream({
       enter: () => this.enter(signal),
       open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
@@ -62,7 +61,7 @@ export class WithBulkhead implements LlmProvider {
     return this.inner.close();
   }
 
-  private async enter(signal: Cancellation | undefined): Promise<Leave> {
+  private async enter(signal: AbortSignal | undefined): Promise<Leave> {
     const leave = await this.bulkhead.enter(this.waitMs, signal);
     if (signal?.aborted === true) {
       leave?.();

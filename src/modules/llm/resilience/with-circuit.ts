@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
 import type { Circuits, CircuitSubject, Pass } from '../../../platform/circuits/circuits.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
@@ -64,7 +63,7 @@ export class WithCircuit implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new JudgedStream({
       enter: () => this.enter(options),
       open: () => this.inner.stream(messages, options, signal)[Symbol.asyncIterator](),
@@ -105,7 +104,7 @@ class Verdict {
     this.isTold = true;
   }
 
-  ended(error: unknown, signal: Cancellation | undefined): void {
+  ended(error: unknown, signal: AbortSignal | undefined): void {
     if (this.isTold) return;
     this.isTold = true;
     if (signal?.aborted === true || !(error instanceof LlmError)) this.pass.abandoned();
@@ -122,7 +121,7 @@ class Verdict {
 interface Judged {
   readonly enter: () => Pass;
   readonly open: () => AsyncIterator<LlmEvent>;
-  readonly signal: Cancellation;
+  readonly signal: AbortSignal;
 }
 
 /** One reader. Once there is an answer, events come straight from the provider. */

@@ -1,4 +1,3 @@
-import { type Cancellation, Canceller } from '../../../kernel/cancellation.js';
 import { LlmError } from '../public/llm-error.js';
 import {
   type ConnectionCheck,
@@ -11,7 +10,7 @@ import {
   type LlmProvider,
 } from '../public/llm-provider.js';
 
-type Open = (signal: Cancellation, onSignOfLife: () => void) => AsyncIterable<LlmEvent>;
+type Open = (signal: AbortSignal, onSignOfLife: () => void) => AsyncIterable<LlmEvent>;
 
 /** Milliseconds; null sets no such deadline. Silence ends with anything that the provider sends, be it a comment. */
 export interface Deadlines {
@@ -63,7 +62,7 @@ export class WithDeadlines implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     const open: Open = (bounded, onSignOfLife) => this.inner.stream(messages, { ...options, onSignOfLife }, bounded);
     return new BoundedStream(open, this.deadlines, signal, options.onSignOfLife);
   }
@@ -86,7 +85,7 @@ export class WithDeadlines implements LlmProvider {
  * that layers in between need not watch for it: they would cost another promise for each token.
  */
 class BoundedStream implements AsyncIterableIterator<LlmEvent> {
-  private readonly call = new Canceller();
+  private readonly call = new AbortController();
   private events: AsyncIterator<LlmEvent> | null = null;
   private totalTimer: NodeJS.Timeout | null = null;
   private gapTimer: NodeJS.Timeout | null = null;
@@ -97,7 +96,7 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     /** Until it is called: it holds the whole conversation. */
     private open: Open | null,
     private readonly deadlines: Deadlines,
-    private readonly signal: Cancellation,
+    private readonly signal: AbortSignal,
     private readonly onOuterSign: (() => void) | undefined,
   ) {}
 
@@ -152,7 +151,7 @@ class BoundedStream implements AsyncIterableIterator<LlmEvent> {
     else this.signal.addEventListener('abort', this.follow, { once: true });
     if (totalMs !== null) this.totalTimer = setTimeout(() => this.runOut(this.isBeforeFirst), totalMs);
     if (firstTokenMs !== null) this.gapTimer = setTimeout(() => this.runOut(true), firstTokenMs);
-    return open(this.call, this.onSignOfLife)[Symbol.asyncIterator]();
+    return open(this.call.signal, this.onSignOfLife)[Symbol.asyncIterator]();
   }
 
   private readonly onSignOfLife = (): void => {

@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import {
   type ConnectionCheck,
@@ -87,7 +86,7 @@ export class WithFailover implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new FailoverStream({
       open: (step) =>
         (this.steps[step] as Step).provider
@@ -118,7 +117,7 @@ export class WithFailover implements LlmProvider {
     };
   }
 
-  private goOnOrThrow(step: number, error: unknown, signal: Cancellation | undefined): void {
+  private goOnOrThrow(step: number, error: unknown, signal: AbortSignal | undefined): void {
     const next = this.steps[step + 1];
     // An outer deadline aborts with an error of ours as well.
     if (signal?.aborted === true || next === undefined) throw error;

@@ -1,4 +1,3 @@
-import type { Cancellation } from '../../../kernel/cancellation.js';
 import type { AnswererName } from '../../../kernel/provider-name.js';
 import { LlmError, type LlmErrorCode } from '../public/llm-error.js';
 import {
@@ -26,7 +25,7 @@ export interface RetryPolicy {
   readonly retries: number;
   readonly onRetry?: (notice: RetryNotice) => void;
   /** Resolves after `waitMs`, or throws the signal's reason as soon as it is aborted. */
-  readonly sleep?: (waitMs: number, signal: Cancellation | undefined) => Promise<void>;
+  readonly sleep?: (waitMs: number, signal: AbortSignal | undefined) => Promise<void>;
   /** From 0 to below 1. */
   readonly random?: () => number;
 }
@@ -65,7 +64,7 @@ export class WithRetry implements LlmProvider {
     }
   }
 
-  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: Cancellation): AsyncIterable<LlmEvent> {
+  stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new RetriedStream({
       begun: {
         type: 'attempt',
@@ -96,7 +95,7 @@ export class WithRetry implements LlmProvider {
     error: unknown,
     attempt: number,
     { hasFallback }: LlmOptions,
-    signal: Cancellation | undefined,
+    signal: AbortSignal | undefined,
   ): number {
     // Checked first: an outer deadline aborts with an error that says of itself that it is retryable.
     if (signal?.aborted === true) throw error;
@@ -168,7 +167,7 @@ class RetriedStream implements AsyncIterableIterator<LlmEvent> {
   }
 }
 
-function sleepFor(waitMs: number, signal: Cancellation | undefined): Promise<void> {
+function sleepFor(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       clearTimeout(timer);
