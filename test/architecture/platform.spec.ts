@@ -110,7 +110,7 @@ describe('the platform', () => {
     `const codes = { a: 'uq_users_email' };`,
     'client.query(`set role parley_app`);',
     `const sql = "case c.relname when 'users' then 'id' end";`,
-  ])('would be found out by %s', (source) => {
+  ])('would be caught by %s', (source) => {
     expect(namesOfTheProduct(source)).not.toEqual([]);
   });
 });

@@ -54,7 +54,7 @@ it('every route that writes says how it handles Idempotency-Key, and no other ro
   expect(others.map(([name]) => name)).toEqual([]);
 });
 
-it('nothing but the idempotency interceptor stands around a route, and only the listed writes go without it', async () => {
+it('only the idempotency interceptor wraps a route, and only the listed writes lack it', async () => {
   const without: string[] = [];
   for (const [name, handler] of await handlers()) {
     const interceptors = Reflect.getMetadata(INTERCEPTORS_METADATA, handler) as unknown[] | undefined;

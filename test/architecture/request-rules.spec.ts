@@ -185,7 +185,7 @@ const types = await requestTypes();
 afterEach(() => jest.restoreAllMocks());
 
 describe('the compiled rules of requests', () => {
-  it('are tried for every class that a route takes', () => {
+  it('are tested for every class that a route accepts', () => {
     expect(types.get('SendMessageRequest')).toBe(SendMessageRequest);
     expect(types.size).toBeGreaterThan(20);
   });

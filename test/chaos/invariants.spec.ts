@@ -275,21 +275,21 @@ const BREAKS: Break[] = [
 ];
 
 describe('the invariants of the chaos run', () => {
-  it('hold in a world where all is well', () => {
+  it('hold when all is well', () => {
     expect(Object.entries(checkAll(goodWorld())).filter(([, violations]) => violations.length > 0)).toEqual([]);
   });
 
-  it.each(BREAKS)('%s goes red when %s', (name, _what, doIt) => {
+  it.each(BREAKS)('%s fails when %s', (name, _what, doIt) => {
     const world = goodWorld();
     doIt(world);
     expect(INVARIANTS[name]?.(world)).not.toEqual([]);
   });
 
-  it('are each broken by one of these', () => {
+  it('are each broken by one of these cases', () => {
     expect(new Set(BREAKS.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS)));
   });
 
-  it('forgive what an outage explains, and no more', () => {
+  it('allow failures that an outage explains, and no others', () => {
     const world = goodWorld();
     find(world, 'a3').completedAt = 20_000;
     world.outages.push({ kind: 'restart', process: null, from: 10_000, to: 15_000, allowMs: 3000 });
@@ -298,7 +298,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.nobodyWaitsForNothing?.(world)).toHaveLength(1);
   });
 
-  it('do not forgive one process what befell another', () => {
+  it('do not excuse one process by the outage of another', () => {
     const world = goodWorld();
     asked(world, 0).endedAt = 8000;
     world.outages.push({ kind: 'freeze', process: 'i1g1', from: 0, to: 9000, allowMs: 0 });
@@ -307,7 +307,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.oneTurnOfASessionRuns?.(world)).toEqual([]);
   });
 
-  it('let a process that has lost its turn ask the model once more, but not answer with it', () => {
+  it('let a process that has lost its turn call the model once more, but not settle with it', () => {
     const world = goodWorld();
     const stray = { ...asked(world, 1), ordinal: 2, process: 'i0g1', full: 'stray', sent: 'stray' };
     world.journal.push(stray);
@@ -316,7 +316,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.theLastAttemptSettles?.(world)).toHaveLength(1);
   });
 
-  it('tell how long a takeover took', () => {
+  it('measure how long a takeover took', () => {
     expect(takeovers(goodWorld())).toEqual([{ submit: 1, ms: 1500, isDisturbed: false }]);
     expect(idleTimes(goodWorld()).find(({ message }) => message === 'a1')).toMatchObject({ idleMs: 100 });
   });

@@ -69,7 +69,7 @@ function pieces(bytes: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 }
 
-describe('frames as providers write them', () => {
+describe('recorded frames of providers', () => {
   let upstream: RawUpstream;
   let providers: Record<'openai' | 'openrouter', LlmProvider>;
 
@@ -107,7 +107,7 @@ describe('frames as providers write them', () => {
     });
   });
 
-  it('fails in the middle when OpenRouter says so, after what came before', async () => {
+  it("fails with OpenRouter's error in the middle, after the text before it", async () => {
     upstream.answerWith(sse(readFileSync(join(FOLDER, 'openrouter-midstream-error.sse'))));
     const seen: LlmEvent[] = [];
     const read = async (): Promise<void> => {
@@ -118,7 +118,7 @@ describe('frames as providers write them', () => {
     expect(textOf(seen)).toBe('The first half');
   });
 
-  it('has a file with CRLF, which no editor has mended', () => {
+  it('includes a file that still has CRLF', () => {
     expect(readFileSync(join(FOLDER, 'llama-cpp-crlf.sse'), 'utf8')).toContain('\r\n\r\n');
   });
 });
