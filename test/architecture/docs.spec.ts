@@ -54,7 +54,7 @@ describe.each(documents)('%s', (document) => {
     expect(missing.map(([whole]) => whole)).toEqual([]);
   });
 
-  it('names no place that only its author has', () => {
+  it("names no path of the author's machine", () => {
     expect(text).not.toMatch(/(?<![\w.-])\/(work|home|root|Users|mnt)\/|file:\/\//);
   });
 });

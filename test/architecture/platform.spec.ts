@@ -115,8 +115,8 @@ describe('the platform', () => {
   });
 });
 
-describe('a constraint that a client may meet', () => {
-  it.each(Object.entries(CODES))('%s means %s, and is in the schema', (constraint, code) => {
+describe('a constraint that a client can violate', () => {
+  it.each(Object.entries(CODES))('%s maps to %s, and is in the schema', (constraint, code) => {
     const cause = Object.assign(new Error('violated'), { code: '23505', constraint });
     expect(fromPgError(cause)).toMatchObject({ name: 'AppError', code, cause });
     expect(constraints).toContain(constraint);

@@ -44,7 +44,7 @@ const isWrite = (handler: object): boolean => {
 };
 const idempotencyOf = (handler: object): unknown => Reflect.getMetadata(IDEMPOTENCY, handler);
 
-it('every route that writes says how it handles Idempotency-Key, and no other route does', async () => {
+it('every writing route declares how it handles Idempotency-Key, and no other route does', async () => {
   const all = await handlers();
   const writes = all.filter(([, handler]) => isWrite(handler));
   expect(writes.length).toBeGreaterThan(30);

@@ -190,7 +190,7 @@ describe('the compiled rules of requests', () => {
     expect(types.size).toBeGreaterThan(20);
   });
 
-  it.each([...types])('accept a %s as class-validator does, and make the same of it', async (_name, type) => {
+  it.each([...types])('accept a %s like class-validator, with the same result', async (_name, type) => {
     const dice = new Dice(type.name);
     const choices = choicesOf(type);
     const asked = jest.spyOn(Validator.prototype, 'validate');

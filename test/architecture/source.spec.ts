@@ -149,7 +149,7 @@ describe('the words of the source', () => {
       ([, name]) => name ?? '',
     );
 
-  it('name no private method and no function of a module require, found or ensure', () => {
+  it('do not include require, found or ensure as names of private methods and local functions', () => {
     expect(vagueNames('  private async require(id: string) {}\nfunction found() {}')).toEqual(['require', 'found']);
     expect(SOURCES.filter((file) => vagueNames(read(file)).length > 0)).toEqual([]);
   });

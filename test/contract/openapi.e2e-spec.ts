@@ -84,7 +84,7 @@ describe('the OpenAPI document', () => {
     expect(tags.filter((name) => !used.has(name))).toEqual([]);
   });
 
-  it('describes every error as a problem, and success as something else', () => {
+  it('describes errors as problems, and successes with their own schemas', () => {
     for (const { route, operation } of operationsOf(document)) {
       const statuses = Object.keys(operation.responses);
       expect({ route, successes: statuses.filter((status) => status.startsWith('2')).length > 0 }).toEqual({
@@ -116,7 +116,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('says of every operation whether it needs a token', async () => {
+  it('declares for every operation whether it needs a token', async () => {
     for (const { route, operation } of operationsOf(document)) {
       const [method, path] = route.split(' ') as [string, string];
       const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -366,7 +366,7 @@ describe('the answers of the server', () => {
     await checked(ada.delete(`/prompts/${second.id}`), 404);
   });
 
-  it('to a turn, whole, in the background and when it fails', async () => {
+  it('to a turn: as JSON, in the background and failed', async () => {
     const turn = await checked<TurnBody>(ada.post('/chat', { project_id: project.id, message: 'Hi' }), 200);
     const { session_id } = turn;
     const parts = [

@@ -303,7 +303,7 @@ describe('refreshing', () => {
       seconds,
     ]);
 
-  it('exchanges the token for new ones of the same sign-in, which work', async () => {
+  it('exchanges the token for new, working tokens of the same sign-in', async () => {
     const child = await refreshed(ada.refreshToken);
     expect(child.refresh_token).not.toBe(ada.refreshToken);
     expect(child.user.id).toBe(ada.id);

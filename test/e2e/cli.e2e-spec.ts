@@ -307,7 +307,7 @@ describe('The command line', () => {
       ],
       ['says two things of one day', listOf(price, price), 'price 2: the same model and time are there before'],
       ['has what can not be stored', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
-    ])('fails with one line that names the file when that %s, and loads nothing of it', async (_, text, message) => {
+    ])('fails with one line that names the file when it %s, and loads nothing', async (_, text, message) => {
       const before = await stored();
       const { code, out, err, file } = await loadPrices(text);
       expect({ code, out, err }).toEqual({ code: 1, out: '', err: `prices: ${file}: ${message}\n` });
@@ -382,7 +382,7 @@ describe('The command line', () => {
       }
     });
 
-    it('says when a file has no place for the table', async () => {
+    it('fails when a file has no place for the table', async () => {
       const file = join(dir, 'no-table.md');
       writeFileSync(file, '# Nothing here\n');
       const { code, err } = await run(['config-table', '--out', file]);

@@ -447,7 +447,7 @@ describe('a provider that keeps failing', () => {
     await expectSoon(() => there.post('/chat', { project_id, message: 'Hi' }).expect(200));
   });
 
-  it('is known to another instance though its notice got lost', async () => {
+  it('is also paused on another instance when the notice was lost', async () => {
     const other = await t.another();
     await t.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley-listen'
@@ -462,7 +462,7 @@ describe('a provider that keeps failing', () => {
     );
   });
 
-  it('is told of by a hash: no word of a user is in the shared table', async () => {
+  it('is stored as a hash: the shared table has no text of a user', async () => {
     const model = `secret-${aModel()}`;
     await broken({ model, fallbacks: [] });
     await expectSoon(async () => {

@@ -137,7 +137,7 @@ describe('GET /metrics', () => {
     expect(await read()).not.toMatch(/blue|green/);
   });
 
-  it('ends with its instance', async () => {
+  it('stops with its instance', async () => {
     const other = await t.another();
     const otherPort = (await other.get(MetricsServer).listen()) as number;
     await other.close();

@@ -101,7 +101,7 @@ describe('projects', () => {
       expect(after.headers.etag).toBe(before.headers.etag);
     });
 
-    it('note when they were changed', async () => {
+    it('record when they were changed', async () => {
       const { id } = await ada.project();
       await t.database.query(`update projects set updated_at = now() - interval '1 hour' where id = $1`, [id]);
       await ada.patch(`/projects/${id}`, { name: 'New' }).expect(200);
@@ -238,7 +238,7 @@ describe('projects', () => {
       expectProblem(await ada.get(`/chat/sessions?project_id=${id}&cursor=${cursor}`), 'invalid_cursor');
     });
 
-    it('refuse a cursor in which any character was changed, and one that was cut or made longer', async () => {
+    it('refuse a cursor with a changed character, and one that was shortened or extended', async () => {
       await make(2);
       const cursor = (await page('?limit=1')).next_cursor as string;
       await ada.get(`/projects?cursor=${cursor}`).expect(200);
@@ -310,7 +310,7 @@ describe('projects', () => {
     });
 
     it.each(['garbage', '""', '"x"', 'W/"1"', '1', '"1', '"01"', '"-1"', '"1e0"', '"99999999999999999999"', ','])(
-      'and %s matches none',
+      'and match none for %s',
       async (ifMatch) => {
         expectProblem(await patch(ifMatch), 'precondition_failed');
       },

@@ -250,7 +250,7 @@ describe('prompts', () => {
       ['they are a text', ([a]) => a],
       ['they are absent', () => undefined],
       ['they are more than a hundred', () => Array.from({ length: 101 }, () => newId())],
-    ])('stay as they are when %s', async (_what, wrong) => {
+    ])('stay unchanged when %s', async (_what, wrong) => {
       const ids = await add('a', 'b', 'c');
       const foreign = await eve.prompt((await eve.project()).id);
       const other = await ada.prompt((await ada.project()).id);

@@ -147,7 +147,7 @@ describe('a long session', () => {
     expect(contextOf(turn)).toMatchObject({ messages_sent: 7, summarised: 6, dropped: 0 });
   });
 
-  it('is summarised by the model of its project when config names none', async () => {
+  it('is summarised by the model of its project when none is configured', async () => {
     const own = await t.another({ summaryModel: undefined });
     const here = ada.at(own.getHttpServer());
     const project_id = await summarising({ model: 'its-own' });

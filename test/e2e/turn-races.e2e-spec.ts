@@ -187,7 +187,7 @@ describe('a turn in a race', () => {
     });
   });
 
-  it('reads no more history than the model may get', async () => {
+  it('reads no more history than the model can receive', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'Old and long '.repeat(100) });
     await ada.turn({ session_id, message: 'Young' });
     const small = await t.another({ contextTokens: 100 });

@@ -20,7 +20,7 @@ const login = (email: string, password: string): Test =>
 const refresh = (refresh_token: string): Test => request(t.server).post('/auth/refresh').send({ refresh_token });
 
 describe("the user's own profile", () => {
-  it('shows the public fields and nothing else', async () => {
+  it('shows only public fields', async () => {
     expect((await ada.get('/users/me').expect(200)).body).toEqual({
       id: ada.id,
       email: ada.email,
