@@ -77,12 +77,12 @@ describe('making an API key', () => {
     ['an empty name', { name: '' }, '/name'],
     ['no scopes', { scopes: undefined }, '/scopes'],
     ['an empty list of scopes', { scopes: [] }, '/scopes'],
-    ['a scope that there is not', { scopes: ['admin'] }, '/scopes'],
+    ['an unknown scope', { scopes: ['admin'] }, '/scopes'],
     ['a scope twice', { scopes: ['read', 'read'] }, '/scopes'],
-    ['a project that is no id', { project_id: 'x' }, '/project_id'],
+    ['a malformed project id', { project_id: 'x' }, '/project_id'],
     ['an end in the past', { expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
-    ['an end that is no time', { expires_at: 'tomorrow' }, '/expires_at'],
-    ['a key of the own choosing', { key: 'prk_x' }, '/key'],
+    ['an end that is not a time', { expires_at: 'tomorrow' }, '/expires_at'],
+    ['a key chosen by the client', { key: 'prk_x' }, '/key'],
   ])('refuses %s with a pointer', async (_what, fields, pointer) => {
     const answer = await create(fields);
     expectProblem(answer, 'validation_failed');
@@ -123,7 +123,7 @@ describe('an API key', () => {
     ['with one character more', (key) => `${key}A`],
     ['with another character', (key) => key.slice(0, 20) + (key[20] === 'A' ? 'B' : 'A') + key.slice(21)],
     ['in upper case', (key) => key.toUpperCase()],
-    ['that is the prefix alone', () => 'prk_'],
+    ['that is only the prefix', () => 'prk_'],
     ['that is made up', () => `prk_${'A'.repeat(56)}`],
   ])('is refused %s', async (_what, change) => {
     const { key } = await made();

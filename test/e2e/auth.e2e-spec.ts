@@ -81,7 +81,7 @@ describe('registering', () => {
   });
 
   it.each<[string, object, string[]]>([
-    ['an address that is none', { email: 'not-an-address' }, ['/email']],
+    ['an invalid address', { email: 'not-an-address' }, ['/email']],
     ['an address of 255 characters', { email: `${'a'.repeat(61)}@${'b.'.repeat(95)}com` }, ['/email']],
     ['an address that is a number', { email: 7 }, ['/email']],
     ['an address with half a surrogate pair', { email: 'a\ud83d@example.com' }, ['/email']],
@@ -95,8 +95,8 @@ describe('registering', () => {
     ['a name of 201 characters', { display_name: 'x'.repeat(201) }, ['/display_name']],
     ['a name with a NUL', { display_name: 'a\0b' }, ['/display_name']],
     ['half a surrogate pair', { display_name: 'a\ud83d' }, ['/display_name']],
-    ['a field it does not know', { role: 'admin' }, ['/role']],
-    ['an id of the own choosing', { id: newId() }, ['/id']],
+    ['an unknown field', { role: 'admin' }, ['/role']],
+    ['an id chosen by the client', { id: newId() }, ['/id']],
     ['several wrong fields, all of them', { email: 'x', password: 'y', z: 1 }, ['/z', '/email', '/password']],
   ])('answers 422 with a pointer for %s', async (_what, fields, pointers) => {
     const before = await countOf('from users');
@@ -109,7 +109,7 @@ describe('registering', () => {
 
   it.each([
     ['one of the most common passwords', 'Password1', 'is one of the most common passwords'],
-    ['the own address in other letters', 'LOVELACE.ada1815', 'must not be made of the e-mail address'],
+    ['their own address in another case', 'LOVELACE.ada1815', 'must not be made of the e-mail address'],
   ])('refuses %s with a pointer, creates no account and hashes nothing', async (_what, password, reason) => {
     const email = `lovelace.ada@${someEmail()}`.replace(/@(.+)@/, '@$1.');
     const answer = await post('/auth/register', { email, password });
@@ -274,7 +274,7 @@ describe('signing in', () => {
     ['a password that is an object', { password: { length: 8 } }, '/password'],
     ['an address with a NUL', { email: 'a\0b@example.com' }, '/email'],
     ['a username with a NUL', { email: undefined, username: 'a\0b@example.com' }, '/username'],
-    ['a field it does not know', { remember: true }, '/remember'],
+    ['an unknown field', { remember: true }, '/remember'],
   ])('answers 422 with a pointer for %s', async (_what, fields, pointer) => {
     expectProblem(await post('/auth/login', { email: ada.email, password: PASSWORD, ...fields }), 'validation_failed', [
       pointer,
@@ -414,7 +414,7 @@ describe('refreshing', () => {
   it.each<[string, () => string]>([
     ['nothing', () => ''],
     ['a word', () => 'garbage'],
-    ['the prefix alone', () => 'prt_'],
+    ['only the prefix', () => 'prt_'],
     ['the right length of random bytes', () => tokenOf(randomBytes(68))],
     ['the right length of zeros', () => tokenOf(Buffer.alloc(68))],
     ['a random proof', () => tokenOf(Buffer.concat([bytesOf(ada.refreshToken).subarray(0, 36), randomBytes(32)]))],
@@ -432,7 +432,7 @@ describe('refreshing', () => {
     ['none', {}, '/refresh_token'],
     ['a number', { refresh_token: 7 }, '/refresh_token'],
     ['501 characters', { refresh_token: 'x'.repeat(501) }, '/refresh_token'],
-    ['a field it does not know', { refresh_token: 'x', sub: newId() }, '/sub'],
+    ['an unknown field', { refresh_token: 'x', sub: newId() }, '/sub'],
   ])('answers 422 with a pointer for %s', async (_what, body, pointer) => {
     expectProblem(await post('/auth/refresh', body), 'validation_failed', [pointer]);
   });

@@ -293,20 +293,20 @@ describe('The command line', () => {
     });
 
     it.each([
-      ['is no JSON', 'version: 1', 'it is not JSON'],
+      ['is not JSON', 'version: 1', 'it is not JSON'],
       ['is nothing', 'null', 'the list needs a version'],
       ['has no version', '{"prices": []}', 'the list needs a version'],
       ['has no list', '{"version": "1", "prices": {}}', 'the list needs prices'],
       ['has nothing for a price', listOf(price, null), 'price 2: valid_from must be a text'],
       ['has no model', listOf({ ...price, model: undefined }), 'price 1: model must be a text'],
-      ['has a day that is none', listOf({ ...price, valid_from: 'soon' }), 'price 1: valid_from must be a time'],
+      ['has an invalid date', listOf({ ...price, valid_from: 'soon' }), 'price 1: valid_from must be a time'],
       [
         'has dollars in place of micro-dollars',
         listOf(price, { ...price, model: 'b', input_micro_usd: 2.5 }),
         'price 2: input_micro_usd must be whole micro-dollars for a million tokens',
       ],
-      ['says two things of one day', listOf(price, price), 'price 2: the same model and time are there before'],
-      ['has what can not be stored', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
+      ['has two prices for one day', listOf(price, price), 'price 2: the same model and time are there before'],
+      ['has a NUL', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
     ])('fails with one line that names the file when it %s, and loads nothing', async (_, text, message) => {
       const before = await stored();
       const { code, out, err, file } = await loadPrices(text);

@@ -225,7 +225,7 @@ describe('a turn that is followed on another instance', () => {
   withRedis('while Redis is lost', () => {
     it.each([
       ['dies', (redis: RedisServer) => redis.kill()],
-      ['answers no more', async (redis: RedisServer) => redis.freeze()],
+      ['stops answering', async (redis: RedisServer) => redis.freeze()],
     ])('gets everything exactly once when Redis %s in the middle', async (_how, lose) => {
       const redis = await RedisServer.start();
       const t = await createTestApp({ turnFlushMs: NEVER_MS, redisUrl: redis.url });

@@ -55,7 +55,7 @@ describe('four senders of bodies with 19,900 unknown fields', () => {
     ['anybody', () => login(fields(19_900))],
     ['a user, deeper in the body', () => post('/projects', { name: 'x', params: fields(19_900) })],
   ])(
-    "do not delay other users' chats, with senders from %s",
+    "do not delay other users' chats, when they are sent by %s",
     async (_who, send) => {
       const answers: Response[] = [];
       let senders = 4;

@@ -155,7 +155,7 @@ describe('a request that two servers could interpret differently', () => {
     ['a folded header', `${login}x: a\r\n b\r\n\r\n`],
     ['a NUL in a header', `${login}x: a\0b\r\n\r\n`],
     ['a bare CR in a header', `${login}x: a\rb\r\n\r\n`],
-    ['a size of a chunk that is no number', `${login}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`],
+    ['a chunk size that is not a number', `${login}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`],
     ['no host', 'GET /health/live HTTP/1.1\r\n\r\n'],
   ])('is refused: %s', async (_what, bytes) => {
     const answer = await raw(bytes);
@@ -172,8 +172,8 @@ describe('a request that two servers could interpret differently', () => {
 
 describe('a request that matches no route', () => {
   it.each([
-    ['an address that can not be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
-    ['bytes that are no HTTP', 'HELO x\r\n\r\n'],
+    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
+    ['bytes that are not HTTP', 'HELO x\r\n\r\n'],
     ['headers that are too large', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`],
   ])('is refused with the same headers as any other: %s', async (_what, bytes) => {
     const answer = await raw(bytes);

@@ -84,7 +84,7 @@ describe('errors', () => {
 
   it.each([
     ['cut JSON', '{"name":'],
-    ['no JSON', 'name=x'],
+    ['text that is not JSON', 'name=x'],
     ['two documents', '{"name":"x"}{"name":"y"}'],
     ['a prototype', '{"name":"x","__proto__":{"isAdmin":true}}'],
     ['a prototype by way of a constructor', '{"name":"x","constructor":{"prototype":{"isAdmin":true}}}'],
@@ -162,7 +162,7 @@ describe('errors', () => {
       'headers_too_large',
       `GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`,
     ],
-    ['something that is no HTTP', 'malformed_request', 'HELO parley\r\n\r\n'],
+    ['bytes that are not HTTP', 'malformed_request', 'HELO parley\r\n\r\n'],
     [
       'two lengths',
       'malformed_request',

@@ -216,10 +216,7 @@ describe('a forgotten password', () => {
       },
     ],
     ['a token to verify the address', async () => (await verificationToken()).replace('pev_', 'ppr_')],
-    [
-      'an account that is gone',
-      () => madeUp('password-reset', 'ppr_').issue(newId(), Date.now() + 60_000, '["a","b"]'),
-    ],
+    ['a deleted account', () => madeUp('password-reset', 'ppr_').issue(newId(), Date.now() + 60_000, '["a","b"]')],
   ])('is not reset by %s', async (_what, forge) => {
     expectProblem(await reset(await forge(await resetToken())), 'invalid_mail_token');
     await login(ada.email, PASSWORD).expect(200);
@@ -227,11 +224,11 @@ describe('a forgotten password', () => {
   });
 
   it.each<[string, string, object, string]>([
-    ['an address that is none', '/auth/password/forgot', { email: 'x' }, '/email'],
+    ['an invalid address', '/auth/password/forgot', { email: 'x' }, '/email'],
     ['no address', '/auth/password/forgot', {}, '/email'],
     ['a token that is a number', '/auth/password/reset', { token: 7, new_password: NEW }, '/token'],
     ['no new password', '/auth/password/reset', { token: 'x' }, '/new_password'],
-    ['a field it does not know', '/auth/password/reset', { token: 'x', new_password: NEW, id: 1 }, '/id'],
+    ['an unknown field', '/auth/password/reset', { token: 'x', new_password: NEW, id: 1 }, '/id'],
     ['no token', '/auth/email/verify', {}, '/token'],
   ])('answers 422 with a pointer for %s', async (_what, path, body, pointer) => {
     expectProblem(await post(path, body), 'validation_failed', [pointer]);

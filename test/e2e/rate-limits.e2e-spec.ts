@@ -214,7 +214,7 @@ describe('tokens', () => {
   it.each([
     ['of the request', { params: { max_output_tokens: 700 } }, 400, 701],
     ['of the project', {}, 400, 401],
-    ['that are usual, where nobody says', {}, null, 101],
+    ['of the default, when none is set', {}, null, 101],
   ])('are estimated by the cap %s', async (_name, fields, cap, taken) => {
     if (cap !== null) await ada.patch(`/projects/${project.id}`, { params: { max_output_tokens: cap } }).expect(200);
     await limit({ tokens_per_minute: LIMIT });
@@ -410,7 +410,7 @@ describe('plans', () => {
     ['an unknown plan', { plan: 'gold' }, '/plan'],
     ['no turns at all', { requests_per_minute: 0 }, '/requests_per_minute'],
     ['half a token', { tokens_per_minute: 0.5 }, '/tokens_per_minute'],
-    ['what is no limit', { role: 'admin' }, '/role'],
+    ['an invalid limit', { role: 'admin' }, '/role'],
   ])('refuse %s', async (_what, limits, pointer) => {
     expectProblem(await admin.put(`/admin/users/${ada.id}/limits`, limits), 'validation_failed', [pointer]);
   });

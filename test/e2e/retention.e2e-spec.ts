@@ -208,7 +208,7 @@ describe('a run over many sessions', () => {
     } finally {
       await t.database.query('alter table audit_events drop constraint ck_broken');
     }
-    // What can not be told is not done either.
+    // A deletion that cannot be recorded does not happen.
     expect(await t.database.query('select project_id from chat_sessions where user_id = $1', [ada.id])).toEqual([
       { project_id: bad.id },
     ]);

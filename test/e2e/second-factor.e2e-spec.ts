@@ -296,7 +296,7 @@ describe('signing in with a second factor', () => {
     ['no challenge', { code: '123456' }, '/challenge'],
     ['no code', { challenge: 'x' }, '/code'],
     ['a code that is a number', { challenge: 'x', code: 123456 }, '/code'],
-    ['a field it does not know', { challenge: 'x', code: '123456', remember: true }, '/remember'],
+    ['an unknown field', { challenge: 'x', code: '123456', remember: true }, '/remember'],
   ])('answers 422 with a pointer for %s', async (_what, body, pointer) => {
     expectProblem(await post('/auth/login/second-factor', body), 'validation_failed', [pointer]);
   });

@@ -171,7 +171,7 @@ describe('a password change', () => {
     const other = ada.post('/users/me/password', { current_password: PASSWORD, new_password: 'something else 1' });
     expectProblem(await other.set('idempotency-key', 'once'), 'idempotency_key_reused');
     await login(NEW_PASSWORD).expect(200);
-    // What is kept of the request can not be tried out by who has the database alone.
+    // The stored request must not let anyone with only the database test passwords.
     const [kept] = await t.database.query<{ hash: string }>(
       `select encode(request_hash, 'hex') as hash from idempotency_keys where user_id = $1`,
       [ada.id],

@@ -231,7 +231,7 @@ describe('a summary that fails', () => {
     expect(new Set(mine).size).toBe(mine.length);
   });
 
-  it('within its time limit is not waited for any longer', async () => {
+  it('to finish in time is no longer waited for', async () => {
     const hasty = await t.another({ summaryTimeoutMs: 100 });
     script((_, answer) => answer.closed);
     const before = await needsOne();

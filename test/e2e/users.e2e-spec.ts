@@ -117,11 +117,11 @@ describe('changing the password', () => {
 
   it.each<[string, Record<string, unknown>, string]>([
     ['a new one of 7 characters', { new_password: 'short12' }, '/new_password'],
-    ['a new one that everybody has', { new_password: 'Password123' }, '/new_password'],
+    ['a common new one', { new_password: 'Password123' }, '/new_password'],
     ['a new one of 257 characters', { new_password: 'x'.repeat(257) }, '/new_password'],
     ['no new one', { new_password: undefined }, '/new_password'],
     ['no current one', { current_password: undefined }, '/current_password'],
-    ['a field it does not know', { user_id: newId() }, '/user_id'],
+    ['an unknown field', { user_id: newId() }, '/user_id'],
   ])('refuses %s with a pointer', async (_what, fields, pointer) => {
     const body = { current_password: PASSWORD, new_password: 'a new password', ...fields };
     expectProblem(await ada.post('/users/me/password', body), 'validation_failed', [pointer]);
