@@ -56,7 +56,7 @@ function sharedNumbers(all: readonly Lock[]): number[] {
 }
 
 describe('an advisory lock', () => {
-  it('is seen by this test in every file that takes one', () => {
+  it('is found in every file that takes one', () => {
     const taking = files.filter(([, text]) => LOCK.test(text)).map(([file]) => file);
     expect(taking.length).toBeGreaterThan(3);
     expect([...new Set(locks.map(({ file }) => file))].sort()).toEqual(taking.sort());
@@ -67,7 +67,7 @@ describe('an advisory lock', () => {
     expect(sharedNumbers(locks)).toEqual([]);
   });
 
-  it('would be found if it had the number of another', () => {
+  it('with the number of another lock would be found', () => {
     const taking = (file: string, number: string): Lock[] =>
       locksOf(file, `const LOCK = ${number}; void client.query('select pg_advisory_lock($1)', [LOCK]);`);
     expect(sharedNumbers([...taking('a.ts', '7_000'), ...taking('b.ts', '7000')])).toEqual([7000]);

@@ -9,7 +9,7 @@ const { makeBare } = (await import(new URL('../../bench/peers/bare.mjs', import.
 
 /** That it chats is tried by `npm run bench -- --peer parley-bare`; this keeps its list of changes from going out of date. */
 describe('the bare peer of the bench', () => {
-  it('changes what is there, and its statements can be loaded', async () => {
+  it('replaces existing code, and its statements can be loaded', async () => {
     const root = mkdtempSync(join(tmpdir(), 'bare-'));
     try {
       makeBare(root);

@@ -12,39 +12,39 @@ function assignments(text: string): Record<string, string> {
 }
 
 describe('.env.example', () => {
-  it('is what the classes of settings say', () => {
+  it('matches the classes of settings', () => {
     if (process.env.UPDATE_SNAPSHOTS === '1') writeFileSync(FILE, envExample(SETTINGS_GROUPS));
     // `npm run config:example` writes it anew.
     expect(readFileSync(FILE, 'utf8')).toBe(envExample(SETTINGS_GROUPS));
   });
 
-  it('copied as it is gives the defaults', () => {
+  it('gives the defaults when it is copied unchanged', () => {
     const given = loadConfig({ ...assignments(envExample(SETTINGS_GROUPS)), DATA_DIR: process.env.PARLEY_TEST_DIR });
     const defaults = loadConfig({ DATA_DIR: process.env.PARLEY_TEST_DIR });
     expect(given).toEqual(defaults);
   });
 
-  it('shows no secret and nobody’s address', () => {
+  it('contains no secret and no real address', () => {
     const shown = assignments(envExample(SETTINGS_GROUPS));
     for (const { name, secret } of VARIABLES) if (secret) expect(shown).not.toHaveProperty(name);
   });
 });
 
 describe('the classes of settings', () => {
-  it('declares each of its properties as a variable, once', () => {
+  it('declare each property as a variable, once', () => {
     const names = VARIABLES.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     const declared = new Set(VARIABLES.map(({ property }) => property));
     expect(Object.keys(defaultConfig()).filter((property) => !declared.has(property))).toEqual([]);
   });
 
-  it('are all read and documented: no file declares a group that the list lacks', () => {
+  it('are all listed, so each is read and documented', () => {
     const files = readdirSync(new URL('../../src/', import.meta.url), { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => file.endsWith('.config.ts'))).toHaveLength(SETTINGS_GROUPS.length);
     expect(new Set(SETTINGS_GROUPS.map(({ title }) => title)).size).toBe(SETTINGS_GROUPS.length);
   });
 
-  it.each(VARIABLES)('documents $name in whole sentences', ({ doc, name }) => {
+  it.each(VARIABLES)('document $name in whole sentences', ({ doc, name }) => {
     expect(doc).toMatch(/^[A-Za-z].{10,}\.$/s);
     // A duration or a size without a unit is a guess.
     if (name.endsWith('_MS')) expect(doc).toMatch(/milliseconds/i);
@@ -53,7 +53,7 @@ describe('the classes of settings', () => {
     if (name.endsWith('_HOURS')) expect(doc).toMatch(/hours/i);
   });
 
-  it('refuses a value that is no value, and names the variable', () => {
+  it('refuse an invalid value and name the variable', () => {
     for (const [name, value] of [
       ['PORT', 'eight thousand'],
       ['PORT', '65536'],

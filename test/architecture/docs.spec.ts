@@ -54,13 +54,13 @@ describe.each(documents)('%s', (document) => {
     expect(missing.map(([whole]) => whole)).toEqual([]);
   });
 
-  it('names no place that only its author has', () => {
+  it("names no path of the author's machine", () => {
     expect(text).not.toMatch(/(?<![\w.-])\/(work|home|root|Users|mnt)\/|file:\/\//);
   });
 });
 
 describe('docs/configuration.md', () => {
-  it('has every variable, as config declares it', () => {
+  it('has every variable as it is declared', () => {
     const text = read('docs/configuration.md');
     for (const { name } of SETTINGS_GROUPS.flatMap((group) => variablesOf(group))) {
       expect(configTable()).toContain(`| \`${name}\` |`);
@@ -80,7 +80,7 @@ describe('docs/dependencies.md', () => {
 });
 
 describe('the decision records', () => {
-  it('are all listed, have a number each, and have their three parts', () => {
+  it('are listed, with one number each and their three parts', () => {
     const folder = join('docs', 'adr');
     const records = readdirSync(join(ROOT, folder))
       .filter((name) => name !== 'README.md')
@@ -111,7 +111,7 @@ describe("the README's tour", () => {
   });
 
   // A machine for tests may have no curl; ours knows just what the block uses.
-  it.each([hasCurl() ? 'curl' : 'our own curl', 'our own curl'])('runs as it is printed, by %s', async (program) => {
+  it.each([hasCurl() ? 'curl' : 'our own curl', 'our own curl'])('runs as printed, by %s', async (program) => {
     const tour = /## A five-minute tour\n([^]*?)\n## /.exec(read('README.md'))?.[1] ?? '';
     const steps = [...tour.matchAll(/```sh\n([^]*?)```/g)].map(([, step]) => step as string);
     const script = steps.join(`printf '${BETWEEN_STEPS}'\n`).replace('http://localhost:8000', await t.app.getUrl());

@@ -22,12 +22,12 @@ describe('docs/errors.md', () => {
     expect(byCode(documented.map(({ code, status, title }) => ({ code, status, title })))).toEqual(byCode(catalogue));
   });
 
-  it('has no row of another form that would escape this test', () => {
+  it('has no row in a form that this test would overlook', () => {
     const rows = read('docs/errors.md').match(/^\| (?!code )(?!-)/gm) ?? [];
     expect(rows).toHaveLength(documented.length);
   });
 
-  it.each(documented)('says what to do about $code, at the place its type points to', ({ anchor, code, advice }) => {
+  it.each(documented)('says what to do about $code, at the anchor of its type', ({ anchor, code, advice }) => {
     expect(`/docs/errors#${anchor}`).toBe(problemType(code as keyof typeof ERROR_CATALOGUE));
     expect(advice).toMatch(/^[A-Z].{15,}\.$/);
   });

@@ -36,13 +36,13 @@ async function brokenRules(file: string, texts: readonly string[]): Promise<stri
 }
 
 describe('lint', () => {
-  it('forbids every way to a repository but the unit of work, outside of platform/database', async () => {
+  it('forbids every way to a repository except the unit of work, outside of platform/database', async () => {
     const broken = await brokenRules('src/modules/users/users.repository.ts', Object.values(BREACHES));
     const unseen = Object.keys(BREACHES).filter((_, i) => broken[i]?.some((rule) => RULES.includes(rule)) !== true);
     expect(unseen).toEqual([]);
   }, 90_000);
 
-  it('allows what repositories and modules need', async () => {
+  it('allows the imports of repositories and modules', async () => {
     const allowed = `
       import { Inject } from '@nestjs/common';
       import { TypeOrmModule } from '@nestjs/typeorm';

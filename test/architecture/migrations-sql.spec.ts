@@ -89,11 +89,11 @@ async function objections(files: readonly string[]): Promise<string[]> {
 }
 
 describe('the SQL of the migrations, as it is sent', () => {
-  it('locks no table for long and breaks no version that still runs, as squawk reads it', async () => {
+  it('locks no table for long and does not break the running version, according to squawk', async () => {
     expect(await objections(await record())).toEqual(Object.keys(ACCEPTED).sort());
   });
 
-  it('would be objected to', async () => {
+  it('would be rejected if it did', async () => {
     const file = join(dir, 'Bad.sql');
     writeFileSync(file, 'alter table users rename column email to mail; create index ix on users (mail);');
     expect(await objections([file])).toEqual(

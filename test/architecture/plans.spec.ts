@@ -169,7 +169,7 @@ function scans(plan: Plan): string[] {
   return relation !== undefined && node === 'Seq Scan' ? [`Seq Scan ${relation}`, ...below] : below;
 }
 
-it('never reads a large table as a whole', async () => {
+it('no query scans a large table', async () => {
   if (!isGenericPlanKnown) return;
   const whole: string[] = [];
   for (const statement of statements().filter(({ method }) => !WALKS.includes(method))) {
@@ -182,7 +182,7 @@ it('never reads a large table as a whole', async () => {
   expect(whole).toEqual([]);
 });
 
-it('takes the ways that were reviewed, where turns and lists go', async () => {
+it('turns and lists use the reviewed query plans', async () => {
   if (!isGenericPlanKnown) return;
   let text = '';
   for (const statement of statements().filter(({ method }) => HOT.some((name) => method.startsWith(name)))) {
@@ -195,7 +195,7 @@ it('takes the ways that were reviewed, where turns and lists go', async () => {
   expect(text).toBe(readFileSync(PLANS, 'utf8'));
 });
 
-it('walks the sessions of a user with thousands in their order, and does not sort them for a page', async () => {
+it("a page of a user's thousands of sessions comes from an index, without a sort", async () => {
   const list = statements().find(({ method }) => method === 'SessionsRepository.list')?.text as string;
   const [user, project] = ['01900000-0001-7000-8000-000000000001', '01900000-0002-7000-8000-000000000001'];
   await client.query('begin');

@@ -110,13 +110,13 @@ describe('the platform', () => {
     `const codes = { a: 'uq_users_email' };`,
     'client.query(`set role parley_app`);',
     `const sql = "case c.relname when 'users' then 'id' end";`,
-  ])('would be found out by %s', (source) => {
+  ])('would be caught by %s', (source) => {
     expect(namesOfTheProduct(source)).not.toEqual([]);
   });
 });
 
-describe('a constraint that a client may meet', () => {
-  it.each(Object.entries(CODES))('%s means %s, and is in the schema', (constraint, code) => {
+describe('a constraint that a client can violate', () => {
+  it.each(Object.entries(CODES))('%s maps to %s, and is in the schema', (constraint, code) => {
     const cause = Object.assign(new Error('violated'), { code: '23505', constraint });
     expect(fromPgError(cause)).toMatchObject({ name: 'AppError', code, cause });
     expect(constraints).toContain(constraint);

@@ -44,7 +44,7 @@ const isWrite = (handler: object): boolean => {
 };
 const idempotencyOf = (handler: object): unknown => Reflect.getMetadata(IDEMPOTENCY, handler);
 
-it('every route that writes says how it handles Idempotency-Key, and no other route does', async () => {
+it('every writing route declares how it handles Idempotency-Key, and no other route does', async () => {
   const all = await handlers();
   const writes = all.filter(([, handler]) => isWrite(handler));
   expect(writes.length).toBeGreaterThan(30);
@@ -54,7 +54,7 @@ it('every route that writes says how it handles Idempotency-Key, and no other ro
   expect(others.map(([name]) => name)).toEqual([]);
 });
 
-it('nothing but the idempotency interceptor stands around a route, and only the listed writes go without it', async () => {
+it('only the idempotency interceptor wraps a route, and only the listed writes lack it', async () => {
   const without: string[] = [];
   for (const [name, handler] of await handlers()) {
     const interceptors = Reflect.getMetadata(INTERCEPTORS_METADATA, handler) as unknown[] | undefined;

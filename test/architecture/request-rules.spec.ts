@@ -197,7 +197,7 @@ async function byPipe(type: Dto, given: Fields): Promise<object | null> {
 const types = await requestTypes();
 
 describe('requests', () => {
-  it('are tried for every class that a route takes', () => {
+  it('are tested for every class that a route accepts', () => {
     expect(types.get('SendMessageRequest')).toBe(SendMessageRequest);
     expect(types.size).toBeGreaterThan(20);
   });

@@ -25,7 +25,7 @@ describe('a class of a request or a response', () => {
     expect(sharedNames(FILES)).toEqual([]);
   });
 
-  it('is found when it takes the name of an entity', () => {
+  it('is reported when it has the name of an entity', () => {
     const entity = ['thing.entity.ts', 'export class Thing {}'] as const;
     expect(sharedNames([entity, ['thing.dto.ts', "@ApiSchema({ name: 'Thing' })\nexport class Thing {}"]])).toEqual([
       'Thing',

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 describe('docs/schema.sql', () => {
-  it('is what the migrations make; `npm run schema` writes it anew', async () => {
+  it('matches the migrations; `npm run schema` updates it', async () => {
     expect(await schemaFile(database.url)).toBe(readFileSync(FILE, 'utf8'));
   });
 

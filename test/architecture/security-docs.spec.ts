@@ -56,7 +56,7 @@ const anchorsOf = (text: string): string[] =>
       .replaceAll(' ', '-'),
   );
 
-describe('the map of ASVS 5.0', () => {
+describe('the table of ASVS 5.0', () => {
   const items = read('test/architecture/asvs-5.0.txt')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
@@ -70,17 +70,17 @@ describe('the map of ASVS 5.0', () => {
     expect(rows.map(({ item, level }) => `${item} ${level}`).sort()).toEqual(items.sort());
   });
 
-  it('has no line of another form that would escape these tests', () => {
+  it('has no line in a form that these tests would overlook', () => {
     const lines = ASVS.split('\n').filter((line) => /^\|/.test(line) && !/^\|(---| item )/.test(line));
     expect(lines).toHaveLength(rows.length);
   });
 
-  it('says of each item which test shows it, or why none does', () => {
+  it('names a test for each item, or the reason why there is none', () => {
     const silent = rows.filter(({ shown }) => referencesIn(shown).length === 0 && !INSTEAD.test(shown));
     expect(silent.map(({ item }) => item)).toEqual([]);
   });
 
-  it('points to a place for what is to be written down', () => {
+  it('links to a place for each item that asks for a document', () => {
     const documented = rows.filter(({ shown }) => shown.startsWith('Document: '));
     expect(documented.length).toBeGreaterThan(10);
     for (const { item, shown } of documented)
@@ -90,7 +90,7 @@ describe('the map of ASVS 5.0', () => {
     expect(lost.map(([link]) => link)).toEqual([]);
   });
 
-  it('counts its lines as docs/security.md says', () => {
+  it('has the counts that docs/security.md states', () => {
     const count = (word: string): number => rows.filter(({ shown }) => shown.startsWith(`${word}: `)).length;
     const gaps = rows.filter(({ shown }) => shown.includes('Gap: ')).map(({ item }) => item);
     const summary = /(\d+) items: (\d+) do not apply, (\d+) ask for a document, (\d+) are the operator's/.exec(
@@ -118,7 +118,7 @@ describe('the API Security Top 10 of 2023', () => {
 describe('a test that the security documents name', () => {
   const named = [...new Set(referencesIn(ASVS + SECURITY).map(([file, title]) => `${file}\n${title}`))];
 
-  it('is there, under that very title', () => {
+  it('exists under exactly that title', () => {
     expect(named.length).toBeGreaterThan(100);
     const titles = new Map<string, Set<string>>();
     const missing = named.filter((name) => {
@@ -129,7 +129,7 @@ describe('a test that the security documents name', () => {
     expect(missing).toEqual([]);
   });
 
-  it('is not left out of the runs', () => {
+  it('is not skipped', () => {
     const files = [
       ...readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).map((name) => `test/${name}`),
     ];

@@ -79,30 +79,30 @@ const filesOf = (found: readonly Found[]): string[] => [...new Set(found.map(({ 
 const callsOf = (...names: string[]): Call[] => calls.filter(({ callee }) => names.includes(callee));
 
 describe('a regular expression of the server', () => {
-  it('takes time in proportion to the text it reads, whoever wrote that, or there is a reason why not', async () => {
+  it('takes linear time for text from outside, or has a documented reason', async () => {
     expect(expressions.length).toBeGreaterThan(50);
     expect(filesOf(await slowOnes(expressions))).toEqual(Object.keys(SLOW).sort());
   }, 120_000);
 
-  it('would be found if it did not', async () => {
+  it('would be reported if it took longer', async () => {
     const [bad] = collect([['x.ts', 'const a = /^(a+)+$/; const b = text.replace(/[+]+$/, "");']]);
     expect(await slowOnes(bad)).toHaveLength(2);
   }, 60_000);
 
-  it('is not made of what somebody sends', () => {
+  it('is never built from input', () => {
     expect(filesOf(callsOf('RegExp'))).toEqual(Object.keys(MADE));
   });
 });
 
 describe('the server', () => {
-  it('runs no text as a program', () => {
+  it('never evaluates text as code', () => {
     expect(callsOf('eval', 'Function', 'vm.runInThisContext', 'runInNewContext', 'runInContext')).toEqual([]);
     expect(calls.filter(({ callee, first }) => /^set(Timeout|Interval)$/.test(callee) && /^['"`]/.test(first))).toEqual(
       [],
     );
   });
 
-  it('starts no shell, and other programs for the database of development alone', () => {
+  it('starts no shell, and starts programs only for the embedded database', () => {
     const starts = calls.filter(({ callee }) => /^(execSync|spawn|spawnSync|execFile|execFileSync|fork)$/.test(callee));
     expect(starts.length).toBeGreaterThan(0);
     expect(filesOf(starts).filter((file) => !STARTS_PROGRAMS.some((allowed) => file.startsWith(allowed)))).toEqual([]);
@@ -110,7 +110,7 @@ describe('the server', () => {
     expect(SOURCES.filter((file) => /import[^;]*\bexec\b[^;]*node:child_process/.test(read(file)))).toEqual([]);
   });
 
-  it('hashes and signs by SHA-256, and encrypts by AES-256-GCM, and by nothing else', () => {
+  it('hashes and signs only with SHA-256, and encrypts only with AES-256-GCM', () => {
     const hashes = callsOf('createHash', 'createHmac', 'hkdfSync');
     expect(hashes.length).toBeGreaterThan(10);
     expect(hashes.filter(({ first }) => first !== `'sha256'`)).toEqual([]);
@@ -119,16 +119,16 @@ describe('the server', () => {
     expect(read('src/platform/crypto/aes-gcm.ts')).toContain(`const CIPHER = 'aes-256-gcm';`);
   });
 
-  it('guesses at random only for pauses: what is secret comes from the system', () => {
+  it('uses Math.random only for delays; secrets come from the system', () => {
     expect(filesOf(callsOf('Math.random')).filter((file) => !SPREADS_IN_TIME.includes(file))).toEqual([]);
   });
 
-  it('takes certificates as they are: nothing switches their check off', () => {
+  it('never disables the verification of certificates', () => {
     const text = SOURCES.map(read).join('\n');
     expect(text).not.toMatch(/rejectUnauthorized\s*:\s*false|NODE_TLS_REJECT_UNAUTHORIZED|checkServerIdentity\s*:/);
   });
 
-  it('reads no XML and writes no HTML of what somebody has sent', () => {
+  it('parses no XML and writes no HTML from input', () => {
     expect(
       SOURCES.filter((file) => /from '[^']*(xml|sax|cheerio|handlebars|ejs|pug|mustache|marked)/.test(read(file))),
     ).toEqual([]);
@@ -149,7 +149,7 @@ describe('the words of the source', () => {
       ([, name]) => name ?? '',
     );
 
-  it('name no private method and no function of a module require, found or ensure', () => {
+  it('do not include require, found or ensure as names of private methods and local functions', () => {
     expect(vagueNames('  private async require(id: string) {}\nfunction found() {}')).toEqual(['require', 'found']);
     expect(SOURCES.filter((file) => vagueNames(read(file)).length > 0)).toEqual([]);
   });

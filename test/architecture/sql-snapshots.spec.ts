@@ -525,7 +525,7 @@ function compare(name: string, text: string): void {
 }
 
 describe('the SQL of a repository', () => {
-  it.each(RECIPES.map(([type, name]) => [name, type] as const))('%s shows each of its methods', (name, type) => {
+  it.each(RECIPES.map(([type, name]) => [name, type] as const))('%s has a snapshot of each method', (name, type) => {
     const recipe = RECIPES.find((entry) => entry[1] === name)?.[2] as (subject: never, userId: string) => object;
     const methods = Object.getOwnPropertyNames(type.prototype).filter((method) => method !== 'constructor');
     expect(Object.keys(recipe({} as never, id)).sort()).toEqual(
@@ -534,7 +534,7 @@ describe('the SQL of a repository', () => {
   });
 
   it.each(RECIPES.map(([type, name, recipe]) => [name, type, recipe] as const))(
-    '%s is the one that was reviewed',
+    '%s matches the reviewed snapshot',
     async (name, type, recipe) => {
       const unitOfWork = t.app.get(UnitOfWork);
       const actor = { userId: newId() };
@@ -574,7 +574,7 @@ describe('a short turn', () => {
     compare('short-turn', statements.map((statement) => `${readable(statement)};\n`).join('\n'));
   });
 
-  it('takes no more in a session that has a history', async () => {
+  it('takes no more in a session with history', async () => {
     const { session_id } = await ada.turn({ project_id: project.id });
     const { statements, writes } = await wire.during(async () => {
       await ada.turn({ session_id, message: 'And then?' });
@@ -583,7 +583,7 @@ describe('a short turn', () => {
     expect(statements.filter((statement) => statement === 'commit')).toHaveLength(2);
   });
 
-  it('takes no more where turns and tokens are limited', async () => {
+  it('takes no more with limits of turns and tokens', async () => {
     const limited = 'update users set requests_per_minute = 1000, tokens_per_minute = 1000000 where id = $1';
     await t.database.query(limited, [ada.id]);
     const { statements, writes } = await wire.during(async () => {
@@ -602,7 +602,7 @@ describe('a short turn', () => {
     expect(writes).toBe(2);
   });
 
-  it('takes no more with budgets, and as many statements as without', async () => {
+  it('takes no more with budgets, and the same number of statements', async () => {
     const turn = async (): Promise<string[]> => {
       const { statements, writes } = await wire.during(() => ada.turn({ project_id: project.id, model: 'offline' }));
       expect(writes).toBe(2);
@@ -617,7 +617,7 @@ describe('a short turn', () => {
       await ada.put(path, { day_limit_micro_usd: null, month_limit_micro_usd: null }).expect(200);
   });
 
-  it('holds no connection and no transaction while the model thinks', async () => {
+  it('holds no connection and no transaction during the model call', async () => {
     const gate = t.model.hold('Let me', ' think');
     const turn = ada.turn({ project_id: project.id });
     await gate.reached;
@@ -633,7 +633,7 @@ describe('a short turn', () => {
   });
 });
 
-it('has no snapshot that nothing writes', () => {
+it('no snapshot is unused', () => {
   const written = [...RECIPES.map(([, name]) => `${name}.sql`), 'short-turn.sql'];
   expect(readdirSync(FOLDER).sort()).toEqual(written.sort());
 });

@@ -62,12 +62,12 @@ describe('the bill of materials', () => {
     bill = await billOfMaterials();
   }, 60_000);
 
-  it('is CycloneDX and says whose it is', () => {
+  it('is CycloneDX and names the project', () => {
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'parley' } } });
     expect(bill.specVersion).toMatch(/^1\.[5-9]$/);
   });
 
-  it('has every package of a production installation with its address and hash, and none of development', () => {
+  it('has every production package with its URL and hash, and no development package', () => {
     const refs = bill.components.map((component) => component['bom-ref']);
     expect(new Set(refs).size).toBe(refs.length);
     expect(refs.sort()).toEqual([...productionPackages()].sort());
@@ -79,7 +79,7 @@ describe('the bill of materials', () => {
     }
   });
 
-  it('says what each needs, and of nothing that it does not have', () => {
+  it('lists the dependencies of each package, all of them present', () => {
     const refs = new Set(bill.components.map((component) => component['bom-ref']));
     expect(bill.dependencies.find(({ ref }) => ref.startsWith('parley@'))?.dependsOn.length).toBeGreaterThan(20);
     for (const { dependsOn } of bill.dependencies) expect(dependsOn.filter((ref) => !refs.has(ref))).toEqual([]);
@@ -89,7 +89,7 @@ describe('the bill of materials', () => {
 describe('an image', () => {
   const read = (file: string): string => readFileSync(`${ROOT}${file}`, 'utf8');
 
-  it('is built from what is named alone: no history, no secret, no test', () => {
+  it('is built only from listed files: no history, no secret, no test', () => {
     const [first, ...patterns] = read('.dockerignore')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'));
@@ -99,7 +99,7 @@ describe('an image', () => {
     expect(patterns).toContain('**/*.spec.ts');
   });
 
-  it('has what production needs alone, runs as nobody special, and in the mode of production', () => {
+  it('contains only production dependencies and runs as an unprivileged user in production mode', () => {
     const stages = read('docker/Dockerfile').split(/^FROM /m);
     const last = stages.at(-1) as string;
     expect(stages.some((stage) => stage.includes('npm ci --omit=dev --omit=optional'))).toBe(true);
@@ -111,18 +111,18 @@ describe('an image', () => {
 });
 
 describe('the lock file', () => {
-  it('pins every package by its content', () => {
+  it('pins every package by its hash', () => {
     expect(locked.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([]);
   });
 
-  it('brings into production only what licences allow without a condition that would bind us', () => {
+  it('allows only permissive licences in production', () => {
     const shipped = locked.filter(([, { dev, devOptional }]) => dev !== true && devOptional !== true);
     expect(shipped.length).toBeGreaterThan(100);
     const others = shipped.filter(([, { license }]) => license === undefined || !ALLOWED.includes(license));
     expect([...new Set(others.map(([path]) => nameOf(path)))].sort()).toEqual(Object.keys(SAYS_ELSEWHERE).sort());
   });
 
-  it('lets a package run its own script at installation only where somebody has decided', () => {
+  it('allows install scripts only for listed packages', () => {
     const scripted = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript === true)
       .map(([path]) => nameOf(path));
@@ -131,7 +131,7 @@ describe('the lock file', () => {
     expect(undecided).toEqual([]);
   });
 
-  it('takes versions as they are pinned: none floats', () => {
+  it('pins exact versions', () => {
     const floating = Object.entries(dependencies).filter(
       ([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(String(version)),
     );

@@ -9,12 +9,12 @@ const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** That each is noticed is tried by `npm run attack -- --break all`; this keeps the list from going out of date. */
 describe('the attacks', () => {
-  it('have each a server that is broken for them', () => {
+  it('each have a deliberately broken server', () => {
     expect(Object.keys(MUTANTS).sort()).toEqual(Object.keys(ATTACKS).sort());
   });
 
   it.each(Object.entries(MUTANTS))(
-    '%s is tried on a server that really lacks something',
+    '%s is run against a server that really lacks a defence',
     (_name, { program, without }) => {
       const copy = mkdtempSync(join(tmpdir(), 'mutant-'));
       try {

@@ -54,7 +54,7 @@ describe.each<[keyof typeof SIGNERS, string[]]>([
   });
   afterAll(() => t.close());
 
-  it('is verified in none of its forgeries; whose ids it holds is left to its reader', async () => {
+  it("is refused in every forged form; checking the ids in it is the caller's task", async () => {
     const tokens = t.app.get(SignedTokens);
     const { good, forged, misused } = await tokensOf(t, algorithm);
     expect(await tokens.verify(TYPE, good)).toMatchObject({ email_verified: true });
@@ -74,7 +74,7 @@ describe.each<[keyof typeof SIGNERS, string[]]>([
 });
 
 // A forgery proves nothing unless some verifier accepts it. This one relies on the defaults of jsonwebtoken.
-describe('a verifier with no checks of its own', () => {
+describe("a verifier that relies on the library's defaults", () => {
   let t: TestApp;
   beforeAll(async () => {
     t = await createTestApp();
@@ -99,7 +99,7 @@ describe('a verifier with no checks of its own', () => {
   const signed = (...names: string[]): unknown =>
     expect.arrayContaining(names.map((name) => `signed by the server, with ${name}`));
 
-  it('accepts tokens of any issuer, for anybody, without an end or a subject, and of another kind', async () => {
+  it('accepts tokens of any issuer and audience, without expiry or subject, and of another kind', async () => {
     const accepted = await acceptedWith({ algorithms: ['HS256'] });
     expect(accepted).toEqual(signed('another issuer', 'no issuer', 'another audience', 'no audience'));
     expect(accepted).toEqual(signed('no end', 'no subject', 'been made at no time', 'been made far in the future'));
@@ -109,7 +109,7 @@ describe('a verifier with no checks of its own', () => {
     expect(accepted).toEqual(signed('a payload that is a list', 'a payload that is null'));
   });
 
-  it('accepts unknown critical headers and unencoded payloads even when it knows issuer and audience', async () => {
+  it('accepts unknown critical headers and unencoded payloads even with issuer and audience checks', async () => {
     const { jwtIssuer: issuer, jwtAudience: audience } = t.config;
     const accepted = await acceptedWith({ algorithms: ['HS256'], issuer, audience });
     expect(accepted).not.toContain('signed by the server, with no issuer');

@@ -25,7 +25,7 @@ export const MUTANTS = {
     program: patch('platform/outbound/outbound-guard.js', '!addresses.every(isOpen)', 'false'),
   },
   injection: {
-    without: 'the check for text that can not be stored',
+    without: 'the check for text that cannot be stored',
     program: patch(
       `${HTTP}storable-text.decorator.js`,
       `return !text.includes('\\0') && text.isWellFormed();`,

@@ -150,18 +150,18 @@ const BREAKS: Break[] = [
     (w) => (w.messages = w.messages.filter(({ id }) => id !== 'q1')),
   ],
   ['noQuestionIsLost', 'another question was stored', (w) => (find(w, 'q1').content = '[q9]')],
-  ['noQuestionIsLost', 'the answer hangs elsewhere', (w) => (find(w, 'a1').sessionId = 't')],
+  ['noQuestionIsLost', 'the answer is in another session', (w) => (find(w, 'a1').sessionId = 't')],
   ['nothingIsHalf', 'a question has no answer', (w) => w.messages.push({ ...find(w, 'q1'), id: 'q8', seq: 6 })],
   ['nothingIsHalf', 'an answer has no question', (w) => (find(w, 'a1').parentId = 'nobody')],
   ['nothingIsHalf', 'a question is not complete', (w) => (find(w, 'q1').status = 'failed')],
   ['nothingIsStuck', 'a message is pending', (w) => (find(w, 'a3').status = 'pending')],
   ['nothingIsStuck', 'a claim is left', (w) => w.turns.push({ messageId: 'a3' })],
-  ['nothingIsStuck', 'money is reserved for nobody', (w) => w.reservations.push({ messageId: 'a3' })],
+  ['nothingIsStuck', 'a reservation has no turn', (w) => w.reservations.push({ messageId: 'a3' })],
   ['theLedgerAddsUp', 'an answer costs less than its calls', (w) => (find(w, 'a1').cost = 3)],
-  ['theLedgerAddsUp', 'an unknown cost became nothing', (w) => (find(w, 'a3').cost = 0)],
+  ['theLedgerAddsUp', 'an unknown cost was counted as zero', (w) => (find(w, 'a3').cost = 0)],
   ['theLedgerAddsUp', 'a budget was charged twice', (w) => (w.budgets[0]!.daySpent = 18)],
   ['theLedgerAddsUp', 'a budget missed a call', (w) => (w.budgets[0]!.monthSpent = 5)],
-  ['whatWasSaidIsCharged', 'a lost attempt is not paid', (w) => w.entries.splice(0, 1)],
+  ['whatWasSaidIsCharged', 'a lost attempt is not charged', (w) => w.entries.splice(0, 1)],
   [
     'whatWasSaidIsCharged',
     'a lost attempt was forgotten',
@@ -170,20 +170,20 @@ const BREAKS: Break[] = [
       w.entries[0]!.attempt = 1;
     },
   ],
-  ['whatWasSaidIsCharged', 'an attempt is paid twice', (w) => w.entries.splice(1, 0, { ...w.entries[0] })],
-  ['whatWasSaidIsCharged', 'nobody paid what was said', (w) => w.entries.splice(2, 1)],
-  ['whatWasSaidIsCharged', 'another end was paid', (w) => (w.entries[2]!.status = 'completed')],
+  ['whatWasSaidIsCharged', 'an attempt is charged twice', (w) => w.entries.splice(1, 0, { ...w.entries[0] })],
+  ['whatWasSaidIsCharged', 'the text of an answer was not charged', (w) => w.entries.splice(2, 1)],
+  ['whatWasSaidIsCharged', 'another outcome was charged', (w) => (w.entries[2]!.status = 'completed')],
   ['nothingIsStuck', 'saved text is left', (w) => w.chunks.push({ messageId: 'a3' })],
   ['sequencesAreWhole', 'a number is missing', (w) => (find(w, 'a3').seq = 6)],
-  ['sequencesAreWhole', 'a number is there twice', (w) => (find(w, 'a3').seq = 4)],
-  ['sequencesAreWhole', 'the session counted further', (w) => (w.sessions[0]!.lastSeq = 6)],
-  ['everyTurnEndsOnce', 'a response said otherwise', (w) => (w.submits[2]!.requests[0].answer.content = 'else')],
-  ['everyTurnEndsOnce', 'a stop said otherwise', (w) => (find(w, 'a2').status = 'completed')],
-  ['everyTurnEndsOnce', 'a terminal event said otherwise', (w) => (find(w, 'a1').status = 'interrupted')],
+  ['sequencesAreWhole', 'a number is used twice', (w) => (find(w, 'a3').seq = 4)],
+  ['sequencesAreWhole', 'the session counter is too high', (w) => (w.sessions[0]!.lastSeq = 6)],
+  ['everyTurnEndsOnce', 'a response differs', (w) => (w.submits[2]!.requests[0].answer.content = 'else')],
+  ['everyTurnEndsOnce', 'the response to a stop differs', (w) => (find(w, 'a2').status = 'completed')],
+  ['everyTurnEndsOnce', 'a terminal event differs', (w) => (find(w, 'a1').status = 'interrupted')],
   ['everyTurnEndsOnce', 'a failure has no code', (w) => (find(w, 'a3').status = 'failed')],
   ['everyTurnEndsOnce', 'it completed, with an error', (w) => (find(w, 'a3').errorCode = 'internal_error')],
   ['everyTurnEndsOnce', 'the problem had another code', (w) => w.submits[1]!.requests.push({ code: 'provider_error' })],
-  ['oneAnswerPerSubmit', 'a question is there twice', (w) => w.messages.push({ ...find(w, 'q1'), id: 'q8' })],
+  ['oneAnswerPerSubmit', 'a question is stored twice', (w) => w.messages.push({ ...find(w, 'q1'), id: 'q8' })],
   [
     'oneAnswerPerSubmit',
     'a question has two answers',
@@ -203,7 +203,7 @@ const BREAKS: Break[] = [
   ['clientsSawWhatIsStored', 'a client missed the end of the text', (w) => follower(w).events.splice(4, 1)],
   [
     'clientsSawWhatIsStored',
-    'a client that left saw more than there is',
+    'a client that left saw more text than is stored',
     (w) => {
       follower(w).events.pop();
       follower(w).outcome = 'vanished';
@@ -247,13 +247,13 @@ const BREAKS: Break[] = [
     (w) => w.submits[2]!.requests.push({ code: 'turn_in_progress' }),
   ],
   ['disconnectIsNotCancel', 'nobody asked for the stop', (w) => (w.submits[1]!.stops = [])],
-  ['turnsOfASessionAreRunInOrder', 'a later one was run first', (w) => (asked(w, 2).startedAt = 50)],
+  ['turnsOfASessionAreRunInOrder', 'a later turn ran first', (w) => (asked(w, 2).startedAt = 50)],
   ['oneTurnOfASessionRuns', 'two turns ran at once', (w) => (asked(w, 2).startedAt = 1000)],
   ['oneTurnOfASessionRuns', 'one began just before the other had ended', (w) => (asked(w, 2).startedAt = 5950)],
   ['oneTurnOfASessionRuns', 'two attempts ran at once', (w) => (asked(w, 0).endedAt = 8000)],
   [
     'nobodyWaitsForNothing',
-    'a killed turn was left alone',
+    'a killed turn was not taken over',
     (w) => (asked(w, 1).startedAt = asked(w, 0).endedAt + 5100),
   ],
   ['nobodyWaitsForNothing', 'a finished answer was not stored', (w) => (find(w, 'a3').completedAt = 20_000)],
@@ -270,26 +270,26 @@ const BREAKS: Break[] = [
   ['providerTextStaysInside', 'it became an answer', (w) => (find(w, 'a2').content = 'a XCANARYX')],
   ['noRequestHangs', 'a request hung', (w) => w.hangs.push({ path: '/chat' })],
   ['nothingUnforeseen', 'a 500', (w) => w.unexpected.push({ status: 500 })],
-  ['nothingUnforeseen', 'a loud line', (w) => w.logFaults.push({ kind: 'error', line: 'x' })],
+  ['nothingUnforeseen', 'the log has an error', (w) => w.logFaults.push({ kind: 'error', line: 'x' })],
   ['nothingUnforeseen', 'a process ended by itself', (w) => w.deaths.push({ process: 'i0g1', at: 5 })],
 ];
 
 describe('the invariants of the chaos run', () => {
-  it('hold in a world where all is well', () => {
+  it('hold when all is well', () => {
     expect(Object.entries(checkAll(goodWorld())).filter(([, violations]) => violations.length > 0)).toEqual([]);
   });
 
-  it.each(BREAKS)('%s goes red when %s', (name, _what, doIt) => {
+  it.each(BREAKS)('%s fails when %s', (name, _what, doIt) => {
     const world = goodWorld();
     doIt(world);
     expect(INVARIANTS[name]?.(world)).not.toEqual([]);
   });
 
-  it('are each broken by one of these', () => {
+  it('are each broken by one of these cases', () => {
     expect(new Set(BREAKS.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS)));
   });
 
-  it('forgive what an outage explains, and no more', () => {
+  it('allow failures that an outage explains, and no others', () => {
     const world = goodWorld();
     find(world, 'a3').completedAt = 20_000;
     world.outages.push({ kind: 'restart', process: null, from: 10_000, to: 15_000, allowMs: 3000 });
@@ -298,7 +298,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.nobodyWaitsForNothing?.(world)).toHaveLength(1);
   });
 
-  it('do not forgive one process what befell another', () => {
+  it('do not excuse one process by the outage of another', () => {
     const world = goodWorld();
     asked(world, 0).endedAt = 8000;
     world.outages.push({ kind: 'freeze', process: 'i1g1', from: 0, to: 9000, allowMs: 0 });
@@ -307,7 +307,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.oneTurnOfASessionRuns?.(world)).toEqual([]);
   });
 
-  it('let a process that has lost its turn ask the model once more, but not answer with it', () => {
+  it('let a process that has lost its turn call the model once more, but not settle with it', () => {
     const world = goodWorld();
     const stray = { ...asked(world, 1), ordinal: 2, process: 'i0g1', full: 'stray', sent: 'stray' };
     world.journal.push(stray);
@@ -316,7 +316,7 @@ describe('the invariants of the chaos run', () => {
     expect(INVARIANTS.theLastAttemptSettles?.(world)).toHaveLength(1);
   });
 
-  it('tell how long a takeover took', () => {
+  it('measure how long a takeover took', () => {
     expect(takeovers(goodWorld())).toEqual([{ submit: 1, ms: 1500, isDisturbed: false }]);
     expect(idleTimes(goodWorld()).find(({ message }) => message === 'a1')).toMatchObject({ idleMs: 100 });
   });

@@ -28,7 +28,7 @@ describe('a client that is generated from the OpenAPI document', () => {
   });
   afterAll(() => t.close());
 
-  it('compiles against it and plays the main job', async () => {
+  it('compiles against it and runs the main use case', async () => {
     const { text } = await request(t.server).get('/openapi.json').expect(200);
     writeFileSync(`${GENERATED}openapi.json`, text);
     await tool('openapi-typescript/bin/cli.js', `${GENERATED}openapi.json`, '--output', `${GENERATED}api.ts`);

@@ -74,11 +74,11 @@ const bodyOf = ({ requestBody }: Operation): string | undefined =>
   requestBody === undefined ? undefined : nameOf(mediaOf(requestBody.content)[0]?.$ref ?? '');
 
 describe('a request of the OpenAPI document', () => {
-  it('has no defaults, which generated clients would send or demand', () => {
+  it('has no defaults, which generated clients would send or require', () => {
     expect(places(inRequests.filter(([, schema]) => 'default' in schema))).toEqual([]);
   });
 
-  it('is named after its own operation, or after none', () => {
+  it('is named after its own operation, or after no operation', () => {
     const ids = new Map(operations.map(([, operation]) => [operation.operationId, operation]));
     const strangers = Object.keys(schemas).filter((name) => {
       const owner = ids.get(name.replace(/Request$/, '').replace(/^./, (first) => first.toLowerCase()));
@@ -87,7 +87,7 @@ describe('a request of the OpenAPI document', () => {
     expect(strangers).toEqual([]);
   });
 
-  it('needs its body, but for another answer to the same question', () => {
+  it('requires its body, except for regenerating an answer', () => {
     const optional = operations.filter(
       ([, { requestBody }]) => requestBody !== undefined && requestBody.required !== true,
     );
@@ -121,11 +121,11 @@ describe('a request of the OpenAPI document', () => {
 });
 
 describe('a schema of the OpenAPI document', () => {
-  it('is never called New and another schema', () => {
+  it('is never named New plus another schema', () => {
     expect(Object.keys(schemas).filter((name) => name.slice(3) in schemas && name.startsWith('New'))).toEqual([]);
   });
 
-  it('has a name where it is a union, and a discriminator where it is a union of objects', () => {
+  it('has a name if it is a union, and a discriminator if it is a union of objects', () => {
     const isNull = ({ type }: Schema): boolean => type === 'null';
     const unions = everywhere.filter(([, { oneOf, anyOf }]) => (oneOf ?? anyOf ?? []).some((part) => !isNull(part)));
     const anonymous = unions.filter(([place, { oneOf, anyOf }]) => {
@@ -149,7 +149,7 @@ describe('a schema of the OpenAPI document', () => {
     }
   });
 
-  it('says how wide its whole numbers are: 64 bits for money, tokens and counters', () => {
+  it('states the width of its integers: 64 bits for money, tokens and counters', () => {
     const numbers = everywhere.filter(([, { type }]) => [type].flat().includes('integer'));
     expect(places(numbers.filter(([, { format }]) => format !== 'int32' && format !== 'int64'))).toEqual([]);
     const large = /micro_usd$|\w_tokens$|^tokens|requests_per|^calls|^turns|^seq$|_seq$|^seed$|context_window/;
@@ -159,7 +159,7 @@ describe('a schema of the OpenAPI document', () => {
     expect(places(narrow)).toEqual([]);
   });
 
-  it('takes any text where an enumeration of a response may get more values', () => {
+  it('allows any text where an enumeration of a response may get more values', () => {
     const closed = inResponses.filter(([place, { enum: values = [] }]) => values.length > 1 && !(place in schemas));
     expect(places(closed)).toEqual([]);
     const named = Object.entries(schemas).filter(([, { anyOf }]) => anyOf?.some((part) => part.enum !== undefined));
@@ -185,7 +185,7 @@ describe('a schema of the OpenAPI document', () => {
 });
 
 describe('an operation of the OpenAPI document', () => {
-  it('answers in one media type, and says what is in each success but an empty one', () => {
+  it('answers in one media type, and describes the body of each success that has one', () => {
     for (const [, { operationId, responses }] of operations) {
       const successes = Object.entries(responses).filter(([status]) => status.startsWith('2'));
       const types = new Set(successes.flatMap(([, { content = {} }]) => Object.keys(content)));
@@ -200,7 +200,7 @@ describe('an operation of the OpenAPI document', () => {
     }
   });
 
-  it('streams where its name says so', () => {
+  it('streams if its name says so', () => {
     const streams = operations.filter(([, { responses }]) => 'text/event-stream' in (responses['200']?.content ?? {}));
     expect(streams.map(([, { operationId }]) => operationId).sort()).toEqual([
       'followMessage',
@@ -237,12 +237,12 @@ describe('an operation of the OpenAPI document', () => {
 });
 
 describe('the OpenAPI document', () => {
-  it('begins with what a newcomer needs, and ends with what only admins do', () => {
+  it('begins with what a newcomer needs, and ends with the admin operations', () => {
     const names = document.tags.map(({ name }) => name);
     expect(names).toEqual(['Auth', 'Users', 'Projects', 'Prompts', 'Chat', 'Usage', 'Llm', 'Health', 'Admin']);
   });
 
-  it('has one way to be authorized: a bearer token', () => {
+  it('has one security scheme: a bearer token', () => {
     expect(Object.entries(document.components.securitySchemes).map(([name, { scheme }]) => [name, scheme])).toEqual([
       ['bearer', 'bearer'],
     ]);

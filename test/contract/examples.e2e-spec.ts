@@ -66,7 +66,7 @@ describe('the example of each request body', () => {
     return response;
   }
 
-  it('makes projects, prompts, conversations and answers', async () => {
+  it('works for projects, prompts, conversations and answers', async () => {
     const project = ((await send('createProject')).body as { id: string }).id;
     const ids: Body = { project, project_id: project };
     await send('updateProject', { ids });
@@ -88,7 +88,7 @@ describe('the example of each request body', () => {
     await send('setProviderKey', { ids });
   });
 
-  it('sets what an account and its admins decide', async () => {
+  it('works for account and admin settings', async () => {
     await send('updateMe');
     await send('createApiKey');
     await send('setMyBudget');
@@ -98,7 +98,7 @@ describe('the example of each request body', () => {
     await send('capAccountBudget', { by: admin, ids });
   });
 
-  it('registers, signs in and changes how one signs in', async () => {
+  it('works for registration and sign-in', async () => {
     const { body: signedIn } = (await send('register', { by: null })) as { body: { refresh_token: string } };
     const email = (examples().get('register')?.body as { email: string }).email;
     await send('login', { by: null });
@@ -140,7 +140,7 @@ describe('a response', () => {
     ['POST /prompts', '/prompts', { project_id: true }, { content: 'Be kind.' }],
     ['POST /chat/sessions', '/chat/sessions', { project_id: true }, {}],
   ])(
-    'to %s says where the new resource is, also when it is repeated',
+    'to %s has the Location of the new resource, also when it is repeated',
     async (_, path, { project_id }: Body, fields) => {
       const body = { ...fields, ...(project_id === true ? { project_id: projectId } : {}) };
       const key = `located-${path}`;
@@ -157,7 +157,7 @@ describe('a response', () => {
     },
   );
 
-  it('to a turn in the background says where its answer is', async () => {
+  it('to a background turn has the Location of its answer', async () => {
     const body = { project_id: projectId, message: 'Hi', background: true };
     const { headers, body: turn } = await ada.post('/chat', body).expect(202);
     const { assistant_message: answer } = turn as { assistant_message: { id: string } };
@@ -200,16 +200,16 @@ describe('a turn', () => {
     ['text/event-stream;q=0, */*', 'application/json'],
     ['text/event-stream', 'text/event-stream'],
     ['text/event-stream, application/json;q=0.5', 'text/event-stream'],
-  ])('with Accept: %s comes as %s', async (accept, type) => {
+  ])('with Accept: %s is sent as %s', async (accept, type) => {
     expect(await typeOf(accept)).toBe(type);
   });
 
-  it('comes as its body says, whatever the header Accept says', async () => {
+  it('is sent as its body asks, whatever Accept says', async () => {
     expect(await typeOf('text/event-stream', { stream: false })).toBe('application/json');
     expect(await typeOf('application/json', { stream: true })).toBe('text/event-stream');
   });
 
-  it('streams events whose data says their type', async () => {
+  it('streams events whose data has their type', async () => {
     const events = await readEvents(ada.post('/chat/stream', { project_id: projectId, message: 'Hi' }));
     expect(events.length).toBeGreaterThan(2);
     for (const { event, data } of events) expect(data.type).toBe(event);
@@ -219,7 +219,7 @@ describe('a turn', () => {
     });
   });
 
-  it('takes parts, and shows the same parts and their text', async () => {
+  it('accepts parts, and returns the same parts and their text', async () => {
     const parts = [
       { type: 'text', text: 'What is this?' },
       { type: 'image', url: 'https://example.com/cat.png', detail: 'low' },

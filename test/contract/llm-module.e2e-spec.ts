@@ -74,7 +74,7 @@ const untilHeard = async (ear: Ear, words: string): Promise<void> => {
 };
 
 describe('LlmModule', () => {
-  it('is offline by default, says so, lists its model and is healthy', async () => {
+  it('is offline by default, reports that, lists its model and is healthy', async () => {
     const { app, ear } = await start({ offlineDelayMs: 0 });
     expect(app.get<LlmProvider>(LLM_PROVIDER).name).toBe('offline');
     await untilHeard(ear, 'warn: The provider is offline');
@@ -85,7 +85,7 @@ describe('LlmModule', () => {
     await app.close();
   });
 
-  it('starts and stops at once although the provider hangs, and leaves no socket', async () => {
+  it('starts and stops at once while the provider hangs, and leaves no socket', async () => {
     const upstream = await RawUpstream.start();
     const begin = performance.now();
     const { app, ear } = await start({ llmProvider: 'openai', openaiApiKey: 'k', openaiBaseUrl: upstream.url });
@@ -97,7 +97,7 @@ describe('LlmModule', () => {
     await upstream.close();
   });
 
-  it('reports a refused key in the log and in health, in our own words', async () => {
+  it("reports a refused key in the log and in health without the provider's text", async () => {
     const upstream = await RawUpstream.start();
     const body = JSON.stringify({ error: { message: 'Incorrect API key provided: canary' } });
     upstream.answerWith([

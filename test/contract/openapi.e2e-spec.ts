@@ -37,7 +37,7 @@ describe('the OpenAPI document', () => {
     expect(yaml.text).toMatch(/^openapi: 3\.1\.0/m);
   });
 
-  it('is the one that is checked in', () => {
+  it('is the checked-in openapi.json', () => {
     const generated = stableJson(openApiDocument(t.app));
     if (process.env.UPDATE_SNAPSHOTS === '1') writeFileSync(CHECKED_IN, generated);
     // `npm run openapi` writes it anew; what has changed is then to be seen in the diff of a commit.
@@ -45,7 +45,7 @@ describe('the OpenAPI document', () => {
     expect(JSON.parse(generated)).toEqual(document);
   });
 
-  it('has every route of the server, and no other', () => {
+  it('has exactly the routes of the server', () => {
     const routes = t.app
       .get(RouteTable)
       .routes()
@@ -55,13 +55,13 @@ describe('the OpenAPI document', () => {
     expect(documented.sort()).toEqual([...new Set(routes)].sort());
   });
 
-  it('names every operation so that a generator makes a good method of it', () => {
+  it('names every operation as a good method name for generators', () => {
     const ids = operationsOf(document).map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const id of ids) expect(id).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
   });
 
-  it('gives every operation one tag that is described, a summary and a description', () => {
+  it('gives every operation one described tag, a summary and a description', () => {
     const tags = document.tags.map(({ name }) => name);
     for (const { route, operation } of operationsOf(document)) {
       expect({ route, tags: operation.tags?.length, known: tags.includes(operation.tags?.[0] as string) }).toEqual({
@@ -84,7 +84,7 @@ describe('the OpenAPI document', () => {
     expect(tags.filter((name) => !used.has(name))).toEqual([]);
   });
 
-  it('describes every error as a problem, and success as something else', () => {
+  it('describes errors as problems, and successes with their own schemas', () => {
     for (const { route, operation } of operationsOf(document)) {
       const statuses = Object.keys(operation.responses);
       expect({ route, successes: statuses.filter((status) => status.startsWith('2')).length > 0 }).toEqual({
@@ -105,7 +105,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('declares the parameters of every path, and takes no header that clients can not set', () => {
+  it('declares the parameters of every path, and no header that clients cannot set', () => {
     for (const { route, operation } of operationsOf(document)) {
       const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) => name);
       const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
@@ -116,7 +116,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('says of every operation whether it needs a token', async () => {
+  it('declares for every operation whether it needs a token', async () => {
     for (const { route, operation } of operationsOf(document)) {
       const [method, path] = route.split(' ') as [string, string];
       const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -130,7 +130,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has schemas with good names, each of them used, and with examples that are true', () => {
+  it('has well-named schemas, all used, with valid examples', () => {
     const validator = new ResponseValidator(document);
     const used = new Set<string>();
     const visit = (node: unknown): void => {
@@ -217,7 +217,7 @@ describe('the answers of the server', () => {
     await checked(user.delete(path).send({ password: PASSWORD, code: renewed.recovery_codes[0] }), 204);
   });
 
-  it('to mails and the tokens in them', async () => {
+  it('about emails and the tokens in them', async () => {
     const user = await User.register(t);
     const { email } = user;
     await box.next(email);
@@ -238,7 +238,7 @@ describe('the answers of the server', () => {
     }
   });
 
-  it('to users about themselves', async () => {
+  it("about the user's own account", async () => {
     const user = await User.register(t);
     await checked(user.get('/users/me'), 200);
     await checked(user.get('/users/me/audit-events?limit=1'), 200);
@@ -366,7 +366,7 @@ describe('the answers of the server', () => {
     await checked(ada.delete(`/prompts/${second.id}`), 404);
   });
 
-  it('to a turn, whole, in the background and when it fails', async () => {
+  it('to a turn: as JSON, in the background and failed', async () => {
     const turn = await checked<TurnBody>(ada.post('/chat', { project_id: project.id, message: 'Hi' }), 200);
     const { session_id } = turn;
     const parts = [
@@ -447,7 +447,7 @@ describe('the answers of the server', () => {
     await checked(open('get', '/health/ready'), 200);
   });
 
-  it('have been seen of every operation, succeeding', () => {
+  it('were tested for every operation with a success', () => {
     const succeeded = new Set([...validator.seen].filter((key) => / 2\d\d$/.test(key)).map((key) => key.split(' ')[0]));
     expect([...succeeded].sort()).toEqual(
       operationsOf(document)
@@ -456,7 +456,7 @@ describe('the answers of the server', () => {
     );
   });
 
-  it('would not pass with a field that nobody has written down', () => {
+  it('would fail with an undocumented field', () => {
     const [live] = operationsOf(document).filter(({ operation }) => operation.operationId === 'getLiveness');
     const schema = live?.operation.responses['200']?.content?.['application/json']?.schema as Schema;
     expect(validator.problems(schema, { status: 'ok' })).toEqual([]);
@@ -466,7 +466,7 @@ describe('the answers of the server', () => {
 });
 
 describe('the documentation page', () => {
-  it.each(['/docs', '/docs/'])('loads at %s with all that it needs, under a policy of its own', async (path) => {
+  it.each(['/docs', '/docs/'])('loads at %s with all its files, under its own policy', async (path) => {
     const page = await request(t.server)
       .get(path)
       .redirects(1)
@@ -489,14 +489,14 @@ describe('the documentation page', () => {
     }
   });
 
-  it('has a filter, keeps the order of the document, and signs in with the token of a sign-in', async () => {
+  it('has a filter, keeps the order of the document, and authorizes with an access token', async () => {
     const { text } = await request(t.server).get('/docs/swagger-ui-init.js').expect(200);
     expect(text).toMatch(/"filter": true/);
     expect(text).not.toContain('Sorter');
     expect(text).toMatch(/responseInterceptor[^]*preauthorizeApiKey\(['"]bearer['"]/);
   });
 
-  it('can be turned off; the document stays', async () => {
+  it('can be turned off while the document stays', async () => {
     const app = await t.another({ docsEnabled: false });
     await request(app.getHttpServer()).get('/docs').expect(404);
     await request(app.getHttpServer()).get('/openapi.json').expect(200);

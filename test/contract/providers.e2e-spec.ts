@@ -55,7 +55,7 @@ describeProviderContract('OpenAI', () => ({ provider: made(new OpenAiProvider(se
 describeProviderContract('OpenRouter', () => ({ provider: made(new OpenRouterProvider(settings('/api/v1'))), ask }));
 describeProviderContract('offline', () => ({ provider: new OfflineProvider(3), ask }));
 
-describe('against a server nobody here wrote', () => {
+describe('against an independent server', () => {
   const question = (content: string) => [{ role: 'user', content } as const];
   const signal = (): AbortSignal => new AbortController().signal;
 
@@ -88,7 +88,7 @@ describe('against a server nobody here wrote', () => {
     }
   });
 
-  it('sends a body that the server reads as ours', async () => {
+  it('sends a body that the server understands', async () => {
     const provider = made(new OpenAiProvider(settings('/v1')));
     const params = { temperature: 0.5, top_p: 0.9, max_output_tokens: 77, seed: 7, stop: ['END'] };
     mock.clearRequests();
@@ -110,7 +110,7 @@ describe('against a server nobody here wrote', () => {
     expect(entry?.body).not.toHaveProperty('presence_penalty');
   });
 
-  it('reads what OpenRouter says a call cost, streamed and whole', async () => {
+  it('reads the cost that OpenRouter reports, streamed and whole', async () => {
     const provider = made(new OpenRouterProvider(settings('/api/v1')));
     const told = { inputTokens: 12, outputTokens: 34, cachedInputTokens: 5, costMicroUsd: 123 };
     mock.clearRequests();
@@ -131,7 +131,7 @@ describe('against a server nobody here wrote', () => {
     });
   });
 
-  it('hands on tool calls whole', async () => {
+  it('passes complete tool calls on', async () => {
     const provider = made(new OpenAiProvider(settings('/v1')));
     const events = await collect(provider.stream(question('tool question'), { model: null, params: {} }, signal()));
     expect(events.filter((event) => event.type === 'tool-call')).toEqual([

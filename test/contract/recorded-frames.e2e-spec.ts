@@ -17,7 +17,7 @@ function pieces(bytes: Buffer, size: number): Buffer[] {
 const joined = (events: readonly LlmEvent[], type: 'text-delta' | 'reasoning-delta'): string =>
   events.map((event) => (event.type === type ? event.text : '')).join('');
 
-describe('frames as providers write them', () => {
+describe('recorded frames of providers', () => {
   let upstream: RawUpstream;
   let providers: Record<'openai' | 'openrouter', LlmProvider>;
 
@@ -64,7 +64,7 @@ describe('frames as providers write them', () => {
     expect(FRAME_FILES.map(({ file }) => file).sort()).toEqual(readdirSync(FOLDER).sort());
   });
 
-  it('has a file with CRLF, which no editor has mended', () => {
+  it('includes a file that still has CRLF', () => {
     expect(readFileSync(join(FOLDER, 'llama-cpp-crlf.sse'), 'utf8')).toContain('\r\n\r\n');
   });
 });

@@ -84,13 +84,13 @@ describe('faults of the upstream', () => {
     await expect(call).resolves.toMatchObject({ text: outcome.text, finishReason: outcome.reason });
   });
 
-  it('tells when to come back', async () => {
+  it('reports Retry-After', async () => {
     upstream.answerWith(json(429, { error: {} }, 'retry-after: 7'));
     await expect(collect(stream(providers.default))).rejects.toMatchObject({ retryAfterMs: 7000, providerStatus: 429 });
     await expect(providers.default.generate(messages, options)).rejects.toMatchObject({ retryAfterMs: 7000 });
   });
 
-  it('gives the text before a fault to the reader', async () => {
+  it('delivers the text before a fault', async () => {
     upstream.answerWith([SSE_HEAD, chunk(hello), 'fin']);
     const seen: unknown[] = [];
     const read = async (): Promise<void> => {
@@ -104,14 +104,14 @@ describe('faults of the upstream', () => {
     ]);
   });
 
-  it('reads characters whose bytes come apart', async () => {
+  it('reads characters whose bytes arrive separately', async () => {
     const bytes = Buffer.from(delta({ content: 'é👋🏽漢' }) + stop);
     upstream.answerWith(sse(...Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))));
     expect(textOf(await collect(stream(providers.default)))).toBe('é👋🏽漢');
   });
 });
 
-describe('an upstream that can not be reached', () => {
+describe('an upstream that cannot be reached', () => {
   const both = async (baseUrl: string, failure: Failure): Promise<void> => {
     const unreachable = providersFor(baseUrl);
     // Side by side, since undici tells connect timeouts by the second.
@@ -127,23 +127,23 @@ describe('an upstream that can not be reached', () => {
     await unreachable.close();
   };
 
-  it('refused', async () => {
+  it('a refused connection', async () => {
     const gone = await RawUpstream.start();
     const { url } = gone;
     await gone.close();
     await both(url, ['provider_unreachable', true]);
   });
 
-  it('DNS failure', () => both('http://no-such-host.invalid/v1', ['provider_unreachable', true]));
+  it('a DNS failure', () => both('http://no-such-host.invalid/v1', ['provider_unreachable', true]));
 
-  it('TLS with a certificate that nobody trusts', async () => {
+  it('TLS with an untrusted certificate', async () => {
     const tls = await RawUpstream.start(selfSignedCertificate());
     await both(tls.url, ['provider_unreachable', false]);
     expect(tls.requests).toEqual([]);
     await tls.close();
   });
 
-  it('no TLS where TLS is expected', async () => {
+  it('no TLS where it is expected', async () => {
     const plain = createServer().listen(0, '127.0.0.1');
     await once(plain, 'listening');
     const { port } = plain.address() as AddressInfo;
@@ -151,7 +151,7 @@ describe('an upstream that can not be reached', () => {
     plain.close();
   });
 
-  it('connect hang', () => both(upstream.url.replace('http:', 'https:'), ['provider_unreachable', true]));
+  it('a connection that hangs', () => both(upstream.url.replace('http:', 'https:'), ['provider_unreachable', true]));
 });
 
 describe('the socket', () => {
@@ -178,7 +178,7 @@ describe('the socket', () => {
     }
   });
 
-  it('is closed by a deadline, by a reader that leaves and at the largest answer', async () => {
+  it('is closed by a deadline, by a reader that leaves, and at the maximum size', async () => {
     await Promise.all([providers.close(), hasty.close()]);
     providers = providersFor(upstream.url);
     hasty = providersFor(upstream.url, HASTY);
@@ -192,7 +192,7 @@ describe('the socket', () => {
     await upstream.untilIdle(200);
   });
 
-  it('is closed by a deadline also in a chain of fallbacks, each call of which finds its place again', async () => {
+  it('is closed by a deadline in a chain of fallbacks too, and each call gets its slot back', async () => {
     const single = providersFor(upstream.url, { ...HASTY, llmCallsPerProvider: 1, turnWaitMs: 0 });
     const chain = single.withFallbacks(single.default, [{ provider: single.default, model: 'second' }]);
     upstream.answerWith([SSE_HEAD, chunk(hello), 'hang']);
@@ -203,7 +203,7 @@ describe('the socket', () => {
     await single.close();
   });
 
-  it('serves the next call after an answer that ended well', async () => {
+  it('is reused for the next call after a complete answer', async () => {
     await providers.close();
     providers = providersFor(upstream.url);
     upstream.answerWith(sse(hello + stop));
@@ -217,7 +217,7 @@ describe('the socket', () => {
     expect(upstream.requests[0]?.head).toContain('accept-encoding: identity');
   });
 
-  it('is paused while the reader is slow, so that memory stays bounded', async () => {
+  it('is paused while the reader is slow, so memory stays bounded', async () => {
     const roomy = providersFor(upstream.url, { llmMaxAnswerChars: 50_000_000 });
     let sent = 0;
     const piece = chunk(delta({ content: 'x'.repeat(60_000) }));
@@ -235,7 +235,7 @@ describe('the socket', () => {
 });
 
 describe('retries on the wire', () => {
-  it('calls again before the first token only', async () => {
+  it('happen only before the first token', async () => {
     const eager = providersFor(upstream.url, { llmRetries: 2 });
     upstream.answerWith(json(503, {}), ['fin'], sse(hello + stop));
     expect(textOf(await collect(stream(eager.default)))).toBe('Hello');

@@ -75,14 +75,14 @@ describe.each<[string, () => Partial<AppConfig>]>([
     expect(headerOf(ada.accessToken)).toEqual({ alg: algorithm, typ: 'at+jwt', kid: expect.any(String) as unknown });
   });
 
-  it('is accepted when a test signs the same, so that the refusals below have the reasons they name', async () => {
+  it('is accepted when a test signs it correctly, so each refusal below has the reason that it names', async () => {
     const [header, claims] = [headerOf(ada.accessToken), decoded(ada.accessToken, 1)];
     await me(t.server, sign(header, claims)).expect(200);
     const now = Math.floor(Date.now() / 1000);
     await me(t.server, sign(header, { ...claims, exp: now + 5, nbf: now, iat: now + 30, jti: 'x' })).expect(200);
   });
 
-  it('is accepted in none of its forgeries, and all are refused in the same words', async () => {
+  it('is refused in every forged form, always with the same error', async () => {
     const { accessToken: token, refreshToken } = ada;
     const publicKeys = (await keySetOf(t.server)).keys;
     const forged = [...forgedTokens({ token, publicKeys, refreshToken }), ...misusedTokens({ token, sign })];
@@ -112,7 +112,7 @@ describe('the key set', () => {
     }
   });
 
-  it('has the public half of every key under its thumbprint, may be kept, and lets anybody check a token', async () => {
+  it('lists the public half of every key by its thumbprint, can be cached, and lets anybody verify a token', async () => {
     const t = await createTestApp({
       jwtKeyFiles: [pem('rsa-public', rsa.publicKey), pem('ed25519', ed25519.privateKey)],
     });
@@ -183,7 +183,7 @@ describe('changing keys', () => {
     return tokens.map(headerOf);
   }
 
-  it('signs nobody out when a secret gives way to another', async () => {
+  it('signs nobody out when a new secret replaces the old one', async () => {
     const headers = await nobodyIsSignedOut([
       { jwtSecret: oldSecret },
       { jwtSecret: oldSecret, jwtPreviousSecrets: [newSecret] },
@@ -193,7 +193,7 @@ describe('changing keys', () => {
     expect(headers[2]?.kid).not.toBe(headers[1]?.kid);
   });
 
-  it('signs everybody out when the old secret is not kept', async () => {
+  it('signs everybody out when the old secret is removed', async () => {
     let ada: TestUser;
     await inSteps([{ jwtSecret: oldSecret }, { jwtSecret: newSecret }], async (server, step) => {
       if (step === 0) ada = await TestUser.register({ server });
@@ -204,7 +204,7 @@ describe('changing keys', () => {
     });
   });
 
-  it('signs nobody out from a secret to a key pair and on to another', async () => {
+  it('signs nobody out when a key pair replaces a secret, and another key pair replaces that', async () => {
     const headers = await nobodyIsSignedOut([
       {},
       { jwtKeyFiles: [pem('rsa-public', rsa.publicKey)] },
@@ -214,7 +214,7 @@ describe('changing keys', () => {
     expect(headers.map(({ alg }) => alg)).toEqual(['HS256', 'HS256', 'RS256', 'EdDSA']);
   });
 
-  it('refuses what a key signed that is gone', async () => {
+  it('refuses tokens of a key that was removed', async () => {
     let ada: TestUser;
     const steps = [
       { jwtKeyFiles: [pem('ed25519', ed25519.privateKey)] },
@@ -229,7 +229,7 @@ describe('changing keys', () => {
     });
   });
 
-  it('keeps the cursors of lists that were given out', async () => {
+  it('keeps issued list cursors valid', async () => {
     let ada: TestUser;
     let cursor: string;
     const steps = [{ jwtSecret: oldSecret }, { jwtSecret: newSecret, jwtPreviousSecrets: [oldSecret] }];

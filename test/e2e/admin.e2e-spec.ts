@@ -51,7 +51,7 @@ const events = (user: TestUser) =>
     [user.id],
   );
 
-describe('the routes of admins', () => {
+describe('the admin routes', () => {
   const ROUTES = (): [string, string][] => [
     ['get', '/admin/users'],
     ['get', '/admin/users?limit=nonsense'],
@@ -69,20 +69,20 @@ describe('the routes of admins', () => {
   ];
   const ask = (user: TestUser, [method, path]: [string, string]) => user[method as 'get' | 'post' | 'put'](path);
 
-  it('answer 403 to everybody else, whatever is asked', async () => {
+  it('answer 403 to everybody else, whatever the request', async () => {
     const eve = await TestUser.register(t);
     for (const route of ROUTES()) expectProblem(await ask(eve, route), 'admin_required');
     expect(await events(eve)).toHaveLength(2);
     expect(await events(ada)).toHaveLength(2);
   });
 
-  it('close with the role, not with the token', async () => {
+  it('are closed as soon as the role is taken away, even while the token is valid', async () => {
     await admin.get('/admin/users').expect(200);
     await setRole(admin, 'user');
     for (const route of ROUTES()) expectProblem(await ask(admin, route), 'admin_required');
   });
 
-  it('name no scope, so they are closed to the API keys of an admin', async () => {
+  it("have no scope, so an admin's API keys cannot use them", async () => {
     const { paths } = (await request(t.server).get('/openapi.json').expect(200)).body as {
       paths: Record<string, object>;
     };
@@ -95,7 +95,7 @@ describe('the routes of admins', () => {
 });
 
 describe('a plan', () => {
-  it('is written and listed', async () => {
+  it('can be written and listed', async () => {
     await admin.put('/admin/plans', { name: 'team', requests_per_minute: 50 }).expect(200);
     const { body } = await admin.get('/admin/plans').expect(200);
     expect((body as { data: unknown[] }).data).toContainEqual(
@@ -108,7 +108,7 @@ describe('the list of accounts', () => {
   const list = async (query: string): Promise<Account[]> =>
     (await listPages<Account>(admin, `/admin/users?${query}`, 100)).flat();
 
-  it('finds by the beginning of the address, in any case, and takes no pattern for one', async () => {
+  it('finds accounts by the beginning of the address in any case, and treats wildcards as plain text', async () => {
     const tag = newId().slice(-8);
     const ids: string[] = [];
     for (const name of ['a_x', 'a%x', 'abx']) ids.push((await TestUser.register(t, `${tag}${name}@example.com`)).id);
@@ -119,7 +119,7 @@ describe('the list of accounts', () => {
     expect(pages.map((page) => page.map(({ id }) => id))).toEqual([[ids[2], ids[1]], [ids[0]]]);
   });
 
-  it('finds by status, and shows nothing but what admins need', async () => {
+  it('finds accounts by status, and shows only what admins need', async () => {
     await disable(ada).expect(200);
     expect((await list('status=disabled')).map(({ id }) => id)).toContain(ada.id);
     expect((await list('status=active')).map(({ id }) => id)).not.toContain(ada.id);
@@ -134,7 +134,7 @@ describe('the list of accounts', () => {
     });
   });
 
-  it('is recorded without the address that was looked for', async () => {
+  it('is recorded without the address that was searched for', async () => {
     await list(`email=${ada.email}&status=active`);
     const [event] = await events(admin);
     expect(event).toMatchObject({ action: 'admin.users_listed', facts: { by: ['emailPrefix', 'isDisabled'] } });
@@ -147,7 +147,7 @@ describe('the list of accounts', () => {
 });
 
 describe('one account', () => {
-  it('is shown, and the look is told in both logs', async () => {
+  it('is shown, and both audit logs record the access', async () => {
     expect((await admin.get(`/admin/users/${ada.id}`).expect(200)).body).toMatchObject({
       id: ada.id,
       status: 'active',
@@ -160,11 +160,11 @@ describe('one account', () => {
     expect(JSON.stringify(body)).not.toContain(admin.id);
   });
 
-  it('answers 404 for an unknown one and a malformed id', async () => {
+  it('answers 404 for an unknown account and a malformed id', async () => {
     for (const id of [newId(), 'zz']) expectProblem(await admin.get(`/admin/users/${id}`), 'not_found');
   });
 
-  it('is looked at by two admins who look at each other, twenty times at once', async () => {
+  it("can be read by two admins who read each other's account twenty times at once", async () => {
     const other = await newAdmin();
     const looks = Array.from({ length: 20 }, (_, i) =>
       i % 2 === 0 ? admin.get(`/admin/users/${other.id}`) : other.get(`/admin/users/${admin.id}`),
@@ -175,7 +175,7 @@ describe('one account', () => {
 });
 
 describe('disabling an account', () => {
-  it('ends its access tokens and sign-ins here at once, and on another instance within five seconds', async () => {
+  it('ends its access tokens and sign-ins at once on this instance, and within five seconds on another', async () => {
     const another = await t.another();
     const there = ada.at(another.getHttpServer());
     await there.get('/users/me').expect(200);
@@ -185,7 +185,7 @@ describe('disabling an account', () => {
     await expectSoon(async () => expectProblem(await there.get('/users/me'), 'unauthenticated'));
   });
 
-  it('answers the right password as a wrong one, byte for byte', async () => {
+  it('answers the correct password exactly like a wrong one', async () => {
     await disable(ada).expect(200);
     const right = await login(ada.email, PASSWORD);
     expectProblem(right, 'invalid_credentials');
@@ -197,13 +197,13 @@ describe('disabling an account', () => {
     );
   });
 
-  it('holds against a refresh even when the sign-in was left open', async () => {
+  it('refuses a refresh even when the sign-in was left open', async () => {
     await disable(ada).expect(200);
     await t.database.query('update sign_ins set revoked_at = null where user_id = $1', [ada.id]);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
   });
 
-  it('is told in both logs, and keeps its first time', async () => {
+  it('is recorded in both audit logs, and keeps the time of the first call', async () => {
     const first = (await disable(ada).expect(200)).body as Account;
     const told = { action: 'admin.user_disabled', subject_id: ada.id };
     expect((await events(admin))[0]).toMatchObject({ ...told, actor_kind: 'user' });
@@ -211,7 +211,7 @@ describe('disabling an account', () => {
     expect((await disable(ada).expect(200)).body).toEqual(first);
   });
 
-  it('does nothing when it can not be told', async () => {
+  it('does nothing when it cannot be recorded', async () => {
     await t.database.query(
       `alter table audit_events add constraint ck_test check (action <> 'admin.user_disabled' or actor_kind <> 'admin') not valid`,
     );
@@ -225,7 +225,7 @@ describe('disabling an account', () => {
     expect((await events(admin)).map(({ action }) => action)).not.toContain('admin.user_disabled');
   });
 
-  it('is refused for the own account, so one admin is always left', async () => {
+  it("is refused for one's own account, so one admin always remains", async () => {
     expectProblem(await disable(admin), 'own_account');
     await admin.get('/admin/users').expect(200);
   });
@@ -243,7 +243,7 @@ describe('disabling an account', () => {
     for (const id of [newId(), 'zz']) expectProblem(await admin.post(`/admin/users/${id}/disable`), 'not_found');
   });
 
-  it('is done once with an Idempotency-Key', async () => {
+  it('happens once with an Idempotency-Key', async () => {
     const before = (await events(ada)).length;
     for (let i = 0; i < 2; i++) await disable(ada).set('idempotency-key', 'once').expect(200);
     expect(await events(ada)).toHaveLength(before + 1);
@@ -251,7 +251,7 @@ describe('disabling an account', () => {
 });
 
 describe('enabling an account', () => {
-  it('lets it sign in again, while the sign-ins that have ended stay so', async () => {
+  it('lets the user sign in again, while the revoked sign-ins stay revoked', async () => {
     await disable(ada).expect(200);
     expect((await enable(ada).expect(200)).body).toMatchObject({ status: 'active', disabled_at: null });
     const { body } = await login(ada.email, PASSWORD).expect(200);
@@ -272,7 +272,7 @@ describe('usage', () => {
       .flat()
       .find(({ user_id }) => user_id === user.id);
 
-  it('adds up turns, tokens and known cost of a user in a time, and nothing of a conversation', async () => {
+  it("adds up a user's turns, tokens and known cost in a period, without content", async () => {
     const { id } = await ada.project();
     await setPrice(t, { model: 'priced' });
     const { assistant_message } = await ada.turn({ project_id: id, message: 'A secret', model: 'priced' });
@@ -294,7 +294,7 @@ describe('usage', () => {
     });
   });
 
-  it('comes page by page, each user once', async () => {
+  it('is paged, each user once', async () => {
     const pages = await listPages<{ user_id: string }>(admin, '/admin/usage', 3);
     const ids = pages.flat().map(({ user_id }) => user_id);
     const stored = await t.database.query<{ id: string }>('select id from users order by id desc');

@@ -37,7 +37,7 @@ const get = (key: string, path = '/projects'): Test =>
 const rowsOf = (): Promise<object[]> => t.database.query('select * from api_keys where user_id = $1', [ada.id]);
 
 describe('making an API key', () => {
-  it('shows it once, keeps its hash alone, and lists the rest', async () => {
+  it('shows the key once, stores only its hash, and lists the other fields', async () => {
     const project = await ada.project();
     const expires_at = '2099-01-01T00:00:00.000Z';
     const { key, ...shown } = await made({ scopes: ['read', 'chat'], project_id: project.id, expires_at });
@@ -60,7 +60,7 @@ describe('making an API key', () => {
     expect(JSON.stringify(row)).not.toContain(key);
   });
 
-  it('is done once by an Idempotency-Key, which does not keep the key', async () => {
+  it('happens once with an Idempotency-Key, which does not store the key', async () => {
     const send = (): Test => create().set('idempotency-key', 'once');
     const first = (await send().expect(201)).body as Key;
     const again = await send().expect(201);
@@ -77,13 +77,13 @@ describe('making an API key', () => {
     ['an empty name', { name: '' }, '/name'],
     ['no scopes', { scopes: undefined }, '/scopes'],
     ['an empty list of scopes', { scopes: [] }, '/scopes'],
-    ['a scope that there is not', { scopes: ['admin'] }, '/scopes'],
+    ['an unknown scope', { scopes: ['admin'] }, '/scopes'],
     ['a scope twice', { scopes: ['read', 'read'] }, '/scopes'],
-    ['a project that is no id', { project_id: 'x' }, '/project_id'],
+    ['a malformed project id', { project_id: 'x' }, '/project_id'],
     ['an end in the past', { expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
-    ['an end that is no time', { expires_at: 'tomorrow' }, '/expires_at'],
-    ['a key of the own choosing', { key: 'prk_x' }, '/key'],
-  ])('refuses %s with its place', async (_what, fields, pointer) => {
+    ['an end that is not a time', { expires_at: 'tomorrow' }, '/expires_at'],
+    ['a key chosen by the client', { key: 'prk_x' }, '/key'],
+  ])('refuses %s with a pointer', async (_what, fields, pointer) => {
     const answer = await create(fields);
     expectProblem(answer, 'validation_failed');
     const { errors } = answer.body as { errors: { pointer: string }[] };
@@ -98,7 +98,7 @@ describe('making an API key', () => {
     expectProblem(await create({ project_id: newId() }), 'not_found');
   });
 
-  it('lists keys newest first, page by page, and only the own', async () => {
+  it("lists only the user's own keys, newest first, in pages", async () => {
     const eve = await TestUser.register(t);
     await eve.apiKey();
     const ids = [(await made()).id, (await made()).id, (await made()).id];
@@ -108,7 +108,7 @@ describe('making an API key', () => {
 });
 
 describe('an API key', () => {
-  it('goes where an access token goes', async () => {
+  it('is accepted in the same header as an access token', async () => {
     const { key } = await made();
     for (let i = 0; i < 2; i++) await get(key).expect(200);
     expectProblem(await request(t.server).get(`/projects?api_key=${key}`), 'unauthenticated');
@@ -123,14 +123,14 @@ describe('an API key', () => {
     ['with one character more', (key) => `${key}A`],
     ['with another character', (key) => key.slice(0, 20) + (key[20] === 'A' ? 'B' : 'A') + key.slice(21)],
     ['in upper case', (key) => key.toUpperCase()],
-    ['that is the prefix alone', () => 'prk_'],
+    ['that is only the prefix', () => 'prk_'],
     ['that is made up', () => `prk_${'A'.repeat(56)}`],
   ])('is refused %s', async (_what, change) => {
     const { key } = await made();
     expectProblem(await get(change(key)), 'unauthenticated');
   });
 
-  it('that is made up is refused without a question to the database', async () => {
+  it('that is made up is refused without a query', async () => {
     const find = jest.spyOn(t.app.get(ApiKeysRepository), 'findByHash');
     try {
       for (let i = 0; i < 20; i++) await get(`prk_${String(i).padStart(56, 'A')}`).expect(401);
@@ -140,7 +140,7 @@ describe('an API key', () => {
     }
   });
 
-  it('is looked up once for requests that come together, and for those that follow', async () => {
+  it('is looked up once for concurrent requests and for those that follow', async () => {
     const { key } = await made();
     const find = jest.spyOn(t.app.get(ApiKeysRepository), 'findByHash');
     try {
@@ -156,14 +156,14 @@ describe('an API key', () => {
     }
   });
 
-  it('ends to the second, also when it was used just before', async () => {
+  it('expires to the second, even when it was used just before', async () => {
     const { key } = await made({ expires_at: new Date(Date.now() + 1500).toISOString() });
     await get(key).expect(200);
     await sleep(1600);
     expectProblem(await get(key), 'unauthenticated');
   });
 
-  it('that was revoked is refused at once, here and elsewhere, and unknown afterwards', async () => {
+  it('that was revoked is refused at once on all instances, and is unknown afterwards', async () => {
     const other = await t.another();
     const there = (key: string): Test =>
       request(other.getHttpServer()).get('/projects').set('authorization', `Bearer ${key}`);
@@ -176,14 +176,14 @@ describe('an API key', () => {
     expectProblem(await ada.delete(`/auth/api-keys/${lost.id}`), 'not_found');
   });
 
-  it('of another user can not be revoked', async () => {
+  it('of another user cannot be revoked', async () => {
     const eve = await TestUser.register(t);
     const { id, key } = await made();
     expectProblem(await eve.delete(`/auth/api-keys/${id}`), 'not_found');
     await get(key).expect(200);
   });
 
-  it('stays when its revocation can not be written', async () => {
+  it('stays valid when its revocation cannot be written', async () => {
     const { id, key } = await made();
     await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
     try {
@@ -195,7 +195,7 @@ describe('an API key', () => {
     expect(await rowsOf()).toHaveLength(1);
   });
 
-  it('outlives the sign-in that made it, and ends with the account', async () => {
+  it('outlives the sign-in that created it, and is deleted with the account', async () => {
     const { key } = await made();
     const second = await TestUser.register(t);
     await ada.post('/auth/logout').expect(204);
@@ -211,7 +211,7 @@ describe('the last use of a key', () => {
   const lastUse = async (): Promise<string | null | undefined> =>
     ((await ada.get('/auth/api-keys').expect(200)).body as { data: Key[] }).data[0]?.last_used_at;
 
-  it('is written in one statement for all, not with the request', async () => {
+  it('is written in one statement for all keys, apart from the requests', async () => {
     const keys = [await made(), await made()];
     const write = jest.spyOn(t.app.get(ApiKeysRepository), 'markUsed');
     try {
@@ -226,7 +226,7 @@ describe('the last use of a key', () => {
     }
   });
 
-  it('is written when an instance goes down', async () => {
+  it('is written when an instance shuts down', async () => {
     const { key } = await made();
     const other = await t.another();
     await request(other.getHttpServer()).get('/projects').set('authorization', `Bearer ${key}`).expect(200);

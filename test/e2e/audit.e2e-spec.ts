@@ -41,8 +41,8 @@ const stored = (userId: string) =>
     [userId],
   );
 
-describe('the own log', () => {
-  it('begins with the registration and shows each event once, newest first, page by page', async () => {
+describe("a user's own log", () => {
+  it('begins with the registration and shows each event once, newest first, in pages', async () => {
     for (let i = 0; i < 5; i++) await ada.project();
     const pages = await listPages<Event>(ada, '/users/me/audit-events', 3);
     expect(pages.map((page) => page.map(({ seq }) => seq))).toEqual([[7, 6, 5], [4, 3, 2], [1]]);
@@ -66,7 +66,7 @@ describe('the own log', () => {
     expect(await eventsOf(ada)).toEqual([]);
   });
 
-  it('takes no cursor of another user', async () => {
+  it('refuses a cursor of another user', async () => {
     const { body } = await ada.get('/users/me/audit-events?limit=1').expect(200);
     const { next_cursor } = body as { next_cursor: string };
     const eve = await TestUser.register(t);
@@ -88,7 +88,7 @@ describe('what is recorded', () => {
     ]);
   });
 
-  it('a failed sign-in of an account, and nothing of an address that has none', async () => {
+  it('a failed sign-in to an account, but not to an address without one', async () => {
     const before = await t.database.query('select count(*) from audit_events');
     await request(t.server)
       .post('/auth/login')
@@ -103,7 +103,7 @@ describe('what is recorded', () => {
     );
   });
 
-  it('a used refresh token that comes back', async () => {
+  it('the reuse of a refresh token', async () => {
     const refresh = (refresh_token: string) => request(t.server).post('/auth/refresh').send({ refresh_token });
     const { body } = await login(PASSWORD).expect(200);
     const { refresh_token } = body as { refresh_token: string };
@@ -119,7 +119,7 @@ describe('what is recorded', () => {
     });
   });
 
-  it('changes of the profile by name alone, and of the password', async () => {
+  it('changes of the profile by field name only, and of the password', async () => {
     await ada.patch('/users/me', { display_name: 'Countess' }).expect(200);
     await ada.patch('/users/me', {}).expect(200);
     await ada
@@ -131,7 +131,7 @@ describe('what is recorded', () => {
     ]);
   });
 
-  it('projects made, changed and deleted, and sessions deleted', async () => {
+  it('projects that are created, changed and deleted, and deleted sessions', async () => {
     const { id } = await ada.project();
     const session = await ada.session(id);
     await ada.patch(`/projects/${id}`, { name: 'Other', params: { temperature: 0 } }).expect(200);
@@ -152,7 +152,7 @@ describe('what is recorded', () => {
     expect(await eventsOf(ada)).toHaveLength(1);
   });
 
-  it('nothing of what was refused or rolled back', async () => {
+  it('nothing that was refused or rolled back', async () => {
     const { id } = await ada.project();
     const before = await stored(ada.id);
     await ada.delete(`/projects/${id}`).set('if-match', '"9"').expect(412);
@@ -163,7 +163,7 @@ describe('what is recorded', () => {
     expect(await stored(ada.id)).toEqual(before);
   });
 
-  it('nothing happens that can not be recorded', async () => {
+  it('no change happens that cannot be recorded', async () => {
     const { id } = await ada.project();
     await t.database.query(
       `alter table audit_events add constraint ck_test check (action <> 'project.deleted') not valid`,
@@ -173,14 +173,14 @@ describe('what is recorded', () => {
     await ada.get(`/projects/${id}`).expect(200);
   });
 
-  it('once for a write that is repeated with its Idempotency-Key', async () => {
+  it('one event for a write that is repeated with its Idempotency-Key', async () => {
     for (let i = 0; i < 2; i++) await ada.post('/projects', { name: 'Once' }).set('idempotency-key', 'k').expect(201);
     expect(await eventsOf(ada)).toHaveLength(1);
   });
 });
 
 describe('deleting the account', () => {
-  it('is the last event, and what stays holds nothing that says whose it was', async () => {
+  it('is the last event, and the events that remain do not identify the user', async () => {
     await ada.patch('/users/me', { display_name: 'Countess' }).expect(200);
     await login('wrong password').expect(401);
     await expectSoon(async () => expect(await lastOf(ada)).toMatchObject({ action: 'sign_in.failed' }));

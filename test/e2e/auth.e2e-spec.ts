@@ -35,7 +35,7 @@ const countOf = async (sql: string, values: unknown[] = []): Promise<number> =>
   Number((await t.database.query<{ count: string }>(`select count(*) ${sql}`, values))[0]?.count);
 
 describe('registering', () => {
-  it('makes the account, signs it in and shows nothing but its public fields', async () => {
+  it('creates the account, signs the user in and shows only public fields', async () => {
     const email = someEmail();
     const { body } = await post('/auth/register', { email, password: PASSWORD, display_name: 'Ada' }).expect(201);
     const signedIn = body as SignedIn;
@@ -52,7 +52,7 @@ describe('registering', () => {
     await refresh(signedIn.refresh_token).expect(200);
   });
 
-  it('takes an address in any case and with stray spaces for the same one', async () => {
+  it('treats an address in any case and with stray spaces as the same one', async () => {
     const email = someEmail();
     const typed = `  ${email.toUpperCase()} `;
     const { body } = await post('/auth/register', { email: typed, password: PASSWORD }).expect(201);
@@ -61,7 +61,7 @@ describe('registering', () => {
     await login(typed, PASSWORD).expect(200);
   });
 
-  it('refuses an address that has an account, in whatever case, and leaves that account alone', async () => {
+  it('refuses an address that has an account, in any case, and does not change that account', async () => {
     const ada = await TestUser.register(t);
     for (const email of [ada.email, ada.email.toUpperCase()]) {
       expectProblem(await post('/auth/register', { email, password: 'another password' }), 'email_taken');
@@ -71,7 +71,7 @@ describe('registering', () => {
     expectProblem(await login(ada.email, 'another password'), 'invalid_credentials');
   });
 
-  it('lets exactly one of twenty have an address that all want at once', async () => {
+  it('gives an address to exactly one of twenty concurrent registrations', async () => {
     const email = someEmail();
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => post('/auth/register', { email, password: PASSWORD })),
@@ -81,7 +81,7 @@ describe('registering', () => {
   });
 
   it.each<[string, object, string[]]>([
-    ['an address that is none', { email: 'not-an-address' }, ['/email']],
+    ['an invalid address', { email: 'not-an-address' }, ['/email']],
     ['an address of 255 characters', { email: `${'a'.repeat(61)}@${'b.'.repeat(95)}com` }, ['/email']],
     ['an address that is a number', { email: 7 }, ['/email']],
     ['an address with half a surrogate pair', { email: 'a\ud83d@example.com' }, ['/email']],
@@ -95,10 +95,10 @@ describe('registering', () => {
     ['a name of 201 characters', { display_name: 'x'.repeat(201) }, ['/display_name']],
     ['a name with a NUL', { display_name: 'a\0b' }, ['/display_name']],
     ['half a surrogate pair', { display_name: 'a\ud83d' }, ['/display_name']],
-    ['a field it does not know', { role: 'admin' }, ['/role']],
-    ['an id of the own choosing', { id: newId() }, ['/id']],
+    ['an unknown field', { role: 'admin' }, ['/role']],
+    ['an id chosen by the client', { id: newId() }, ['/id']],
     ['several wrong fields, all of them', { email: 'x', password: 'y', z: 1 }, ['/z', '/email', '/password']],
-  ])('answers 422 with the place for %s', async (_what, fields, pointers) => {
+  ])('answers 422 with a pointer for %s', async (_what, fields, pointers) => {
     const before = await countOf('from users');
     const answer = await post('/auth/register', { email: someEmail(), password: PASSWORD, ...fields });
     expectProblem(answer, 'validation_failed');
@@ -109,8 +109,8 @@ describe('registering', () => {
 
   it.each([
     ['one of the most common passwords', 'Password1', 'is one of the most common passwords'],
-    ['the own address in other letters', 'LOVELACE.ada1815', 'must not be made of the e-mail address'],
-  ])('refuses %s with its place, makes no account and hashes nothing', async (_what, password, reason) => {
+    ['their own address in another case', 'LOVELACE.ada1815', 'must not be made of the e-mail address'],
+  ])('refuses %s with a pointer, creates no account and hashes nothing', async (_what, password, reason) => {
     const email = `lovelace.ada@${someEmail()}`.replace(/@(.+)@/, '@$1.');
     const answer = await post('/auth/register', { email, password });
     expectProblem(answer, 'validation_failed', ['/password']);
@@ -118,14 +118,14 @@ describe('registering', () => {
     expect(await countOf('from users where email = $1', [email])).toBe(0);
   });
 
-  it('does not ask the password of an old account, only that of a new one', async () => {
+  it('checks the password rules for new accounts only, never for old ones', async () => {
     const ada = await TestUser.register(t);
     const hash = await t.app.get(PasswordHasher).hash('password1');
     await t.database.query('update users set password_hash = $2 where id = $1', [ada.id, hash]);
     await login(ada.email, 'password1').expect(200);
   });
 
-  it('takes a name of 200 characters as PostgreSQL counts them, however they are composed', async () => {
+  it('accepts a name of 200 characters as PostgreSQL counts them, however they are composed', async () => {
     const emoji = '\u2764\ufe0f';
     const register = (display_name: string): Test =>
       post('/auth/register', { email: someEmail(), password: PASSWORD, display_name });
@@ -133,7 +133,7 @@ describe('registering', () => {
     expectProblem(await register(emoji.repeat(200)), 'validation_failed', ['/display_name']);
   });
 
-  it('leaves no account behind when the sign-in can not be written', async () => {
+  it('leaves no account behind when the sign-in cannot be written', async () => {
     const email = someEmail();
     await t.database.query('alter table sign_ins add constraint ck_test check (false) not valid');
     try {
@@ -147,7 +147,7 @@ describe('registering', () => {
 });
 
 describe('passwords', () => {
-  it('are stored as bcrypt hashes of the configured cost and nowhere in plain', async () => {
+  it('are stored only as bcrypt hashes of the configured cost', async () => {
     const canary = `canary ${randomBytes(8).toString('hex')}`;
     const email = someEmail();
     await post('/auth/register', { email, password: canary }).expect(201);
@@ -162,7 +162,7 @@ describe('passwords', () => {
     }
   });
 
-  it('are hashed at another cost when another one is configured, and older hashes still verify', async () => {
+  it('are hashed at the configured cost, and hashes of another cost still verify', async () => {
     const dearer = await t.another({ bcryptCost: 5 });
     const email = someEmail();
     await request(dearer.getHttpServer()).post('/auth/register').send({ email, password: PASSWORD }).expect(201);
@@ -200,7 +200,7 @@ describe('passwords', () => {
     }
   });
 
-  it('wait in a line that has an end: beyond it sign-ins are answered 503 and told when to come back', async () => {
+  it('wait in a bounded queue; beyond it sign-ins get 503 with Retry-After', async () => {
     const busy = (await t.another({ bcryptCost: 12, passwordQueue: 2 })).getHttpServer();
     const answers = await Promise.all(
       Array.from({ length: 12 }, () =>
@@ -218,7 +218,7 @@ describe('passwords', () => {
     for (const answer of heard) expectProblem(answer, 'invalid_credentials');
   });
 
-  it('tell upper case from lower case and keep their spaces', async () => {
+  it('are case-sensitive and keep their spaces', async () => {
     const ada = await TestUser.register(t);
     for (const wrong of [PASSWORD.toUpperCase(), ` ${PASSWORD}`, `${PASSWORD} `]) {
       expectProblem(await login(ada.email, wrong), 'invalid_credentials');
@@ -233,7 +233,7 @@ describe('signing in', () => {
     ada = await TestUser.register(t);
   });
 
-  it('gives the tokens of a new sign-in each time', async () => {
+  it('returns the tokens of a new sign-in each time', async () => {
     const first = (await login(ada.email, PASSWORD).expect(200)).body as SignedIn;
     const second = (await login(ada.email, PASSWORD).expect(200)).body as SignedIn;
     expect(first.user).toEqual(second.user);
@@ -243,7 +243,7 @@ describe('signing in', () => {
     await refresh(second.refresh_token).expect(200);
   });
 
-  it('takes the OAuth2 password form that the Authorize button of Swagger posts', async () => {
+  it("accepts the OAuth2 password form that Swagger's Authorize button posts", async () => {
     const form = { grant_type: 'password', username: ada.email.toUpperCase(), password: PASSWORD };
     for (const extra of [{}, { scope: '', client_id: 'swagger', client_secret: '' }]) {
       const { body } = await request(t.server)
@@ -261,7 +261,7 @@ describe('signing in', () => {
     expectProblem(await request(t.server).post('/auth/login').type('form').send(form), 'invalid_credentials');
   });
 
-  it('answers byte for byte the same for an unknown address and a wrong password', async () => {
+  it('gives byte for byte the same answer for an unknown address and a wrong password', async () => {
     const unknown = await login(someEmail(), PASSWORD);
     const wrong = await login(ada.email, 'not the password');
     expectProblem(wrong, 'invalid_credentials');
@@ -274,8 +274,8 @@ describe('signing in', () => {
     ['a password that is an object', { password: { length: 8 } }, '/password'],
     ['an address with a NUL', { email: 'a\0b@example.com' }, '/email'],
     ['a username with a NUL', { email: undefined, username: 'a\0b@example.com' }, '/username'],
-    ['a field it does not know', { remember: true }, '/remember'],
-  ])('answers 422 with the place for %s', async (_what, fields, pointer) => {
+    ['an unknown field', { remember: true }, '/remember'],
+  ])('answers 422 with a pointer for %s', async (_what, fields, pointer) => {
     expectProblem(await post('/auth/login', { email: ada.email, password: PASSWORD, ...fields }), 'validation_failed', [
       pointer,
     ]);
@@ -303,7 +303,7 @@ describe('refreshing', () => {
       seconds,
     ]);
 
-  it('exchanges the token for new ones of the same sign-in, which work', async () => {
+  it('exchanges the token for new, working tokens of the same sign-in', async () => {
     const child = await refreshed(ada.refreshToken);
     expect(child.refresh_token).not.toBe(ada.refreshToken);
     expect(child.user.id).toBe(ada.id);
@@ -314,14 +314,14 @@ describe('refreshing', () => {
     expect(await familyOf(ada)).toMatchObject({ generation: 3, is_revoked: false });
   });
 
-  it('moves the end of the sign-in on', async () => {
+  it('extends the sign-in', async () => {
     await t.database.query(`update sign_ins set expires_at = now() + interval '1 minute' where user_id = $1`, [ada.id]);
     await refreshed(ada.refreshToken);
     const end = (await familyOf(ada)).expires_at.getTime() - Date.now();
     expect(end).toBeGreaterThan((t.config.jwtRefreshTtlSeconds - 60) * 1000);
   });
 
-  it('moves it on to the longest life of a sign-in and no further, and refuses what is older', async () => {
+  it('extends the sign-in up to its maximum age and no further, and refuses an older one', async () => {
     const old = (days: number): Promise<unknown> =>
       t.database.query(`update sign_ins set created_at = now() - $2 * interval '1 day' where user_id = $1`, [
         ada.id,
@@ -338,7 +338,7 @@ describe('refreshing', () => {
     expectProblem(await refresh(child.refresh_token), 'invalid_refresh_token');
   });
 
-  it('gives the same child again within 10 seconds, as the answer may have got lost', async () => {
+  it('returns the same successor again within 10 seconds, because the response may have been lost', async () => {
     const child = await refreshed(ada.refreshToken);
     const again = await refreshed(ada.refreshToken);
     expect(again.refresh_token).toBe(child.refresh_token);
@@ -347,7 +347,7 @@ describe('refreshing', () => {
     expect((await refreshed(ada.refreshToken)).refresh_token).toBe(child.refresh_token);
   });
 
-  it('ends the whole family when a used token comes back after 10 seconds', async () => {
+  it('ends the whole family when a used token is reused after 10 seconds', async () => {
     const child = await refreshed(ada.refreshToken);
     await age(11);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
@@ -355,14 +355,14 @@ describe('refreshing', () => {
     expect(await familyOf(ada)).toMatchObject({ is_revoked: true });
   });
 
-  it('ends the whole family, its live child too, when an ancestor comes back at once', async () => {
+  it('ends the whole family, with its valid token, when an older ancestor is reused at once', async () => {
     const child = await refreshed(ada.refreshToken);
     const live = await refreshed(child.refresh_token);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
     expectProblem(await refresh(live.refresh_token), 'invalid_refresh_token');
   });
 
-  it('ends no other sign-in of the user by that', async () => {
+  it('leaves other sign-ins of the user alone after a reuse', async () => {
     const other = (await login(ada.email, PASSWORD)).body as SignedIn;
     const child = await refreshed(ada.refreshToken);
     await refreshed(child.refresh_token);
@@ -370,7 +370,7 @@ describe('refreshing', () => {
     await refresh(other.refresh_token).expect(200);
   });
 
-  it('leaves one live child when fifty use a token at once', async () => {
+  it('leaves one valid successor when fifty requests use a token at once', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(ada.refreshToken)));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     const children = new Set(answers.map(({ body }) => (body as SignedIn).refresh_token));
@@ -389,12 +389,12 @@ describe('refreshing', () => {
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
   });
 
-  it('refuses the token of an account that is gone', async () => {
+  it('refuses the token of a deleted account', async () => {
     await ada.erase().expect(204);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
   });
 
-  it('refuses a token that was rewritten to name another user, sign-in or generation, and harms neither', async () => {
+  it('refuses a token rewritten to another user, sign-in or generation, and harms neither', async () => {
     const eve = await TestUser.register(t);
     const [hers, his] = [bytesOf(ada.refreshToken), bytesOf(eve.refreshToken)];
     const nextGeneration = Buffer.from(hers);
@@ -414,7 +414,7 @@ describe('refreshing', () => {
   it.each<[string, () => string]>([
     ['nothing', () => ''],
     ['a word', () => 'garbage'],
-    ['the prefix alone', () => 'prt_'],
+    ['only the prefix', () => 'prt_'],
     ['the right length of random bytes', () => tokenOf(randomBytes(68))],
     ['the right length of zeros', () => tokenOf(Buffer.alloc(68))],
     ['a random proof', () => tokenOf(Buffer.concat([bytesOf(ada.refreshToken).subarray(0, 36), randomBytes(32)]))],
@@ -432,14 +432,14 @@ describe('refreshing', () => {
     ['none', {}, '/refresh_token'],
     ['a number', { refresh_token: 7 }, '/refresh_token'],
     ['501 characters', { refresh_token: 'x'.repeat(501) }, '/refresh_token'],
-    ['a field it does not know', { refresh_token: 'x', sub: newId() }, '/sub'],
-  ])('answers 422 with the place for %s', async (_what, body, pointer) => {
+    ['an unknown field', { refresh_token: 'x', sub: newId() }, '/sub'],
+  ])('answers 422 with a pointer for %s', async (_what, body, pointer) => {
     expectProblem(await post('/auth/refresh', body), 'validation_failed', [pointer]);
   });
 });
 
 describe('signing out', () => {
-  it('ends the family of this sign-in and no other', async () => {
+  it('ends only the family of this sign-in', async () => {
     const ada = await TestUser.register(t);
     const other = (await login(ada.email, PASSWORD)).body as SignedIn;
     await ada.post('/auth/logout').expect(204);
@@ -449,14 +449,14 @@ describe('signing out', () => {
     await me(other.access_token).expect(200);
   });
 
-  it('ends the access token that is still good too', async () => {
+  it('also ends the access token that is still valid', async () => {
     const ada = await TestUser.register(t);
     await me(ada.accessToken).expect(200);
     await ada.post('/auth/logout').expect(204);
     expectUnauthenticated(await me(ada.accessToken));
   });
 
-  it('ends nothing when the end of the access token can not be written', async () => {
+  it('ends nothing when the revocation cannot be written', async () => {
     const ada = await TestUser.register(t);
     await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
     try {
@@ -468,7 +468,7 @@ describe('signing out', () => {
     await refresh(ada.refreshToken).expect(200);
   });
 
-  it('ends a child that was made by a refresh as well', async () => {
+  it('also ends a successor made by a refresh', async () => {
     const ada = await TestUser.register(t);
     const child = await refreshed(ada.refreshToken);
     await ada.post('/auth/logout').expect(204);
@@ -486,7 +486,7 @@ describe('an access token', () => {
     genuine = claimsOf(ada.accessToken);
   });
 
-  it('names the user, the sign-in, this server, and lives as long as it says', () => {
+  it('names the user, the sign-in and this server, and lives as long as the response says', () => {
     expect(genuine).toMatchObject({ sub: ada.id, iss: t.config.jwtIssuer, aud: t.config.jwtAudience });
     expect(Number(genuine.exp) - Number(genuine.iat)).toBe(t.config.jwtAccessTtlSeconds);
   });
@@ -528,7 +528,7 @@ describe('an access token', () => {
     await request(t.server).get('/users/me').set('authorization', `${scheme} ${ada.accessToken}`).expect(200);
   });
 
-  it('is not looked for in the query, the body or a cookie', async () => {
+  it('is not read from the query, the body or a cookie', async () => {
     expectUnauthenticated(await request(t.server).get(`/users/me?access_token=${ada.accessToken}`));
     expectUnauthenticated(await post('/auth/logout', { access_token: ada.accessToken }));
     expectUnauthenticated(

@@ -52,7 +52,7 @@ describe('a session', () => {
       expect(await list(sessionId, '?view=all')).toHaveLength(7);
     });
 
-    it.each(['asc', 'desc'])('pages along the path, %s', async (order) => {
+    it.each(['asc', 'desc'])('can be paged along the path, %s', async (order) => {
       const whole = texts(await list(sessionId, `?order=${order}`));
       const seen: string[] = [];
       let cursor: string | null = '';
@@ -67,7 +67,7 @@ describe('a session', () => {
       expect(seen).toEqual(whole);
     });
 
-    it('knows no leaf of another session', async () => {
+    it('refuses a leaf of another session', async () => {
       const { user_message } = await ada.turn({ project_id: (await ada.project()).id });
       expectProblem(await ada.get(`/chat/sessions/${sessionId}/messages?leaf_id=${user_message.id}`), 'not_found');
     });
@@ -80,7 +80,7 @@ describe('a session', () => {
         answer.finish();
       });
 
-    it('gets one from its first message at once, and from the title model after its first turn', async () => {
+    it('gets a name from its first message at once, and from the title model after its first turn', async () => {
       const project = await ada.project();
       const gate = t.model.hold('Answer');
       const message = 'What should I see in Lisbon when I have only two days and do not like museums at all?';
@@ -94,7 +94,7 @@ describe('a session', () => {
       await expectSoon(async () => expect(await title(session_id)).toBe('A trip to Lisbon'));
     });
 
-    it('keeps the name that a person gave meanwhile', async () => {
+    it('keeps a name that the user gave meanwhile', async () => {
       const project = await ada.project();
       let naming = false;
       let release = (): void => undefined;

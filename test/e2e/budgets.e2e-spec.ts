@@ -69,13 +69,13 @@ const begin = async (fields: object = {}): Promise<TurnBody> =>
 const spentInLedger = async (): Promise<number> =>
   (await entriesOf(t, ada)).reduce((sum, { cost_micro_usd }) => sum + (cost_micro_usd ?? 0), 0);
 
-describe('a hundred turns at once on two instances', () => {
+describe('a hundred concurrent turns on two instances', () => {
   const storm = async (): Promise<Response[]> =>
     Promise.all(Array.from({ length: 100 }, (_, i) => send({}, i % 2 === 0 ? ada : ada.at(second.getHttpServer()))));
   const statuses = (responses: Response[]): Record<string, number> =>
     Object.fromEntries([200, 402].map((status) => [status, responses.filter((one) => one.status === status).length]));
 
-  it('get ten through on a budget for ten', async () => {
+  it('cannot overspend: a budget for ten turns lets ten through', async () => {
     await limit(10 * TOKENS);
     const responses = await storm();
     expect(statuses(responses)).toEqual({ 200: 10, 402: 90 });
@@ -84,7 +84,7 @@ describe('a hundred turns at once on two instances', () => {
     expect(await spentInLedger()).toBe(10 * TOKENS);
   });
 
-  it('never settle above the budget when they cost less than their worst case', async () => {
+  it('never settle above the budget when they cost less than the worst case', async () => {
     await limit(10 * TOKENS);
     saying(70);
     const done = statuses(await storm())[200] as number;
@@ -93,7 +93,7 @@ describe('a hundred turns at once on two instances', () => {
     expect(done * 70).toBeLessThanOrEqual(10 * TOKENS);
   });
 
-  it('are held by the budget of a project and by that of the account, whichever is smaller', async () => {
+  it('are limited by the budget of the project or of the account, whichever is smaller', async () => {
     await limit(10 * TOKENS);
     await ada.put(`/projects/${project.id}/budget`, limits(null, 5 * TOKENS)).expect(200);
     expect(statuses(await storm())).toEqual({ 200: 5, 402: 95 });
@@ -103,10 +103,10 @@ describe('a hundred turns at once on two instances', () => {
   });
 });
 
-describe('what a turn has reserved', () => {
+describe('the reservation of a turn', () => {
   beforeEach(async () => void (await limit(TOKENS)));
 
-  it('is held while it runs, and settled with what it cost', async () => {
+  it('is held while the turn runs, and settled with the actual cost', async () => {
     const gate = t.model.hold('Ten chars.');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -117,7 +117,7 @@ describe('what a turn has reserved', () => {
     expect((await ada.get(`/chat/messages/${id}`)).body).toMatchObject({ cost_micro_usd: 10 });
   });
 
-  it('is released when the turn is stopped, but for what was said', async () => {
+  it('is released when the turn is stopped, except for the text that was written', async () => {
     const gate = t.model.hold('As far as it came');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -135,7 +135,7 @@ describe('what a turn has reserved', () => {
     await send().expect(200);
   });
 
-  it('is kept by whoever takes over, and settled once with what both have used', async () => {
+  it('is kept through a takeover, and settled once with the usage of both instances', async () => {
     const lost = t.model.hold('Lost words', ' too late');
     const { id } = (await begin()).assistant_message;
     await lost.reached;
@@ -156,7 +156,7 @@ describe('what a turn has reserved', () => {
     expect(await used()).toEqual([7, 0]);
   });
 
-  it('is released with a session that is deleted, and what was said is charged', async () => {
+  it('is released when its session is deleted, and the text that was written is charged', async () => {
     const gate = t.model.hold('As far as it came');
     const { session_id, assistant_message } = await begin();
     await gate.reached;
@@ -171,7 +171,7 @@ describe('what a turn has reserved', () => {
     await expectSoon(async () => expect(await used()).toEqual([5, 0]));
   });
 
-  it('is enough for the dearest model that may stand in', async () => {
+  it('covers the most expensive fallback', async () => {
     await setPrice(t, { model: 'dear', output: 3 });
     const fallbacks = [{ provider: 'openai', model: 'dear' }];
     const { id } = await ada.project({ params: { max_output_tokens: TOKENS }, fallbacks });
@@ -184,7 +184,7 @@ describe('what a turn has reserved', () => {
     gate.release();
   });
 
-  it('is nothing when the turn is refused, of which no word is left', async () => {
+  it('is not made when the turn is refused, which leaves nothing behind', async () => {
     await limit(TOKENS - 1);
     expectProblem(await send(), 'quota_exceeded');
     expect(await used()).toEqual([0, 0]);
@@ -192,7 +192,7 @@ describe('what a turn has reserved', () => {
     expect(t.model.requests.filter(({ messages }) => JSON.stringify(messages).includes(ada.id))).toEqual([]);
   });
 
-  it('takes all that the model will be sent into account, and no more', async () => {
+  it('covers everything that is sent to the model, and no more', async () => {
     await setPrice(t, { model: 'by-input', input: 1, output: 0 });
     await limit(100_000);
     await ada.prompt(project.id, 'word '.repeat(50).trim());
@@ -213,7 +213,7 @@ describe('what a turn has reserved', () => {
 describe('a refusal', () => {
   const refusal = async (): Promise<Response> => send();
 
-  it('names the budget and the period, and says when it begins anew', async () => {
+  it('names the budget and the period, and says when the next period begins', async () => {
     await limit(150, 1000);
     await send().expect(200);
     const response = await refusal();
@@ -223,13 +223,13 @@ describe('a refusal', () => {
     expect(Math.abs(seconds * 1000 - (tomorrow.getTime() - Date.now()))).toBeLessThan(60_000);
   });
 
-  it('says of the month and of the project, too', async () => {
+  it('also covers the month and the project', async () => {
     await ada.put(`/projects/${project.id}/budget`, limits(1000, 150)).expect(200);
     await send().expect(200);
     expect((await refusal()).body).toMatchObject({ budget: 'project', period: 'month' });
   });
 
-  it('comes back soon when only running turns are in the way, and never when the turn is too large by itself', async () => {
+  it('suggests a soon retry when only running turns are in the way, and none when the turn is too large by itself', async () => {
     await limit(150);
     const gate = t.model.hold('x');
     await begin();
@@ -241,7 +241,7 @@ describe('a refusal', () => {
     expect(tooLarge.headers['retry-after']).toBeUndefined();
   });
 
-  it('leaves an Idempotency-Key free', async () => {
+  it('leaves the Idempotency-Key unused', async () => {
     await limit(50);
     expectProblem(await send().set('idempotency-key', 'k'), 'quota_exceeded');
     await limit(null);
@@ -250,7 +250,7 @@ describe('a refusal', () => {
 });
 
 describe('a model without a price', () => {
-  it('is refused where a budget applies, and nowhere else', async () => {
+  it('is refused only where a budget applies', async () => {
     await send({ model: 'unheard-of' }).expect(200);
     await limit(1000);
     expectProblem(await send({ model: 'unheard-of' }), 'price_unknown');
@@ -258,7 +258,7 @@ describe('a model without a price', () => {
     await send({ model: 'unheard-of' }).expect(200);
   });
 
-  it('is allowed where config says so, and counts as nothing', async () => {
+  it('is allowed if configured, and then costs nothing', async () => {
     const lenient = await t.another({ budgetUnpricedModels: 'allow' });
     await limit(1000);
     await send({ model: 'unheard-of' }, ada.at(lenient.getHttpServer())).expect(200);
@@ -268,7 +268,7 @@ describe('a model without a price', () => {
 });
 
 describe('a server whose model answers under another name', () => {
-  it('spends the budget by the price of the model that was asked for, until turns are refused', async () => {
+  it('is charged by the price of the requested model, until turns are refused', async () => {
     await limit(5 * TOKENS);
     t.model.always((_request, answer) => {
       answer.answersAs('/models/llama-3.gguf');
@@ -283,7 +283,7 @@ describe('a server whose model answers under another name', () => {
 });
 
 describe('an answer without a limit of its own', () => {
-  it('is asked for with the most that is reserved, where a budget applies, by whoever takes over too', async () => {
+  it('is requested with the reserved maximum where a budget applies, also after a takeover', async () => {
     const free = await ada.project();
     await send({ project_id: free.id }).expect(200);
     expect(t.model.requests.at(-1)?.max_tokens).toBeUndefined();
@@ -304,7 +304,7 @@ describe('an answer without a limit of its own', () => {
 });
 
 describe('the warning', () => {
-  it('comes from 80 % on, with every kind of answer', async () => {
+  it('is sent from 80 % on, with every kind of response', async () => {
     await limit(10 * TOKENS);
     saying(70 * 10);
     expect((await send().expect(200)).headers['parley-budget-warning']).toBeUndefined();
@@ -318,14 +318,14 @@ describe('the warning', () => {
 });
 
 describe('a new budget', () => {
-  it('begins with what was spent before, and a lower limit refuses at once', async () => {
+  it('starts with the amount spent so far, and a lower limit refuses at once', async () => {
     await send().expect(200);
     await limit(150);
     expect(await used()).toEqual([TOKENS, 0]);
     expectProblem(await send(), 'quota_exceeded');
   });
 
-  it('misses nothing of what settles while it is made', async () => {
+  it('misses no cost that settles while the budget is created', async () => {
     const turns = Array.from({ length: 30 }, () => send());
     const puts = [1, 2, 3].map(() => ada.put('/users/me/budget', limits(1_000_000)));
     const ofProject = ada.put(`/projects/${project.id}/budget`, limits(1_000_000));
@@ -333,7 +333,7 @@ describe('a new budget', () => {
     expect(await used()).toEqual([30 * TOKENS, 0]);
   });
 
-  it('begins anew with the day and the month', async () => {
+  it('starts at zero with each day and month', async () => {
     await limit(150, 250);
     await send().expect(200);
     const back = (column: string, interval: string): Promise<unknown> =>
@@ -356,7 +356,7 @@ describe('a new budget', () => {
     await t.database.query('delete from budgets where user_id = $1', [ada.id]);
   });
 
-  it('costs nothing where there is none: nothing is reserved', async () => {
+  it('adds no work where there is no budget: nothing is reserved', async () => {
     const gate = t.model.hold('x');
     await begin();
     await gate.reached;
@@ -388,7 +388,7 @@ describe('the name of a session', () => {
   }
   const namers = () => t.model.requests.filter(({ model }) => model === 'namer').length;
 
-  it('is asked for when the budget has room for the longest one, and not for a micro-dollar less', async () => {
+  it('is generated only when the budget has room for the longest name, to the micro-dollar', async () => {
     await setPrice(t, { model: 'namer' });
     const before = namers();
     await limit(TOKENS + NAME - 1);
@@ -400,7 +400,7 @@ describe('the name of a session', () => {
     expect(namers()).toBe(before + 1);
   });
 
-  it('is held by the budget of the project, too, and leaves alone what running turns have reserved', async () => {
+  it("is also limited by the project's budget, and does not use what running turns have reserved", async () => {
     await ada.put(`/projects/${project.id}/budget`, limits(null, TOKENS + NAME - 1)).expect(200);
     expect(await named()).toBeUndefined();
     await ada.put(`/projects/${project.id}/budget`, limits(null, 3 * TOKENS + NAME - 1)).expect(200);
@@ -412,7 +412,7 @@ describe('the name of a session', () => {
     await expectSoon(async () => expect((await used())[1]).toBe(0));
   });
 
-  it('is not asked for where a budget applies and its model has no price', async () => {
+  it('is not generated where a budget applies and its model has no price', async () => {
     await limit(100_000);
     const nameless = await t.another({ titleModel: 'unpriced' });
     const generate = jest.spyOn(nameless.get(SideCalls), 'generate');
@@ -424,7 +424,7 @@ describe('the name of a session', () => {
 });
 
 describe('the budget routes', () => {
-  it('show what is set, and nulls where nothing is', async () => {
+  it('show the limits that are set, and null where none is', async () => {
     const none = { limit_micro_usd: null, cap_micro_usd: null, spent_micro_usd: 0 };
     expect(await budget()).toMatchObject({ day: none, month: none, reserved_micro_usd: 0 });
     expect(await budget(`/projects/${project.id}/budget`)).toMatchObject({ day: none, month: none });
@@ -446,7 +446,7 @@ describe('the budget routes', () => {
     expectProblem(await ada.put(`/projects/${project.id}/budget`, body), 'validation_failed', pointers);
   });
 
-  it('take nothing back and forth: a second write that fails undoes the first', async () => {
+  it('roll the first write back when the second fails', async () => {
     await limit(5);
     await t.database.query(
       `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
@@ -457,7 +457,7 @@ describe('the budget routes', () => {
     expect((await budget()).day.limit_micro_usd).toBe(5);
   });
 
-  it('are about the account for a key that is not bound to a project', async () => {
+  it('are about the whole account for an API key without a project', async () => {
     const { key } = await ada.apiKey({ project_id: project.id });
     const bound = ada.by(key);
     expectProblem(await bound.get('/users/me/budget'), 'insufficient_scope');
@@ -465,7 +465,7 @@ describe('the budget routes', () => {
     await bound.put(`/projects/${project.id}/budget`, limits(1)).expect(200);
   });
 
-  it('hold a key of one project to the budget of the account, with what all projects have reserved', async () => {
+  it("hold a project's API key to the account budget, including reservations of all projects", async () => {
     await limit(150);
     const bound = ada.by((await ada.apiKey({ project_id: project.id })).key);
     const other = await ada.project({ params: { max_output_tokens: TOKENS } });
@@ -489,7 +489,7 @@ describe('a cap that an admin sets', () => {
     await t.database.query(`update users set role = 'admin' where id = $1`, [admin.id]);
   });
 
-  it('holds without a limit of the user, who can set a smaller one and no larger one', async () => {
+  it('applies without a limit of the user, who can set a smaller one but no larger one', async () => {
     await cap(150);
     await send().expect(200);
     expectProblem(await send(), 'quota_exceeded');
@@ -502,7 +502,7 @@ describe('a cap that an admin sets', () => {
     await send().expect(200);
   });
 
-  it('is told in both logs, as is looking', async () => {
+  it('is recorded in both audit logs, as is reading it', async () => {
     await cap(1);
     const { body } = await admin.get(`/admin/users/${ada.id}/budget`).expect(200);
     expect(body).toMatchObject({ day: { cap_micro_usd: 1 } });

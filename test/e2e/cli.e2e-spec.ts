@@ -79,7 +79,7 @@ describe('The command line', () => {
   }
 
   describe('demo', () => {
-    it('starts a server of its own when none runs here, plays to the end and leaves nothing behind', async () => {
+    it('starts its own server when none is running, plays to the end and leaves nothing behind', async () => {
       const { code, out, err } = await run(['demo'], NO_SERVER_HERE);
       expect({ code, err }).toEqual({ code: 0, err: '' });
       expect(out).toContain('No server answers at http://localhost:1: starting one');
@@ -92,7 +92,7 @@ describe('The command line', () => {
       expect(isAlive(postgresPid(join(dir, 'data')))).toBe(false);
     });
 
-    it('plays against a running server, writes without colours into a pipe, and takes its account away', async () => {
+    it('plays against a running server, writes no colours into a pipe, and deletes its account', async () => {
       const { code, out, err } = await run(['demo', '--url', `${url}/`]);
       expect({ code, err }).toEqual({ code: 0, err: '' });
       expect(out).toContain(`at ${url}`);
@@ -108,7 +108,7 @@ describe('The command line', () => {
       expect(await t.database.query('select * from users')).toEqual([]);
     });
 
-    it('keeps the account when it is asked to, and says how to sign in', async () => {
+    it('keeps the account on request, and says how to sign in', async () => {
       const { code, out } = await run(['demo', '--url', url, '--keep']);
       expect(code).toBe(0);
       const [, email, password] = /sign in with (\S+) and the password (\S+)/.exec(out) ?? [];
@@ -121,7 +121,7 @@ describe('The command line', () => {
         .expect(204);
     });
 
-    it('fails with one line when the model fails, and takes its account away even then', async () => {
+    it('fails with one line when the model fails, and still deletes its account', async () => {
       t.model.next((_request, answer) => answer.refuse(401));
       const { code, err } = await run(['demo', '--url', url]);
       expect(err).toMatch(/^demo: .*provider_key_refused: The model provider refused the key of this server\n$/);
@@ -137,7 +137,7 @@ describe('The command line', () => {
       expect({ code, out }).toEqual({ code: 1, out: '' });
     });
 
-    it('fails with one line when something else answers there', async () => {
+    it('fails with one line when another program answers there', async () => {
       const other = createServer((_request, response) => response.end('Hello'));
       other.listen(0, '127.0.0.1');
       await once(other, 'listening');
@@ -166,7 +166,7 @@ describe('The command line', () => {
   });
 
   describe('keys rotate', () => {
-    it('wraps every data key by the first master key, and then finds nothing to do', async () => {
+    it('encrypts every data key with the first master key, and then finds nothing left to do', async () => {
       const [user, next] = [await TestUser.register(t), `2:${randomBytes(32).toString('base64')}`];
       const place = { table: 'things', column: 'secret', ids: [] };
       const sealed = await t.app.get(Envelope).encrypt(user.id, place, 'a secret');
@@ -193,7 +193,7 @@ describe('The command line', () => {
   });
 
   describe('migrate', () => {
-    it('says what it ran, and the second time that nothing is left to do', async () => {
+    it('lists the migrations that it ran, and says the second time that none is left', async () => {
       await withEmptyDatabase(async ({ url: databaseUrl }) => {
         const first = await run(['migrate'], { DATABASE_URL: databaseUrl });
         expect(first).toMatchObject({ code: 0, err: '' });
@@ -204,7 +204,7 @@ describe('The command line', () => {
       });
     });
 
-    it('makes the login of the application, which can take its role and nothing else', async () => {
+    it('creates the login of the application, which can only take its role', async () => {
       await withEmptyDatabase(async (database) => {
         const app = new URL(database.url);
         app.username = `cli_${Date.now()}`;
@@ -223,13 +223,13 @@ describe('The command line', () => {
       });
     });
 
-    it('asks for no other secret in production, but for a database', async () => {
+    it('needs no secret in production, only a database', async () => {
       const { code, err } = await run(['migrate'], { NODE_ENV: 'production' });
       expect(err).toBe('migrate: DATABASE_URL: is required in production\n');
       expect(code).toBe(1);
     });
 
-    it('says in one line which database does not answer, without its password', async () => {
+    it('names the unreachable database in one line, without its password', async () => {
       const { code, err } = await run(['migrate'], { DATABASE_URL: 'postgres://ada:lovelace@127.0.0.1:1/parley' });
       expect(err).toMatch(/^migrate: DATABASE_URL: nothing answers at 127\.0\.0\.1:1: .*\n$/);
       expect(err).not.toContain('lovelace');
@@ -238,7 +238,7 @@ describe('The command line', () => {
   });
 
   describe('admin', () => {
-    it('makes an account an admin and a user again, which is recorded', async () => {
+    it('makes an account an admin and a user again, and records both', async () => {
       const ada = await TestUser.register(t);
       const env = { DATABASE_URL: t.database.url };
       await ada.get('/admin/users').expect(403);
@@ -282,7 +282,7 @@ describe('The command line', () => {
          where model = 'house-model' order by valid_from`,
       );
 
-    it('loads a list in place of what is known of the same models and days, and says how many', async () => {
+    it('replaces the prices of the same models and days, and says how many', async () => {
       const later = { ...price, valid_from: '2026-02-01T00:00:00Z', input_micro_usd: 0 };
       expect(await loadPrices(listOf(price, later))).toMatchObject({ code: 0, err: '', out: 'Prices loaded: 2\n' });
       expect(await loadPrices(listOf({ ...price, output_micro_usd: 5_000_000 }))).toMatchObject({ code: 0 });
@@ -293,21 +293,21 @@ describe('The command line', () => {
     });
 
     it.each([
-      ['is no JSON', 'version: 1', 'it is not JSON'],
+      ['is not JSON', 'version: 1', 'it is not JSON'],
       ['is nothing', 'null', 'the list needs a version'],
       ['has no version', '{"prices": []}', 'the list needs a version'],
       ['has no list', '{"version": "1", "prices": {}}', 'the list needs prices'],
       ['has nothing for a price', listOf(price, null), 'price 2: valid_from must be a text'],
       ['has no model', listOf({ ...price, model: undefined }), 'price 1: model must be a text'],
-      ['has a day that is none', listOf({ ...price, valid_from: 'soon' }), 'price 1: valid_from must be a time'],
+      ['has an invalid date', listOf({ ...price, valid_from: 'soon' }), 'price 1: valid_from must be a time'],
       [
         'has dollars in place of micro-dollars',
         listOf(price, { ...price, model: 'b', input_micro_usd: 2.5 }),
         'price 2: input_micro_usd must be whole micro-dollars for a million tokens',
       ],
-      ['says two things of one day', listOf(price, price), 'price 2: the same model and time are there before'],
-      ['has what can not be stored', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
-    ])('fails with one line that names the file when that %s, and loads nothing of it', async (_, text, message) => {
+      ['has two prices for one day', listOf(price, price), 'price 2: the same model and time are there before'],
+      ['has a NUL', listOf({ ...price, model: 'a\0b' }), 'price 1: model must be a text'],
+    ])('fails with one line that names the file when it %s, and loads nothing', async (_, text, message) => {
       const before = await stored();
       const { code, out, err, file } = await loadPrices(text);
       expect({ code, out, err }).toEqual({ code: 1, out: '', err: `prices: ${file}: ${message}\n` });
@@ -321,7 +321,7 @@ describe('The command line', () => {
   });
 
   describe('retention run', () => {
-    it('deletes at once what projects keep no longer, and says how much', async () => {
+    it('deletes expired sessions at once, and says how many', async () => {
       const ada = await TestUser.register(t);
       const { id } = await ada.project({ retention_days: 1 });
       const { session_id } = await ada.turn({ project_id: id });
@@ -345,7 +345,7 @@ describe('The command line', () => {
   });
 
   describe('audit verify', () => {
-    it('says that all chains are whole, and with code 1 which one is not', async () => {
+    it('says that all chains are intact, or names the broken one and exits with code 1', async () => {
       const [ada, eve] = [await TestUser.register(t), await TestUser.register(t)];
       const env = { DATABASE_URL: t.database.url };
       const whole = await run(['audit', 'verify'], env);
@@ -362,7 +362,7 @@ describe('The command line', () => {
   });
 
   describe('openapi', () => {
-    it('writes what the server serves, always in the same way and as Prettier would', async () => {
+    it('writes the document that the server serves, formatted like Prettier', async () => {
       const files = [join(dir, 'one.json'), join(dir, 'two.json')] as const;
       for (const file of files) expect(await run(['openapi', '--out', file])).toMatchObject({ code: 0, err: '' });
       const text = readFileSync(files[0], 'utf8');
@@ -373,7 +373,7 @@ describe('The command line', () => {
   });
 
   describe('config-example and config-table', () => {
-    it('writes every variable as a line to uncomment or change', async () => {
+    it('writes every variable as a line to uncomment or edit', async () => {
       expect(await run(['config-example'])).toMatchObject({ code: 0, err: '', out: 'Wrote .env.example\n' });
       const text = readFileSync(join(dir, '.env.example'), 'utf8');
       expect(text).toBe(envExample(SETTINGS_GROUPS));
@@ -382,7 +382,7 @@ describe('The command line', () => {
       }
     });
 
-    it('says when a file has no place for the table', async () => {
+    it('fails when a file has no place for the table', async () => {
       const file = join(dir, 'no-table.md');
       writeFileSync(file, '# Nothing here\n');
       const { code, err } = await run(['config-table', '--out', file]);
@@ -412,7 +412,7 @@ describe('The command line', () => {
       expect({ code, out }).toEqual({ code: 2, out: '' });
     });
 
-    it('--help is understood', async () => {
+    it('--help prints the usage', async () => {
       const { code, out, err } = await run(['--help']);
       expect(out).toMatch(/^Usage: /);
       expect({ code, err }).toEqual({ code: 0, err: '' });

@@ -72,7 +72,7 @@ describe('content encryption', () => {
     return turn;
   };
 
-  it('is chosen when a project is made, and refused as a change, with its place and the reason', async () => {
+  it('is chosen when a project is created, and a later change is refused with a pointer and the reason', async () => {
     expect((await ada.get(`/projects/${project.id}`)).body).toMatchObject(ENCRYPTED);
     await ada.patch(`/projects/${project.id}`, { name: 'New', encrypt_content: true }).expect(200);
     const plain = await ada.project();
@@ -87,7 +87,7 @@ describe('content encryption', () => {
     }
   });
 
-  it('leaves no word of a conversation in any table, running or over, and shows all of it to its user', async () => {
+  it('leaves no plain text of a conversation in any table, during and after a turn, and shows all of it to its user', async () => {
     const turn = await sayAll(project.id);
     const gate = t.model.hold(`So far ${CANARY}`);
     const { body } = await ada.post('/chat', { session_id: turn.session_id, message: CANARY, background: true });
@@ -118,7 +118,7 @@ describe('content encryption', () => {
     await ada.erase().expect(204);
   });
 
-  it('gives the model the history as it was said, on the path that was taken', async () => {
+  it('sends the decrypted history of the branch to the model', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'One' });
     const parts = [
       { type: 'text', text: 'Two' },
@@ -139,7 +139,7 @@ describe('content encryption', () => {
     expect(t.model.requests.at(-1)?.messages).toEqual(said.slice(0, 3));
   });
 
-  it('gives a session no title but the one that a person gives', async () => {
+  it('generates no session title; only the user can set one', async () => {
     const named = ada.at((await t.another({ titleModel: 'namer' })).getHttpServer());
     const { session_id } = await named.turn({ project_id: project.id, message: 'Words' });
     const title = async (): Promise<unknown> =>
@@ -156,7 +156,7 @@ describe('content encryption', () => {
     expect(asked()[0]).toContain('A plain one');
   });
 
-  it('keeps a comment about an answer sealed that has no text itself', async () => {
+  it('encrypts the comment about an answer that has no text', async () => {
     t.model.next((_request, answer) => answer.refuse(503));
     await ada.post('/chat', { project_id: project.id, message: 'Hi' }).expect(503);
     const [failed] = await t.database.query<{ id: string }>(
@@ -171,7 +171,7 @@ describe('content encryption', () => {
     expect((await ada.get(`/chat/messages/${failed?.id}`)).body).toMatchObject({ feedback: null });
   });
 
-  it('answers a repeated request as the first time, without keeping what it said', async () => {
+  it('gives the same response to a repeated request without storing its content', async () => {
     const send = (): ReturnType<TestUser['post']> =>
       ada.post('/chat', { project_id: project.id, message: CANARY }).set('idempotency-key', 'turn');
     // The first one meets a project that this instance does not know: its key must not be taken by what was refused.
@@ -188,7 +188,7 @@ describe('content encryption', () => {
     expect(await tablesWith(CANARY)).toEqual([]);
   });
 
-  it('sends nothing of it over the fan-out, and tells followers by the database alone', async () => {
+  it('sends no content through Redis; followers on other instances read the database', async () => {
     const publish = jest.spyOn(t.app.get<TurnFanout>(TURN_FANOUT), 'publish');
     await ada.turn({ project_id: project.id });
     expect(publish).not.toHaveBeenCalled();
@@ -198,7 +198,7 @@ describe('content encryption', () => {
     publish.mockRestore();
   });
 
-  it('is erased with the key: deleting the project leaves nothing that opens in a copy of the other tables', async () => {
+  it('is erased with the key: after the project is deleted, nothing in a copy of the other tables can be decrypted', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: CANARY });
     await t.database.query(`create schema copy;
       create table copy.projects as table projects; create table copy.chat_sessions as table chat_sessions;
@@ -218,7 +218,7 @@ describe('content encryption', () => {
     expect(text).toContain(session_id);
   });
 
-  it('opens a ciphertext at its own row only', async () => {
+  it('decrypts a ciphertext at its own row only', async () => {
     const turn = await ada.turn({ project_id: project.id, message: 'Mine' });
     const other = await ada.turn({ project_id: project.id, message: 'Another' });
     await t.database.query(`update messages m set sealed = o.sealed from messages o where m.id = $1 and o.id = $2`, [
@@ -229,7 +229,7 @@ describe('content encryption', () => {
     expect((await ada.get(`/chat/messages/${other.user_message.id}`)).body).toMatchObject({ content: 'Another' });
   });
 
-  it('shows everything in an export, as it was said', async () => {
+  it('exports everything decrypted', async () => {
     await sayAll(project.id);
     const gate = t.model.hold('Being written');
     await ada.post('/chat', { project_id: project.id, message: 'Go', background: true }).expect(202);
@@ -256,7 +256,7 @@ describe('content encryption', () => {
     expect(text).not.toMatch(/"sealed/);
   });
 
-  it('is nothing to another user, who gets the same answer as for an unknown project', async () => {
+  it('hides everything from another user, who gets the same answer as for an unknown project', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'Mine' });
     const eve = await TestUser.register(t);
     for (const body of [{ project_id: project.id }, { session_id }, { project_id: newId() }, { session_id: newId() }]) {
@@ -264,14 +264,14 @@ describe('content encryption', () => {
     }
   });
 
-  it('works with a key that is bound to the project', async () => {
+  it('works with an API key of the project', async () => {
     const { key } = await ada.apiKey({ project_id: project.id });
     const bound = ada.by(key).at((await t.another()).getHttpServer());
     const { session_id } = await bound.turn({ project_id: project.id, message: 'Bound' });
     expect((await messages(session_id, bound)).map(({ content }) => content)).toEqual(['Bound', 'You said: Bound']);
   });
 
-  it('fails no turn while the master key is rotated, on instances that know both versions', async () => {
+  it('fails no turn while the master key is rotated on instances that have both versions', async () => {
     const [old, next] = [t.config.masterKeys as string, `2:${randomBytes(32).toString('base64')}`];
     const rotating = await t.another({ masterKeys: `${next},${old}` });
     const here = ada.at((await t.another({ masterKeys: `${old},${next}` })).getHttpServer());
@@ -291,7 +291,7 @@ describe('content encryption', () => {
     expect(JSON.stringify(body)).toContain('project.content_key_rotated');
   });
 
-  describe('costs', () => {
+  describe('the cost of content encryption', () => {
     /** The statements that an instance sends, without what begins and ends transactions, and how many transactions. */
     const counted = async (
       app: TestApp['app'],
@@ -320,7 +320,7 @@ describe('content encryption', () => {
       };
     };
 
-    it('no statement and no round trip more than a plain project, once an instance knows it', async () => {
+    it('adds no statement and no round trip once an instance knows the project', async () => {
       const plain = await ada.project();
       const sessions = await Promise.all([plain, project].map(({ id }) => ada.turn({ project_id: id })));
       const [ofPlain, ofSealed] = [plain, project].map(({ id }) => ({ project_id: id }));
@@ -333,7 +333,7 @@ describe('content encryption', () => {
       expect(await counted(t.app, work({ session_id: sessions[1]?.session_id }))).toEqual(again);
     });
 
-    it('a plain project nothing at an instance that has never met it, and an encrypted one two round trips once', async () => {
+    it('adds nothing to a plain project, and two round trips to the first turn of an encrypted project on an instance', async () => {
       const other = await t.another();
       const there = ada.at(other.getHttpServer());
       const plain = await ada.project();

@@ -40,7 +40,7 @@ async function session(turns: number, message: string, fields = {}): Promise<Tur
 }
 
 describe('an answer', () => {
-  it('tells what the model was given: whole, streamed, and in the history', async () => {
+  it('reports the context of the model in the JSON response, the stream and the history', async () => {
     const { id: project_id } = await ada.project();
     await ada.prompt(project_id, 'Be brief.');
     const first = await ada.turn({ project_id, message: 'One' });
@@ -65,13 +65,13 @@ describe('an answer', () => {
     expect(data.map(({ context }) => context)).toEqual([null, first.assistant_message.context, null, expected]);
   });
 
-  it('of before these facts were kept has none', async () => {
+  it('from an older version has no context report', async () => {
     const { assistant_message: answer } = await session(1, 'Old');
     await t.database.query('update messages set context = null, path_length = null where id = $1', [answer.id]);
     expect((await ada.get(`/chat/messages/${answer.id}`).expect(200)).body).toMatchObject({ context: null });
   });
 
-  it('has none when nobody was asked', async () => {
+  it('has no context report when no model was called', async () => {
     const project = await ada.project();
     await ada.prompt(project.id, LONG.repeat(8));
     const { body } = await ada.post('/chat', { project_id: project.id, message: 'Hi', background: true }).expect(202);
@@ -84,7 +84,7 @@ describe('an answer', () => {
 });
 
 describe('history that does not fit', () => {
-  it('is dropped, oldest turns first, and each message is accounted for', async () => {
+  it('is dropped from the oldest turn on, and every message is accounted for', async () => {
     // 700 tokens of an unknown model: six turns of some 110 each.
     const { assistant_message } = await session(8, LONG);
     const sent = t.model.requests.at(-1)?.messages.length as number;
@@ -102,14 +102,14 @@ describe('history that does not fit', () => {
     expect(t.model.requests.slice(-8).every(({ stream }) => stream)).toBe(true);
   });
 
-  it('is counted without being read', async () => {
+  it('is counted without reading its text', async () => {
     const few = await t.another({ historyMessages: 4 });
     const { session_id } = await session(5, 'Short');
     const turn = await ada.at(few.getHttpServer()).turn({ session_id, message: 'Last' });
     expect(turn.assistant_message.context).toMatchObject({ messages_sent: 5, dropped: 6 });
   });
 
-  it('is counted along the branch alone, also of messages of before that was stored', async () => {
+  it('is counted along the branch only, also for messages from older versions', async () => {
     const few = ada.at((await t.another({ historyMessages: 2 })).getHttpServer());
     const { session_id, user_message } = await session(3, 'Short');
     await ada.post(`/chat/messages/${user_message.id}/regenerate`, {}).expect(200);
@@ -129,7 +129,7 @@ describe('history that does not fit', () => {
     expect(lengths.map(({ length }) => length)).toEqual([...Array<null>(8).fill(null), 7, 8, 9, 10, 6]);
   });
 
-  it('does not miss an answer that failed', async () => {
+  it('counts a failed answer', async () => {
     const { session_id } = await session(1, 'One');
     t.model.next((_, answer) => answer.refuse(500));
     await ada.post('/chat', { session_id, message: 'Two' }).expect(502);
@@ -145,7 +145,7 @@ describe('the window of the model', () => {
     wide = ada.at((await t.another({ contextTokens: 16_000 })).getHttpServer());
   });
 
-  it('of a model that is known leaves room for the answer, and what is larger is refused with figures', async () => {
+  it('of a known model leaves room for the answer, and a larger message is refused with the numbers', async () => {
     const { id: project_id } = await ada.project({ model: 'gpt-4' });
     const message = LONG.repeat(50);
     const response = await wide.post('/chat', { project_id, message });
@@ -166,13 +166,13 @@ describe('the window of the model', () => {
     });
   });
 
-  it('of a model that is not known is what config allows, with a margin', async () => {
+  it('of an unknown model is the configured one, with a margin', async () => {
     const { id: project_id } = await ada.project();
     const response = await wide.post('/chat', { project_id, message: LONG.repeat(140) });
     expect(response.body).toMatchObject({ detail: expect.stringContaining('11200 are allowed') as string });
   });
 
-  it('is counted in by the tokens of the model itself', async () => {
+  it("is measured in the model's own tokens", async () => {
     const { assistant_message: newer } = await session(2, JAPANESE, { model: 'gpt-4o-mini' });
     expect(newer.context?.input_tokens).toBe(tokensSent(o200k));
     const { assistant_message: older } = await session(2, JAPANESE, { model: 'gpt-4-turbo' });
@@ -180,7 +180,7 @@ describe('the window of the model', () => {
     expect(tokensSent(cl100k)).not.toBe(tokensSent(o200k));
   });
 
-  it('decides by the tokens of the model itself what is dropped', async () => {
+  it("decides by the model's own tokens what is dropped", async () => {
     const turns = 5;
     const size = { newer: o200k(JAPANESE), older: cl100k(JAPANESE) };
     const room = turns * (size.newer + o200k('Yes.') + 8);
@@ -197,7 +197,7 @@ describe('the window of the model', () => {
     expect(context?.input_tokens).toBeLessThanOrEqual(room);
   });
 
-  it('is learned from the list of the provider, where that tells it', async () => {
+  it("comes from the provider's list of models if it is stated there", async () => {
     t.model.windows['meta/small'] = 2000;
     const { id: project_id } = await ada.project({ provider: 'openrouter', model: 'meta/small' });
     const asked = { project_id, message: LONG.repeat(10), params: { max_output_tokens: 900 } };
@@ -211,7 +211,7 @@ describe('the window of the model', () => {
     });
   });
 
-  it('is nothing that a list can break', async () => {
+  it('survives a malformed list of models', async () => {
     const { id: project_id } = await ada.project({ provider: 'openrouter', model: 'meta/other' });
     t.model.listsAre(500);
     const other = ada.at((await t.another(openRouter())).getHttpServer());
@@ -221,7 +221,7 @@ describe('the window of the model', () => {
   });
 });
 
-it('is a setting of the project: what becomes of history that does not fit', async () => {
+it('the project setting context_overflow decides what happens to history that does not fit', async () => {
   const { id } = await ada.project();
   const path = `/projects/${id}`;
   expect((await ada.get(path).expect(200)).body).toMatchObject({ context_overflow: 'drop' });

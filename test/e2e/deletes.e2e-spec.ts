@@ -55,7 +55,7 @@ const REMOVALS: [what: string, path: (turn: TurnBody) => string][] = [
 ];
 
 describe.each(REMOVALS)('%s of a running turn', (_, path) => {
-  it('is deleted in the order of locks in which a turn is settled, so neither waits for the other', async () => {
+  it('takes locks in the same order as settling a turn, so there is no deadlock', async () => {
     const { release, ...turn } = await running();
     const { id } = turn.assistant_message;
     await other.query('begin');
@@ -72,7 +72,7 @@ describe.each(REMOVALS)('%s of a running turn', (_, path) => {
     release();
   });
 
-  it('takes the turn with it: the model is not asked on, the stream ends, the sender gets 404', async () => {
+  it('ends the turn: the model call is aborted, the stream ends, and the sender gets 404', async () => {
     let isAbandoned = false;
     t.model.always(async (_request, answer) => {
       answer.delta('So far');
@@ -100,7 +100,7 @@ describe.each(REMOVALS)('%s of a running turn', (_, path) => {
   });
 });
 
-it('a session is deleted while the next turn of its queue is claimed, and neither waits for the other', async () => {
+it('a session is deleted while the next turn of its queue is claimed, without a deadlock', async () => {
   const first = await running({ on_conflict: 'queue' });
   const { session_id } = first;
   const second = await ada.post('/chat', { session_id, message: 'Then', background: true, on_conflict: 'queue' });
@@ -118,7 +118,7 @@ it('a session is deleted while the next turn of its queue is claimed, and neithe
   first.release();
 });
 
-describe('whoever takes several turns takes them by id', () => {
+describe('every statement that locks several turns locks them by id', () => {
   let first: { id: string; claimId: string };
   let second: { id: string; claimId: string };
   let ended: () => void;

@@ -6,7 +6,7 @@ import { expectSoon } from '../support/expect-soon.js';
 import { readEvents, textOf } from '../support/read-events.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
-describe('a turn among several instances', () => {
+describe('a turn on several instances', () => {
   let t: TestApp;
   /** The same user at the first and at a second instance. */
   let here: TestUser;
@@ -47,7 +47,7 @@ describe('a turn among several instances', () => {
   const expireLeases = async (): Promise<void> =>
     void (await t.database.query('update turns set lease_until = now(), owner = gen_random_uuid() where is_running'));
 
-  it('keeps the saved text when the project says so', async () => {
+  it('keeps the saved text if the project is set to keep it', async () => {
     await here.patch(`/projects/${project.id}`, { on_crash: 'keep' }).expect(200);
     const lost = t.model.hold('As far as it came');
     const { id } = (await begin()).assistant_message;
@@ -62,7 +62,7 @@ describe('a turn among several instances', () => {
     });
   });
 
-  it('saves a piece of text once, though the answer to the first time was lost', async () => {
+  it('saves a piece of text once, even when the first response of the database was lost', async () => {
     const gate = t.model.hold('');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -84,7 +84,7 @@ describe('a turn among several instances', () => {
     gate.release();
   });
 
-  it('is not kept alive by an instance that never learnt of its claim', async () => {
+  it('is not kept alive by an instance that does not know of its claim', async () => {
     const gate = t.model.hold('Known');
     const known = (await begin()).assistant_message.id;
     await gate.reached;
@@ -128,8 +128,8 @@ describe('a turn among several instances', () => {
     await expectSoon(() => expect(t.model.requests.length).toBe(asked + 3));
   });
 
-  describe('that meets another in its session', () => {
-    it('waits in the queue, in order, whichever instance took it', async () => {
+  describe('when another turn runs in its session', () => {
+    it('waits in the queue, in order, on any instance', async () => {
       const gate = t.model.hold('First');
       const { session_id } = await begin({ message: 'One' });
       await gate.reached;
@@ -159,7 +159,7 @@ describe('a turn among several instances', () => {
       ]);
     });
 
-    it('answers a waiting caller in its own response, streamed or not', async () => {
+    it('answers a queued request in its own response, streamed or not', async () => {
       const gate = t.model.hold('First');
       const { session_id } = await begin({ message: 'One' });
       await gate.reached;
@@ -180,7 +180,7 @@ describe('a turn among several instances', () => {
       expect(textOf(await streamed)).toBe('You said: Streamed');
     });
 
-    it('goes on with the queue after its instance died between two turns', async () => {
+    it('continues the queue after an instance died between two turns', async () => {
       const gate = t.model.hold('First');
       const { session_id } = await begin({ message: 'One' });
       await gate.reached;
@@ -195,7 +195,7 @@ describe('a turn among several instances', () => {
       gate.release();
     });
 
-    it('can be stopped while it waits, and the queue goes on without it', async () => {
+    it('can be stopped while it waits, and the queue continues without it', async () => {
       const gate = t.model.hold('First');
       const { session_id } = await begin({ message: 'One' });
       await gate.reached;
@@ -211,7 +211,7 @@ describe('a turn among several instances', () => {
       expect(t.model.requests.length).toBe(asked + 1);
     });
 
-    it('interrupts: the running answer is kept as far as it came, and this one starts', async () => {
+    it('interrupts: the running answer keeps its text so far, and this turn starts', async () => {
       const gate = t.model.hold('Interrupted here');
       const { session_id, assistant_message } = await begin({ message: 'One' });
       await gate.reached;
@@ -227,7 +227,7 @@ describe('a turn among several instances', () => {
       ]);
     });
 
-    it('follows the policy of the project, and the request over it', async () => {
+    it('follows the policy of the request, or else of the project', async () => {
       await here.patch(`/projects/${project.id}`, { on_conflict: 'queue' }).expect(200);
       const gate = t.model.hold('First');
       const { session_id } = await begin({ message: 'One' });
@@ -243,7 +243,7 @@ describe('a turn among several instances', () => {
       );
     });
 
-    it('lets exactly one of twenty through that come at once, and queues twenty in order', async () => {
+    it('accepts exactly one of twenty concurrent messages, and queues twenty in order', async () => {
       const { session_id } = await here.turn({ project_id: project.id });
       const gate = t.model.hold('Only one');
       const sends = Array.from({ length: 20 }, (_, i) =>

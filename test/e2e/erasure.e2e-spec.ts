@@ -55,7 +55,7 @@ async function receiptOf(response: Response): Promise<Record<string, unknown>> {
 }
 
 describe('erasing an account', () => {
-  it('takes the password: without it or with another one nothing is gone', async () => {
+  it('needs the correct password; otherwise nothing is deleted', async () => {
     await ada.project();
     expectProblem(await ada.delete('/users/me'), 'validation_failed', ['/password']);
     expectProblem(await ada.erase('not the password'), 'validation_failed', ['/password']);
@@ -63,7 +63,7 @@ describe('erasing an account', () => {
     await ada.erase(PASSWORD).expect(204);
   });
 
-  it('leaves no word of the user in any row of any table, and her id only where it is said', async () => {
+  it('leaves no text of the user in any table, and her id only in the documented places', async () => {
     const { release, ...turn } = await running();
     const { id } = await ada.project({ name: CANARY });
     await ada.prompt(id, CANARY);
@@ -86,7 +86,7 @@ describe('erasing an account', () => {
     }
   });
 
-  it('gives a receipt with what went, bound to the audit log, that says of nobody who it was', async () => {
+  it('returns a receipt that lists what was deleted, refers to the audit log, and identifies nobody', async () => {
     const { release } = await running();
     const receipt = await receiptOf(await ada.erase().expect(204));
     release();
@@ -108,14 +108,14 @@ describe('erasing an account', () => {
     expect(JSON.stringify(receipt)).not.toContain(CANARY);
   });
 
-  it('gives a receipt that nobody can change unseen', async () => {
+  it('returns a receipt whose forgery is detected', async () => {
     const response = await ada.erase().expect(204);
     const { id } = await receiptOf(response);
     await t.database.query(`update erasure_receipts set counts = counts || '{"users": 2}' where id = $1`, [id]);
     expect(await receiptOf(response)).toMatchObject({ is_authentic: false });
   });
 
-  it('is all or nothing: without a receipt nothing is gone, and the tokens still work', async () => {
+  it('is all or nothing: if the receipt fails, nothing is deleted and the tokens still work', async () => {
     await ada.turn({ project_id: (await ada.project()).id });
     const before = await everything();
     await t.database.query('alter table erasure_receipts add constraint ck_test check (false) not valid');
@@ -130,7 +130,7 @@ describe('erasing an account', () => {
     await ada.get('/users/me').expect(200);
   });
 
-  it('happens once, whoever asks twice at once', async () => {
+  it('happens once for two concurrent requests', async () => {
     const answers = await Promise.all([ada.erase(), ada.erase()]);
     expect(answers.map(({ status }) => status).sort()).toEqual([204, 401]);
     expect(
@@ -139,7 +139,7 @@ describe('erasing an account', () => {
   });
 });
 
-describe('erasing an account that is at work', () => {
+describe('erasing an account with work in progress', () => {
   const waits = (): Promise<unknown> =>
     expectSoon(async () =>
       expect(
@@ -149,7 +149,7 @@ describe('erasing an account that is at work', () => {
       ).not.toEqual([]),
     );
 
-  it('goes from turns to messages, as whoever settles one, so neither waits for the other', async () => {
+  it('takes locks in the same order as settling a turn, so there is no deadlock', async () => {
     const { release, ...turn } = await running();
     const { id } = turn.assistant_message;
     await other.query('begin');
@@ -165,7 +165,7 @@ describe('erasing an account that is at work', () => {
     release();
   });
 
-  it('gives way to a write that holds a session and then keeps its Idempotency-Key', async () => {
+  it('does not deadlock with a write that locks a session and then stores its Idempotency-Key', async () => {
     const { id } = await ada.session((await ada.project()).id);
     await other.query('begin');
     await other.query('select from chat_sessions where id = $1 for update', [id]);

@@ -52,7 +52,7 @@ const answer = async (project_id: string, fields: Record<string, unknown> = {}) 
   (await ada.turn({ project_id, ...fields })).assistant_message;
 
 describe('a project with fallbacks', () => {
-  it('keeps them in their order, changes them, and says what is wrong with them', async () => {
+  it('stores fallbacks in order, changes them, and says which are wrong', async () => {
     const fallbacks = [FALLBACK, { provider: 'openai', model: null }];
     const { body } = await ada.post('/projects', { name: 'P', fallbacks: [FALLBACK, { provider: 'openai' }] });
     expect(body).toMatchObject({ fallbacks });
@@ -75,7 +75,7 @@ describe('a project with fallbacks', () => {
     }
   });
 
-  it('is answered by its own provider as long as that answers', async () => {
+  it('is answered by its own provider while that works', async () => {
     const model = aModel();
     expect(await answer(await projectWith({ model }))).toMatchObject({ provider: 'openai', model });
     expect(router.requests).toEqual([]);
@@ -88,7 +88,7 @@ describe('a project with fallbacks', () => {
     ['refuses the key', 401],
     ['has no credit left', 402],
     ['does not know the model', 404],
-  ])('is answered by the next when the first %s, and the message says by whom', async (_, status) => {
+  ])('is answered by the next provider when the first %s, and the message names it', async (_, status) => {
     t.model.next((_request, wire) => wire.refuse(status));
     expect(await answer(await projectWith({}))).toMatchObject({
       status: 'completed',
@@ -102,7 +102,7 @@ describe('a project with fallbacks', () => {
     expect(router.keys).toEqual([`Bearer ${OPENROUTER_KEY}`]);
   });
 
-  it('is answered by the next when the first ends before its first word', async () => {
+  it('is answered by the next provider when the first ends before its first token', async () => {
     t.model.next((_request, wire) => wire.drop());
     expect(await answer(await projectWith({}))).toMatchObject({ provider: 'openrouter' });
   });
@@ -110,14 +110,14 @@ describe('a project with fallbacks', () => {
   it.each([
     [400, {}, 'provider_rejected'],
     [400, { error: { code: 'context_length_exceeded' } }, 'context_too_large'],
-  ] as const)('does not ask others what is wrong with the request (%i %j)', async (status, body, code) => {
+  ] as const)('does not call a fallback when the request itself is wrong (%i %j)', async (status, body, code) => {
     t.model.next((_request, wire) => wire.refuse(status, body));
     const project_id = await projectWith({});
     expectProblem(await ada.post('/chat', { project_id, message: 'Hi' }), code);
     expect(router.requests).toEqual([]);
   });
 
-  it('is answered by nobody else once the first word was said', async () => {
+  it('does not switch to another provider after the first token', async () => {
     t.model.next((_request, wire) => {
       wire.delta('The first half');
       setTimeout(() => wire.drop(), 50);
@@ -127,7 +127,7 @@ describe('a project with fallbacks', () => {
     expect(router.requests).toEqual([]);
   });
 
-  it('goes through all of them, and tells the last one’s failure, which alone is tried again', async () => {
+  it('calls all of them, retries only the last, and reports the last failure', async () => {
     t.model.always((_request, wire) => wire.refuse(503));
     router.always((_request, wire) => wire.refuse(429));
     const [first, second, third] = [aModel(), aModel(), aModel()];
@@ -141,14 +141,14 @@ describe('a project with fallbacks', () => {
     expect(router.requests.map(({ model }) => model)).toEqual([third, third]);
   });
 
-  it('takes the model of a request for the first one alone', async () => {
+  it('uses the model of a request for the first provider only', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const model = aModel();
     expect(await answer(await projectWith({}), { model })).toMatchObject({ model: 'second-model' });
     expect(t.model.requests[0]).toMatchObject({ model });
   });
 
-  it('stops between two of them', async () => {
+  it('can be stopped between two providers', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const gate = router.hold();
     const project_id = await projectWith({});
@@ -161,7 +161,7 @@ describe('a project with fallbacks', () => {
     });
   });
 
-  it('loses no turn and answers each once while the first provider fails half the time', async () => {
+  it('loses no turn and answers each once while the first provider fails half of the time', async () => {
     let calls = 0;
     t.model.always((request, wire) => {
       if (calls++ % 2 === 0) return wire.refuse(500);
@@ -197,7 +197,7 @@ describe('a fallback with a smaller window', () => {
     there = ada.at(server);
   });
 
-  it('is passed over when it has no room for what was made for the first, and the next one answers', async () => {
+  it('is skipped when the context does not fit, and the next fallback answers', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
     const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 4000 } });
@@ -205,14 +205,14 @@ describe('a fallback with a smaller window', () => {
     expect(t.model.requests).toHaveLength(1);
   });
 
-  it('answers as long as it has room', async () => {
+  it('answers while the context fits', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const project_id = await projectWith({ fallbacks: [SMALL, FALLBACK] });
     const { assistant_message } = await there.turn({ project_id, message, params: { max_output_tokens: 1000 } });
     expect(assistant_message).toMatchObject({ provider: 'openai', model: 'gpt-4' });
   });
 
-  it('leaves the first one alone with its retries when nobody else has room', async () => {
+  it('leaves the retries to the first provider when no fallback has room', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const model = aModel();
     const project_id = await projectWith({ model, fallbacks: [SMALL] });
@@ -221,7 +221,7 @@ describe('a fallback with a smaller window', () => {
     expect(t.model.requests.map((request) => request.model)).toEqual([model, model]);
   });
 
-  it('is known by the list of its provider, too', async () => {
+  it("is also known from its provider's list of models", async () => {
     const small = { provider: 'openrouter', model: 'meta/small' };
     const project_id = await projectWith({ fallbacks: [small, { provider: 'openai', model: 'gpt-4o' }] });
     t.model.always(({ model }, wire) => {
@@ -235,12 +235,12 @@ describe('a fallback with a smaller window', () => {
   });
 });
 
-describe('a key of the project’s own', () => {
+describe('a project’s own key', () => {
   const KEY = 'sk-own-canary-0123456789';
   const setKey = async (project_id: string, fields: Record<string, unknown>) =>
     ada.put(`/projects/${project_id}/provider-key`, { api_key: KEY, ...fields }).expect(200);
 
-  it('goes to its own provider alone; the others are asked by this server’s key', async () => {
+  it('is sent to its own provider only; the others get this server’s key', async () => {
     t.model.next((_request, wire) => wire.refuse(503));
     const project_id = await projectWith({});
     await setKey(project_id, { provider: 'custom', base_url: t.model.url });
@@ -249,7 +249,7 @@ describe('a key of the project’s own', () => {
     expect(router.keys).toEqual([`Bearer ${OPENROUTER_KEY}`]);
   });
 
-  it('is used for its provider as a fallback too', async () => {
+  it('is also used when its provider is a fallback', async () => {
     const [first, second] = [aModel(), aModel()];
     t.model.next((_request, wire) => wire.refuse(503));
     const project_id = await projectWith({ model: first, fallbacks: [{ provider: 'openai', model: second }] });
@@ -258,7 +258,7 @@ describe('a key of the project’s own', () => {
     expect(t.model.keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
   });
 
-  it('opens no circuit for others when it keeps failing', async () => {
+  it('opens no circuit breaker for others when it keeps failing', async () => {
     const model = aModel();
     const project_id = await projectWith({ model, fallbacks: [] });
     await setKey(project_id, { provider: 'custom', base_url: t.model.url });
@@ -270,11 +270,11 @@ describe('a key of the project’s own', () => {
   });
 });
 
-describe('neighbours at OpenRouter', () => {
+describe('adjacent OpenRouter fallbacks', () => {
   const asked = (): Pick<ModelRequest, 'model' | 'models'>[] =>
     router.requests.map(({ model, models }) => ({ model, models }));
 
-  it('are one request, and the message says which of them answered', async () => {
+  it('are sent as one request, and the message names the model that answered', async () => {
     router.next((_request, wire) => {
       wire.answersAs('router-default');
       wire.delta('Yes');
@@ -288,7 +288,7 @@ describe('neighbours at OpenRouter', () => {
     expect(t.model.requests).toEqual([]);
   });
 
-  it('are followed by others when all of them fail', async () => {
+  it('are followed by other providers when all of them fail', async () => {
     router.next((_request, wire) => wire.refuse(503));
     const fallbacks = [FALLBACK, { provider: 'openai', model: 'last' }];
     const project_id = await projectWith({ provider: 'openrouter', fallbacks });
@@ -296,7 +296,7 @@ describe('neighbours at OpenRouter', () => {
     expect(router.requests).toHaveLength(1);
   });
 
-  it('are not more than OpenRouter takes in one request', async () => {
+  it('are split when there are more than OpenRouter accepts in one request', async () => {
     router.next((_request, wire) => wire.refuse(503));
     const first = aModel();
     const fallbacks = ['b', 'c', 'd', 'e', 'f'].map((model) => ({ provider: 'openrouter', model }));
@@ -307,7 +307,7 @@ describe('neighbours at OpenRouter', () => {
     ]);
   });
 
-  it('name no models when there is one', async () => {
+  it('send no list of models when there is only one', async () => {
     await answer(await projectWith({ provider: 'openrouter', fallbacks: [] }));
     expect(asked()).toEqual([{ model: expect.any(String) as string, models: undefined }]);
   });
@@ -325,7 +325,7 @@ describe('a provider that keeps failing', () => {
     return project_id;
   }
 
-  it('is not asked any more, and says when it will be', async () => {
+  it('is not called any more, and the error says when it will be', async () => {
     const refused = await ask(await broken());
     expectProblem(refused, 'provider_circuit_open');
     expect(refused.status).toBe(503);
@@ -333,12 +333,12 @@ describe('a provider that keeps failing', () => {
     expect(t.model.requests).toEqual([]);
   });
 
-  it('is stood in for at once by the next, without an attempt', async () => {
+  it('is replaced by the next provider at once, without an attempt', async () => {
     expect(await answer(await broken({}))).toMatchObject({ provider: 'openrouter' });
     expect(t.model.requests).toEqual([]);
   });
 
-  it('is not asked any more either when it breaks off in the middle of each answer', async () => {
+  it('is not called any more when it breaks off in the middle of each answer', async () => {
     const project_id = await projectWith({});
     t.model.always((_request, wire) => {
       wire.delta('The first half');
@@ -350,7 +350,7 @@ describe('a provider that keeps failing', () => {
     expect(t.model.requests).toHaveLength(3);
   });
 
-  it('is asked as long as it gives whole answers in between, and is not blamed for those that are stopped', async () => {
+  it('is called while complete answers come in between, and stopped answers do not count as failures', async () => {
     const project_id = await projectWith({ fallbacks: [] });
     for (const isWhole of [false, false, true, false, false]) {
       if (!isWhole)
@@ -371,7 +371,7 @@ describe('a provider that keeps failing', () => {
     expect((await ask(project_id)).status).toBe(200);
   });
 
-  it('is asked by all as soon as a single call has begun to be answered', async () => {
+  it('is called by all as soon as one test call begins to be answered', async () => {
     const project_id = await broken();
     aheadMs += 61_000;
     t.model.always(null);
@@ -383,7 +383,7 @@ describe('a provider that keeps failing', () => {
     await first;
   });
 
-  it('is asked again when the time is over, and by all when that is answered', async () => {
+  it('gets one test call after the pause, and all calls after its success', async () => {
     const project_id = await broken();
     aheadMs += 61_000;
     t.model.always(null);
@@ -392,7 +392,7 @@ describe('a provider that keeps failing', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
-  it('lets nobody else through while that call waits', async () => {
+  it('blocks all other calls during the test call', async () => {
     const project_id = await broken();
     let release = (): void => undefined;
     const reached = new Promise<void>((resolve) => {
@@ -413,7 +413,7 @@ describe('a provider that keeps failing', () => {
     expect((await probe).status).toBe(200);
   });
 
-  it('is left alone for longer when that call fails too', async () => {
+  it('pauses longer when the test call fails too', async () => {
     const project_id = await broken();
     aheadMs += 61_000;
     expectProblem(await ask(project_id), 'provider_error');
@@ -424,7 +424,7 @@ describe('a provider that keeps failing', () => {
     expect((await ask(project_id)).status).toBe(200);
   });
 
-  it('is not blamed for a key or a request that it refuses', async () => {
+  it('does not count a refused key or request as a failure', async () => {
     const project_id = await projectWith({ fallbacks: [] });
     for (const status of [401, 400, 404, 402]) {
       t.model.next((_request, wire) => wire.refuse(status));
@@ -433,7 +433,7 @@ describe('a provider that keeps failing', () => {
     expect((await ask(project_id)).status).toBe(200);
   });
 
-  it('is known to another instance too, and well again there when it is here', async () => {
+  it('is also paused on another instance, and resumes there when it recovers here', async () => {
     const other = await t.another();
     const there = ada.at(other.getHttpServer());
     const project_id = await broken();
@@ -447,7 +447,7 @@ describe('a provider that keeps failing', () => {
     await expectSoon(() => there.post('/chat', { project_id, message: 'Hi' }).expect(200));
   });
 
-  it('is known to another instance though its notice got lost', async () => {
+  it('is also paused on another instance when the notice was lost', async () => {
     const other = await t.another();
     await t.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley-listen'
@@ -462,7 +462,7 @@ describe('a provider that keeps failing', () => {
     );
   });
 
-  it('is told of by a hash: no word of a user is in the shared table', async () => {
+  it('is stored as a hash: the shared table has no text of a user', async () => {
     const model = `secret-${aModel()}`;
     await broken({ model, fallbacks: [] });
     await expectSoon(async () => {

@@ -19,7 +19,7 @@ const CANNOT_BE_USED = /Redis cannot be used/g;
 /** No text is saved, and nobody looks by itself, in the time of a test. */
 const NEVER_MS = 60_000;
 
-describe('a turn that is followed from elsewhere', () => {
+describe('a turn that is followed on another instance', () => {
   describe('through the database', () => itIsFollowedAnywhere(() => ({})));
 
   withRedis('over Redis Streams', () => {
@@ -75,7 +75,7 @@ describe('a turn that is followed from elsewhere', () => {
     const expectNothingSaved = async (): Promise<void> =>
       expect(await t.database.query('select 1 from turn_chunks')).toEqual([]);
 
-    it('shows text at other instances before it is saved, and the end when nothing ever was', async () => {
+    it('shows text on other instances before it is saved, and the end of an answer that was never saved', async () => {
       const { id, model } = await begin();
       const early = follow(there, id);
       await expectSoon(() => expect(early.events()).toHaveLength(1));
@@ -93,7 +93,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect((await late.whole).map(({ id: event }) => event)).toEqual(['1.8', '1.16', '1.end']);
     });
 
-    it('carries a long text whole, in pieces', async () => {
+    it('sends a long text completely, in pieces', async () => {
       const { id, model } = await begin();
       const text = 'a👋'.repeat(60_000);
       model.delta(text);
@@ -107,7 +107,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect(pieces.filter((piece) => !piece.isWellFormed())).toEqual([]);
     });
 
-    it('believes nothing that is doubled, late, ahead or not understood', async () => {
+    it('ignores pieces that are duplicate, late, early or malformed', async () => {
       const { id, model } = await begin();
       const watched = follow(there, id);
       model.delta('Hello');
@@ -129,7 +129,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect((await watched.whole).map(({ id: event }) => event)).toEqual(['1.0', '1.5', '1.7', '1.11', '1.end']);
     });
 
-    it('merges with what the database has, whichever is ahead', async () => {
+    it('merges with the saved text, whichever is ahead', async () => {
       const { id, model } = await begin();
       const watched = follow(there, id);
       const save = (): Promise<void> => t.app.get(TurnKeeperJob).save();
@@ -145,7 +145,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect(events.filter(({ event }) => event?.startsWith('turn.'))).toHaveLength(2);
     });
 
-    it('follows a waiting turn to the instance that comes to run it', async () => {
+    it('follows a waiting turn to the instance that runs it', async () => {
       const first = await begin(there);
       const asked = scripted(t);
       const watched = watchEvents(
@@ -161,7 +161,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect((await watched.whole).at(-1)?.event).toBe('turn.completed');
     });
 
-    it('takes no word of the lost attempt once another has begun', async () => {
+    it('ignores text of a lost attempt once another has begun', async () => {
       const lost = await begin();
       const watched = follow(elsewhere, lost.id);
       lost.model.delta('From the first');
@@ -183,7 +183,7 @@ describe('a turn that is followed from elsewhere', () => {
       lost.model.finish();
     });
 
-    it('goes on when Redis is back, empty', async () => {
+    it('continues when Redis is back without data', async () => {
       const { id, model } = await begin();
       const watched = follow(there, id);
       model.delta('Before');
@@ -209,7 +209,7 @@ describe('a turn that is followed from elsewhere', () => {
       expect((await watched.whole).at(-1)?.event).toBe('turn.completed');
     });
 
-    it('leaves nothing in Redis that stays, and only what is on its way', async () => {
+    it('leaves only undelivered text in Redis, and nothing permanent', async () => {
       await redis.ask(async (client) => {
         const keys = await client.keys('*');
         expect(keys.length).toBeGreaterThan(0);
@@ -225,7 +225,7 @@ describe('a turn that is followed from elsewhere', () => {
   withRedis('while Redis is lost', () => {
     it.each([
       ['dies', (redis: RedisServer) => redis.kill()],
-      ['answers no more', async (redis: RedisServer) => redis.freeze()],
+      ['stops answering', async (redis: RedisServer) => redis.freeze()],
     ])('gets everything exactly once when Redis %s in the middle', async (_how, lose) => {
       const redis = await RedisServer.start();
       const t = await createTestApp({ turnFlushMs: NEVER_MS, redisUrl: redis.url });
@@ -259,7 +259,7 @@ describe('a turn that is followed from elsewhere', () => {
       await redis.remove();
     });
 
-    it('starts and works without it, warns once, and finds it when it comes', async () => {
+    it('starts and works without Redis, warns once, and uses it when it comes', async () => {
       const redis = await RedisServer.prepare();
       const database = await createTestDatabase();
       const server = spawnServer({

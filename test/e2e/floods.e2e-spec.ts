@@ -55,7 +55,7 @@ describe('four senders of bodies with 19,900 unknown fields', () => {
     ['anybody', () => login(fields(19_900))],
     ['a user, deeper in the body', () => post('/projects', { name: 'x', params: fields(19_900) })],
   ])(
-    'hold up nobody who chats meanwhile, when they come from %s',
+    "do not delay other users' chats, when they are sent by %s",
     async (_who, send) => {
       const answers: Response[] = [];
       let senders = 4;
@@ -91,7 +91,7 @@ describe('a request with thousands of', () => {
       () => mallory.put(`/projects/${projectId}/prompts/order`, { prompt_ids: texts(19_900) }).then((a) => a),
     ],
     ['parameters of a query', () => mallory.get(`/chat/sessions?${texts(2400).join('&')}`).then((a) => a)],
-  ])('%s is refused by a short answer, and takes little work', async (_what, send) => {
+  ])('%s is refused with a short response and little work', async (_what, send) => {
     expectShortRefusal(await send());
     const before = process.cpuUsage();
     for (let i = 0; i < 5; i++) expectShortRefusal(await send());
@@ -99,8 +99,8 @@ describe('a request with thousands of', () => {
   });
 });
 
-describe('an answer about wrong fields', () => {
-  it('lists fifty of them, the first ones, and says that there are more', async () => {
+describe('an error about invalid fields', () => {
+  it('lists the first fifty, and says that there are more', async () => {
     const answer = await login(fields(51));
     expectProblem(
       answer,
@@ -110,7 +110,7 @@ describe('an answer about wrong fields', () => {
     expect(answer.body).toMatchObject({ detail: 'Only the first 50 errors are listed.' });
   });
 
-  it('lists all of them when they are no more, unknown ones beside wrong ones', async () => {
+  it('lists all of up to fifty, unknown and invalid ones', async () => {
     const answer = await login(fields(40));
     expect(new Set(errorsOf(answer).map((error) => (error as { pointer: string }).pointer))).toEqual(
       new Set([...texts(40).map((name) => `/${name}`), '/email', '/password']),
@@ -118,7 +118,7 @@ describe('an answer about wrong fields', () => {
     expect(answer.body).not.toHaveProperty('detail');
   });
 
-  it('does not send back a name that is as long as the body', async () => {
+  it('does not repeat a very long field name', async () => {
     const answer = await login({ email: 'a@example.com', password: 'x', ['x'.repeat(200_000)]: 1 });
     expectProblem(answer, 'validation_failed', ['']);
     const deep = await post('/projects', { name: 'x', params: { ['y'.repeat(200_000)]: 1 } });
@@ -129,8 +129,8 @@ describe('an answer about wrong fields', () => {
   });
 });
 
-describe('the limit of an address', () => {
-  it('is asked before a request is read, on every route that anybody may send a body to', async () => {
+describe('the limit for each address', () => {
+  it('is checked before the body is read, on every public route with a body', async () => {
     const strict = await t.another({
       signInRequestsPerAddress: 2,
       registrationsPerAddress: 2,

@@ -52,7 +52,7 @@ async function raw(bytes: string): Promise<string> {
 describe('a body', () => {
   const routes = ['/auth/register', '/auth/login', '/auth/refresh', '/projects', '/chat', '/chat/sessions', '/prompts'];
 
-  it.each(routes)('that is a bomb of levels is refused by POST %s, before anything walks through it', async (route) => {
+  it.each(routes)('that is nested too deeply is refused by POST %s before it is processed', async (route) => {
     expectProblem(await send(route, '['.repeat(50_000) + ']'.repeat(50_000)), 'validation_failed', ['']);
     expectProblem(await send(route, '{"a":'.repeat(40) + '1' + '}'.repeat(40)), 'validation_failed', ['/a']);
   });
@@ -72,7 +72,7 @@ describe('a body', () => {
     expect(({} as { temperature?: number }).temperature).toBeUndefined();
   });
 
-  it('as an HTML form is taken by sign-in alone', async () => {
+  it('as an HTML form is accepted by sign-in only', async () => {
     const form = 'application/x-www-form-urlencoded';
     const login = await send('/auth/login', `username=${ada.email}&password=correct+horse+battery`, form);
     expect(login.status).toBe(200);
@@ -82,7 +82,7 @@ describe('a body', () => {
     expectProblem(await send('/nowhere', 'name=x', form), 'not_found');
   });
 
-  it('with null for a setting of the model is refused, with its place', async () => {
+  it('with null for a model setting is refused with a pointer', async () => {
     expectProblem(await ada.post('/projects', { name: 'x', params: { temperature: null } }), 'validation_failed', [
       '/params/temperature',
     ]);
@@ -112,7 +112,7 @@ describe('a slow client', () => {
       'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n',
       ' ',
     ],
-  ])('that drips %s is told 408 and cut off, while others are served', async (_what, start, drip) => {
+  ])('that sends %s drop by drop gets 408 and is disconnected, while others are served', async (_what, start, drip) => {
     const slow = await Promise.all(Array.from({ length: 20 }, () => dial(server)));
     for (const { socket } of slow) socket.write(start);
     const dripping = setInterval(() => slow.forEach(({ socket }) => socket.writable && socket.write(drip)), 100);
@@ -127,7 +127,7 @@ describe('a slow client', () => {
 });
 
 describe('a connection', () => {
-  it('too many is closed at once, and those that are open go on', async () => {
+  it('beyond the maximum is closed at once, and open ones continue', async () => {
     const app = await t.another({ maxConnections: 2 });
     await app.listen(0, '127.0.0.1');
     const [first, second] = [await dial(app.getHttpServer()), await dial(app.getHttpServer())];
@@ -142,7 +142,7 @@ describe('a connection', () => {
   });
 });
 
-describe('a request that two servers could read differently', () => {
+describe('a request that two servers could interpret differently', () => {
   const login = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
   it.each([
     ['a length and chunks', `${login}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`],
@@ -155,7 +155,7 @@ describe('a request that two servers could read differently', () => {
     ['a folded header', `${login}x: a\r\n b\r\n\r\n`],
     ['a NUL in a header', `${login}x: a\0b\r\n\r\n`],
     ['a bare CR in a header', `${login}x: a\rb\r\n\r\n`],
-    ['a size of a chunk that is no number', `${login}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`],
+    ['a chunk size that is not a number', `${login}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`],
     ['no host', 'GET /health/live HTTP/1.1\r\n\r\n'],
   ])('is refused: %s', async (_what, bytes) => {
     const answer = await raw(bytes);
@@ -170,12 +170,12 @@ describe('a request that two servers could read differently', () => {
   });
 });
 
-describe('a request that meets no route', () => {
+describe('a request that matches no route', () => {
   it.each([
-    ['an address that can not be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
-    ['bytes that are no HTTP', 'HELO x\r\n\r\n'],
+    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
+    ['bytes that are not HTTP', 'HELO x\r\n\r\n'],
     ['headers that are too large', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`],
-  ])('is refused under the same headers as any other: %s', async (_what, bytes) => {
+  ])('is refused with the same headers as any other: %s', async (_what, bytes) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(answer).toMatch(/^content-type: application\/problem\+json/m);
@@ -187,7 +187,7 @@ describe('a request that meets no route', () => {
 });
 
 describe('a GET', () => {
-  it('changes no row, but for what records that it was asked', async () => {
+  it('changes no row, except the records of the access itself', async () => {
     const { id: project_id } = await ada.project();
     const prompt_id = (await ada.prompt(project_id)).id;
     const { session_id, assistant_message } = await ada.turn({ project_id });
@@ -209,15 +209,15 @@ describe('a GET', () => {
 
 describe('a query', () => {
   it.each(['limit=1&limit=2', 'limit[]=1', 'limit[a]=1', '__proto__[limit]=1', 'cursor=a&cursor=b', 'user_id=x'])(
-    'that says a thing twice, in another form, or that nobody asked for is refused: %s',
+    'with a repeated, malformed or unknown parameter is refused: %s',
     async (query) => {
       expectProblem(await ada.get(`/projects?${query}`), 'validation_failed');
     },
   );
 });
 
-describe('what a client says about the way it came', () => {
-  it('is in no answer: neither the host nor forwarding headers are believed', async () => {
+describe('the host and forwarding headers of a client', () => {
+  it('are trusted nowhere and appear in no answer', async () => {
     const said = {
       host: 'evil.example.com',
       'x-forwarded-host': 'evil.example.com',
@@ -242,10 +242,10 @@ describe('what a client says about the way it came', () => {
   });
 });
 
-describe('what a user has stored', () => {
+describe('text that a user has stored', () => {
   const html = '<script>alert(document.domain)</script><img src=x onerror=alert(1)>';
 
-  it('comes back byte for byte, as data that no browser runs', async () => {
+  it('comes back byte for byte, with headers that stop browsers from running it', async () => {
     const { id } = await ada.project({ name: html, description: html });
     const turn = await ada.turn({ project_id: id, message: html });
     const stream = await ada.post('/chat', { project_id: id, message: html, stream: true }).buffer(true);
@@ -265,7 +265,7 @@ describe('what a user has stored', () => {
     }
   });
 
-  it('is not in an error either: the page and the path of an unknown thing are data, too', async () => {
+  it('is not interpreted in errors or on error pages', async () => {
     for (const path of [`/${html}`, `/projects/${encodeURIComponent(html)}`, `/docs/${encodeURIComponent(html)}`]) {
       const answer = await ada.get(path.replaceAll(' ', '%20'));
       expect(answer.headers['content-type']).not.toMatch(/html/);
@@ -275,7 +275,7 @@ describe('what a user has stored', () => {
 });
 
 describe('the pages that are served', () => {
-  it.each(['/docs', '/docs/errors'])('%s runs no script but its own files, and can not be framed', async (path) => {
+  it.each(['/docs', '/docs/errors'])('%s runs only its own script files, and cannot be framed', async (path) => {
     const page = await request(t.server).get(path).expect(200);
     const policy = page.headers['content-security-policy'] as string;
     expect(policy).toContain("default-src 'none'");
@@ -292,7 +292,7 @@ describe('the pages that are served', () => {
     }
   });
 
-  it('are not reached by a path that climbs', async () => {
+  it('cannot be left by a path with ..', async () => {
     for (const path of [
       '/docs/../package.json',
       '/docs/%2e%2e/package.json',
@@ -306,7 +306,7 @@ describe('the pages that are served', () => {
   });
 });
 
-it('an id that is an array, an object or a number is a malformed one', async () => {
+it('an id that is an array, an object or a number is malformed', async () => {
   for (const id of [[newId()], { $ne: null }, 7, true]) {
     expectProblem(await ada.post('/chat', { project_id: id, message: 'x' }), 'validation_failed', ['/project_id']);
   }

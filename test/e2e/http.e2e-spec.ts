@@ -53,7 +53,7 @@ async function raw(
 }
 
 describe('errors', () => {
-  it('say 404 as a problem for a route that there is not, with a token and without', async () => {
+  it('say 404 as a problem for an unknown route, with a token and without', async () => {
     for (const answer of [await get('/nowhere'), await ada.get('/nowhere'), await ada.post('/nowhere/at/all', {})]) {
       expectProblem(answer, 'not_found');
     }
@@ -76,28 +76,25 @@ describe('errors', () => {
     expect(tried.headers.allow?.split(', ').sort()).toEqual(allowed.split(', ').sort());
   });
 
-  it.each(['QUERY', 'PROPFIND', 'SEARCH'])(
-    'say 405 for the method %s, which only newer programs know',
-    async (method) => {
-      const bytes = `${method} /projects HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
-      expect(await raw(bytes)).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
-      expect(await raw(bytes.replace('/projects', '/nowhere'))).toMatchObject({ status: 404 });
-    },
-  );
+  it.each(['QUERY', 'PROPFIND', 'SEARCH'])('say 405 for the new method %s', async (method) => {
+    const bytes = `${method} /projects HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
+    expect(await raw(bytes)).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
+    expect(await raw(bytes.replace('/projects', '/nowhere'))).toMatchObject({ status: 404 });
+  });
 
   it.each([
     ['cut JSON', '{"name":'],
-    ['no JSON', 'name=x'],
+    ['text that is not JSON', 'name=x'],
     ['two documents', '{"name":"x"}{"name":"y"}'],
     ['a prototype', '{"name":"x","__proto__":{"isAdmin":true}}'],
     ['a prototype by way of a constructor', '{"name":"x","constructor":{"prototype":{"isAdmin":true}}}'],
-  ])('say 400 for %s, without a word of it', async (_what, body) => {
+  ])('say 400 for %s without repeating it', async (_what, body) => {
     const answer = await postRaw('/projects', 'application/json', body);
     expectProblem(answer, 'malformed_request');
     expect(answer.text).not.toMatch(/isAdmin|JSON at position|Unexpected/);
   });
 
-  it('say 422 with the place of every field that is missing when there is no body at all', async () => {
+  it('say 422 with a pointer to every missing field when there is no body', async () => {
     expectProblem(await ada.post('/projects'), 'validation_failed', ['/name']);
     expectProblem(await postRaw('/projects', 'application/json', ''), 'validation_failed', ['/name']);
     expectProblem(await request(t.server).post('/auth/refresh'), 'validation_failed', ['/refresh_token']);
@@ -108,11 +105,11 @@ describe('errors', () => {
     expectProblem(answer, 'validation_failed', ['']);
   });
 
-  it('take a body of null for none', async () => {
+  it('treat a body of null as no body', async () => {
     expectProblem(await postRaw('/projects', 'application/json', 'null'), 'validation_failed', ['/name']);
   });
 
-  it('say 422 for a field named constructor, which could be taken for the class', async () => {
+  it('say 422 for a field named constructor, which could be confused with the class', async () => {
     const answer = await postRaw('/projects', 'application/json', '{"name":"x","constructor":"y"}');
     expectProblem(answer, 'validation_failed', ['/constructor']);
   });
@@ -124,18 +121,18 @@ describe('errors', () => {
     },
   );
 
-  it('take JSON with a charset', async () => {
+  it('accept JSON with a charset', async () => {
     await postRaw('/projects', 'application/json; charset=utf-8', '{"name":"x"}').expect(201);
   });
 
-  it('do not stand in the way of a request without a body that names a media type all the same', async () => {
+  it('allow a request without a body that still names a media type', async () => {
     const { id } = await ada.project();
     await ada.delete(`/projects/${id}`).set('content-type', 'application/json').expect(204);
     const other = await TestUser.register(t);
     await other.post('/auth/logout').set('content-type', 'application/json').expect(204);
   });
 
-  it('say 413 for a body over the limit, be its length told or not, and take one at the limit', async () => {
+  it('say 413 for a body over the limit, with or without Content-Length, and accept one at the limit', async () => {
     const body = (size: number): string => JSON.stringify({ name: 'x', description: 'y'.repeat(size - 29) });
     expect(body(10_000)).toHaveLength(10_000);
     await postRaw('/projects', 'application/json', body(10_000)).expect(201);
@@ -147,7 +144,7 @@ describe('errors', () => {
     expect(chunked).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
   });
 
-  it('say 404 for an id of any length, like for any other malformed one', async () => {
+  it('say 404 for an id of any length, as for any malformed id', async () => {
     const [long, short] = [await ada.get(`/projects/${'a'.repeat(5000)}`), await ada.get('/projects/a')];
     expectProblem(long, 'not_found');
     expect(bareAnswer(long)).toEqual(bareAnswer(short));
@@ -165,7 +162,7 @@ describe('errors', () => {
       'headers_too_large',
       `GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`,
     ],
-    ['something that is no HTTP', 'malformed_request', 'HELO parley\r\n\r\n'],
+    ['bytes that are not HTTP', 'malformed_request', 'HELO parley\r\n\r\n'],
     [
       'two lengths',
       'malformed_request',
@@ -181,7 +178,7 @@ describe('errors', () => {
     expect(isId(answer.body.request_id)).toBe(true);
   });
 
-  it('say 500 and nothing of the cause when something is broken inside', async () => {
+  it('say 500 without the cause when the server has a fault', async () => {
     await t.database.query('alter table projects rename to projects_canary');
     try {
       const answer = await ada.get('/projects');
@@ -230,7 +227,7 @@ describe('every request', () => {
     expect(isId(answer.headers['x-request-id'])).toBe(true);
   });
 
-  it('is answered with headers that let nothing run, guess, frame or cache, whatever the answer', async () => {
+  it('is answered with headers that forbid scripts, sniffing, frames and caches', async () => {
     const answers: Response[] = [
       await get('/health/live').expect(200),
       await ada.get('/users/me').expect(200),
@@ -255,7 +252,7 @@ describe('every request', () => {
     }
   });
 
-  it('needs a token, but for the routes that are meant for everybody', async () => {
+  it('needs a token, except on public routes', async () => {
     const routes = t.app.get(RouteTable).routes();
     expect(routes.length).toBeGreaterThan(30);
     const open: string[] = [];
@@ -294,7 +291,7 @@ describe('browsers', () => {
       'access-control-request-headers': 'authorization,content-type,if-match,x-request-id',
     });
 
-  it('get no leave for any origin by default', async () => {
+  it('are allowed no origin by default', async () => {
     for (const answer of [
       await preflight(t.server, 'POST'),
       await get('/health/live').set('origin', ORIGIN),
@@ -311,21 +308,18 @@ describe('browsers', () => {
       server = (await t.another({ corsOrigins: [ORIGIN, 'http://localhost:5173'] })).getHttpServer();
     });
 
-    it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])(
-      'get leave to %s, with the headers they need',
-      async (method) => {
-        const { status, headers } = await preflight(server, method);
-        expect(status).toBe(204);
-        expect(headers['access-control-allow-origin']).toBe(ORIGIN);
-        expect((headers['access-control-allow-methods'] as string).split(/, */)).toContain(method);
-        for (const name of ['authorization', 'content-type', 'if-match', 'x-request-id']) {
-          expect((headers['access-control-allow-headers'] as string).toLowerCase()).toContain(name);
-        }
-        expect(headers['access-control-allow-credentials']).toBeUndefined();
-      },
-    );
+    it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])('may %s, with the headers that they need', async (method) => {
+      const { status, headers } = await preflight(server, method);
+      expect(status).toBe(204);
+      expect(headers['access-control-allow-origin']).toBe(ORIGIN);
+      expect((headers['access-control-allow-methods'] as string).split(/, */)).toContain(method);
+      for (const name of ['authorization', 'content-type', 'if-match', 'x-request-id']) {
+        expect((headers['access-control-allow-headers'] as string).toLowerCase()).toContain(name);
+      }
+      expect(headers['access-control-allow-credentials']).toBeUndefined();
+    });
 
-    it('may read what they need of an answer, also of a refusal', async () => {
+    it('may read the headers that they need, also of an error', async () => {
       for (const answer of [
         await request(server).get('/health/live').set('origin', 'http://localhost:5173'),
         await request(server).get('/users/me').set('origin', 'http://localhost:5173'),
@@ -337,7 +331,7 @@ describe('browsers', () => {
     });
 
     it.each(['https://evil.example.com', 'https://app.example.com.evil.com', 'http://app.example.com', 'null'])(
-      'get no leave for %s beside it',
+      'are not allowed %s',
       async (origin) => {
         for (const answer of [
           await preflight(server, 'POST', origin),
@@ -352,7 +346,7 @@ describe('browsers', () => {
 });
 
 describe('health', () => {
-  it('is live and ready, for anybody', async () => {
+  it('is live and ready without a token', async () => {
     expect((await get('/health/live').expect(200)).body).toEqual({ status: 'ok' });
     expect((await get('/health/ready').expect(200)).body).toEqual({ status: 'ok' });
   });
@@ -363,7 +357,7 @@ describe('health', () => {
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   };
 
-  it('is not ready while the database can not be reached, is live all the same, and comes back by itself', async () => {
+  it('is live but not ready while the database is unreachable, and recovers by itself', async () => {
     const wire = await TcpProxy.start(t.database.url);
     const server = (await t.another({ databaseUrl: wire.url })).getHttpServer();
     await request(server).get('/health/ready').expect(200);
@@ -380,7 +374,7 @@ describe('health', () => {
     await wire.cut();
   });
 
-  it('is not ready when there is no such database any more', async () => {
+  it('is not ready when the database was dropped', async () => {
     const other = await createTestApp();
     const name = new URL(other.database.url).pathname.slice(1);
     const admin = new pg.Client({ connectionString: t.database.url });
@@ -401,7 +395,7 @@ describe('health', () => {
     }
   });
 
-  it('is not ready before the schema is the one that this version needs', async () => {
+  it('is not ready before the schema has the version that the server needs', async () => {
     const newest = await t.database.query<{ id: number; timestamp: string; name: string }>(
       'delete from schema_migrations where id = (select max(id) from schema_migrations) returning *',
     );
@@ -416,7 +410,7 @@ describe('health', () => {
     await request(other).get('/health/ready').expect(200);
   });
 
-  it('is not ready any more once it was asked to stop, while running answers finish', async () => {
+  it('is no longer ready after a stop request, while running answers finish', async () => {
     const other = await t.another({ shutdownGraceMs: 5000 });
     await other.listen(0, '127.0.0.1');
     const server = other.getHttpServer();
@@ -450,7 +444,7 @@ describe('HTTPS', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('is spoken directly with the given certificate, and asked for from then on', async () => {
+  it('is served with the given certificate, and sends HSTS', async () => {
     const asking = httpsRequest({ host: '127.0.0.1', port, path: '/health/live', ca: cert, servername: 'localhost' });
     asking.end();
     const [answer] = (await once(asking, 'response')) as [import('node:http').IncomingMessage];
@@ -469,13 +463,13 @@ describe('HTTPS', () => {
       .finally(() => socket.destroy());
   };
 
-  it('takes nothing older than TLS 1.2', async () => {
+  it('accepts nothing older than TLS 1.2', async () => {
     await expect(tls('TLSv1.3')).resolves.toBeDefined();
     await expect(tls('TLSv1.2')).resolves.toBeDefined();
     await expect(tls('TLSv1.1')).rejects.toThrow(/protocol version|alert/i);
   });
 
-  it('takes of TLS 1.2 only ciphers with forward secrecy and authenticated encryption, the strongest first', async () => {
+  it('accepts in TLS 1.2 only ciphers with forward secrecy and authenticated encryption, strongest first', async () => {
     const order = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
     expect(await tls('TLSv1.2', order)).toBe('ECDHE-ECDSA-AES256-GCM-SHA384');
     for (const weak of ['ECDHE-ECDSA-AES128-SHA', 'ECDHE-ECDSA-AES256-SHA384', 'ECDHE-ECDSA-AES128-CCM8']) {
@@ -483,7 +477,7 @@ describe('HTTPS', () => {
     }
   });
 
-  it('does not answer a client that forgot it, not even with the way to go', async () => {
+  it('does not answer plain HTTP, not even with a redirect', async () => {
     const socket = connect(port, '127.0.0.1');
     let answer = '';
     socket.on('data', (bytes) => (answer += bytes.toString('latin1'))).on('error', () => undefined);
@@ -533,7 +527,7 @@ describe('the log', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('says of every answer when, who, what and how it ended, in one line whatever the address says', async () => {
+  it('has one line for each request with time, user, route and outcome, whatever the URL contains', async () => {
     const headers = { 'content-type': 'application/json' };
     const body = JSON.stringify({ email: 'lines@example.com', password: SECRETS.password });
     const registered = await fetch(`${server.url}/auth/register`, { method: 'POST', headers, body });
@@ -569,7 +563,7 @@ describe('the log', () => {
     });
   });
 
-  it('names every request in a line of JSON and never a password, token, key, query or message', async () => {
+  it('has a JSON line for each request, without passwords, tokens, keys, queries and messages', async () => {
     const tokens: string[] = [];
     const ask = async (
       method: string,

@@ -21,7 +21,7 @@ describe('Idempotency-Key', () => {
   const count = async (table: string): Promise<number> => (await t.database.query(`select 1 from ${table}`)).length;
 
   describe('on a write', () => {
-    it('does it once and answers the same again', async () => {
+    it('does the write once and gives the same answer again', async () => {
       const before = await count('projects');
       const send = () => ada.post('/projects', { name: 'Once' }).set('idempotency-key', 'create-1');
       const [first, again] = [await send().expect(201), await send().expect(201)];
@@ -46,7 +46,7 @@ describe('Idempotency-Key', () => {
       await ada.patch(`/projects/${project.id}`, { description: 'x' }).set('idempotency-key', 'shared').expect(200);
     });
 
-    it('covers change and deletion, whose repeat is not a 404', async () => {
+    it('covers changes and deletions; a repeated deletion is not a 404', async () => {
       const { id } = await ada.project();
       const change = () => ada.patch(`/projects/${id}`, { name: 'New' }).set('idempotency-key', 'change');
       const tags = [(await change().expect(200)).headers.etag, (await change().expect(200)).headers.etag];
@@ -57,14 +57,14 @@ describe('Idempotency-Key', () => {
       await ada.delete(`/projects/${id}`).expect(404);
     });
 
-    it('leaves no key behind when the request was refused', async () => {
+    it('stores no key when the request was refused', async () => {
       expectProblem(await ada.post('/projects', { name: '' }).set('idempotency-key', 'refused'), 'validation_failed', [
         '/name',
       ]);
       await ada.post('/projects', { name: 'Right' }).set('idempotency-key', 'refused').expect(201);
     });
 
-    it('lets one of twenty through that come at once; the others repeat it or are told to wait', async () => {
+    it('runs one of twenty concurrent requests; the others get its answer or must wait', async () => {
       const before = await count('projects');
       const answers = await Promise.all(
         Array.from({ length: 20 }, () => ada.post('/projects', { name: 'Race' }).set('idempotency-key', 'race')),
@@ -76,7 +76,7 @@ describe('Idempotency-Key', () => {
       expect(await count('projects')).toBe(before + 1);
     });
 
-    it('deletes an account with its keys', async () => {
+    it('is deleted with the account', async () => {
       const gone = await TestUser.register(t);
       await gone.erase().set('idempotency-key', 'bye').expect(204);
       expect(await t.database.query('select 1 from idempotency_keys where user_id = $1', [gone.id])).toEqual([]);
@@ -90,7 +90,7 @@ describe('Idempotency-Key', () => {
       expectProblem(response, 'validation_failed', ['Idempotency-Key']);
     });
 
-    it('refuses a malformed key on routes that can do without one, too', async () => {
+    it('refuses a malformed key also on routes that do not use it', async () => {
       const malformed = { 'idempotency-key': 'x'.repeat(256) };
       for (const asked of [
         ada.post(`/chat/messages/${newId()}/stop`),
@@ -106,7 +106,7 @@ describe('Idempotency-Key', () => {
     const send = (key: string, fields: Record<string, unknown> = {}) =>
       ada.post('/chat', { project_id: project.id, message: 'Hello', ...fields }).set('idempotency-key', key);
 
-    it('asks the model once and answers the same again', async () => {
+    it('calls the model once and gives the same answer again', async () => {
       const asked = t.model.requests.length;
       const [first, again] = [await send('turn-1').expect(200), await send('turn-1').expect(200)];
       expect(again.body).toEqual(first.body);
@@ -114,7 +114,7 @@ describe('Idempotency-Key', () => {
       expect(t.model.requests.length).toBe(asked + 1);
     });
 
-    it('attaches to the running turn, twenty times at once', async () => {
+    it('attaches twenty concurrent repeats to the running turn', async () => {
       const asked = t.model.requests.length;
       const gate = t.model.hold('Slow', ' answer');
       const plain = Array.from({ length: 20 }, () => send('turn-20').then((response) => response));
@@ -156,7 +156,7 @@ describe('Idempotency-Key', () => {
       expectProblem(await send('turn-body', { message: 'Another' }), 'idempotency_key_reused');
     });
 
-    it('makes one sibling by regenerate', async () => {
+    it('creates one sibling by regenerate', async () => {
       const { assistant_message } = (await send('turn-regenerate').expect(200)).body as TurnBody;
       const again = () =>
         ada.post(`/chat/messages/${assistant_message.id}/regenerate`, {}).set('idempotency-key', 'again');
@@ -167,7 +167,7 @@ describe('Idempotency-Key', () => {
       expect(ids[0]).not.toBe(assistant_message.id);
     });
 
-    it('takes the key only with the turn: a refused send can be repeated', async () => {
+    it('stores the key only with the turn, so a refused send can be repeated', async () => {
       const gate = t.model.hold();
       const { session_id } = (await send('turn-first', { background: true }).expect(202)).body as TurnBody;
       await gate.reached;

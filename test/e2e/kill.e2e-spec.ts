@@ -20,7 +20,7 @@ describe('kill -9 in the middle of fifty turns', () => {
     await database.drop();
   });
 
-  it('loses no question, and the next start answers every one', async () => {
+  it('loses no question, and the next start answers every question', async () => {
     const env = {
       DATA_DIR: mkdtempSync(join(process.env.PARLEY_TEST_DIR as string, 'kill-')),
       DATABASE_URL: database.url,

@@ -49,7 +49,7 @@ describe('The prompts of a project', () => {
       .filter(({ role }) => role === 'system')
       .map(({ content }) => content as unknown);
 
-  it('are never those of before a change, on the instance that made it or on another', async () => {
+  it('are current after a change, on the instance that made it and on others', async () => {
     const prompt = await here.prompt(project.id, 'Version 0');
     const { session_id } = await here.turn({ project_id: project.id });
     await there.turn({ session_id });
@@ -65,7 +65,7 @@ describe('The prompts of a project', () => {
     }
   });
 
-  it('are those that there are after one was added, moved or removed elsewhere', async () => {
+  it('are current after one was added, moved or removed on another instance', async () => {
     const turnHere = async (): Promise<unknown[]> => {
       await here.turn({ project_id: project.id });
       return asked();
@@ -81,7 +81,7 @@ describe('The prompts of a project', () => {
     expect(await turnHere()).toEqual([]);
   });
 
-  it('are those that there are after the database was changed past the application', async () => {
+  it('are current after a change in the database that bypassed the application', async () => {
     await here.prompt(project.id, 'Before');
     await here.turn({ project_id: project.id });
     await t.database.query(`update prompts set content = 'After' where project_id = $1`, [project.id]);
@@ -89,7 +89,7 @@ describe('The prompts of a project', () => {
     expect(asked()).toEqual(['After']);
   });
 
-  it('are never older than the last change that was answered, while many change and ask at once', async () => {
+  it('are never older than the last confirmed change, under concurrent changes and turns', async () => {
     const prompt = await here.prompt(project.id, '0');
     let answered = 0;
     const seen: { atLeast: number; used: number }[] = [];
@@ -114,7 +114,7 @@ describe('The prompts of a project', () => {
     expect(seen.filter(({ atLeast, used }) => !(used >= atLeast))).toEqual([]);
   });
 
-  it('are not read again as long as they are the same, by project, by session or by a key of the project', async () => {
+  it('are not read again while they are unchanged, by project, by session and with an API key', async () => {
     const received = new Received(t);
     await here.prompt(project.id, LONG);
     const { key } = await here.apiKey({ project_id: project.id });
@@ -138,7 +138,7 @@ describe('The prompts of a project', () => {
     }
   });
 
-  it('are nobody else’s, whichever project is named', async () => {
+  it('are never shown to another user, whichever project is named', async () => {
     await here.prompt(project.id, 'A secret');
     await here.turn({ project_id: project.id });
     const eve = await TestUser.register(t);

@@ -40,8 +40,8 @@ function byStatus(responses: readonly { status: number }[]): Record<string, numb
   return counts;
 }
 
-describe('twenty texts of 99,999 Chinese characters at once, by one user,', () => {
-  it('as messages leave another user to chat undisturbed', async () => {
+describe('twenty concurrent texts of 99,999 Chinese characters of one user', () => {
+  it("as messages do not delay another user's chat", async () => {
     const requests = Array.from({ length: FLOOD }, () =>
       flooder.post('/chat', { project_id: floodedProject, message: CHINESE }),
     );
@@ -52,7 +52,7 @@ describe('twenty texts of 99,999 Chinese characters at once, by one user,', () =
     expect(Object.keys(flood).filter((status) => status !== '429')).toEqual(['422']);
   });
 
-  it('as prompts leave another user to chat undisturbed', async () => {
+  it("as prompts do not delay another user's chat", async () => {
     const requests = Array.from({ length: FLOOD }, () =>
       flooder.post(`/projects/${floodedProject}/prompts`, { content: CHINESE }),
     );

@@ -82,7 +82,7 @@ const later = async (minutes: number, work: () => Promise<unknown>): Promise<voi
 };
 
 describe('a forgotten password', () => {
-  it('is reset by the link in a mail, once; every sign-in ends and the address is verified', async () => {
+  it('is reset once by the link in an email; every sign-in ends and the address becomes verified', async () => {
     const byKey = ada.by((await ada.apiKey()).key);
     await byKey.get('/projects').expect(200);
     await forgot(ada.email.toUpperCase()).expect(202).expect('');
@@ -104,7 +104,7 @@ describe('a forgotten password', () => {
     );
   });
 
-  it('is reset past no second factor', async () => {
+  it('is reset without bypassing the second factor', async () => {
     const { body } = await ada.post('/auth/second-factor', { password: PASSWORD }).expect(201);
     const secret = Secret.fromBase32((body as { secret: string }).secret);
     await ada.post('/auth/second-factor/confirm', { code: new TOTP({ secret }).generate() }).expect(200);
@@ -112,7 +112,7 @@ describe('a forgotten password', () => {
     expectProblem(await login(ada.email, NEW), 'second_factor_required');
   });
 
-  it('is asked for in the same words whether or not there is an account, and only the owner gets a mail', async () => {
+  it('gets the same response with and without an account, and only the owner gets an email', async () => {
     const unknown = someEmail();
     const answers = [bareAnswer(await forgot(ada.email)), bareAnswer(await forgot(unknown))].map(withoutLimit);
     expect(answers[0]).toEqual(answers[1]);
@@ -120,7 +120,7 @@ describe('a forgotten password', () => {
     expect(box.mails.map(({ to }) => to)).toEqual([ada.email]);
   });
 
-  it('costs the same work before the answer whether or not there is an account: nothing is looked up', async () => {
+  it('does the same work before the response with and without an account: no lookup', async () => {
     const spies = [
       jest.spyOn(t.app.get(SystemScope), 'query'),
       jest.spyOn(t.app.get(UnitOfWork), 'run'),
@@ -144,7 +144,7 @@ describe('a forgotten password', () => {
     }
   });
 
-  it('is answered while the mail server hangs', async () => {
+  it('gets its response while the mail server hangs', async () => {
     const release = box.hold();
     try {
       await forgot(ada.email).expect(202);
@@ -155,14 +155,14 @@ describe('a forgotten password', () => {
     await box.next(ada.email);
   });
 
-  it('is reset by exactly one of many that come with the same token at once', async () => {
+  it('is reset by exactly one of many concurrent requests with the same token', async () => {
     const token = await resetToken();
     const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => reset(token, `new pass phrase ${i}`)));
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
     for (const answer of answers) if (answer.status !== 204) expectProblem(answer, 'invalid_mail_token');
   });
 
-  it('voids all other tokens when it is reset, and when it is changed', async () => {
+  it('invalidates all other tokens when it is reset or changed', async () => {
     const [first, second] = [await resetToken(), await resetToken()];
     await reset(second).expect(204);
     expectProblem(await reset(first), 'invalid_mail_token');
@@ -174,13 +174,13 @@ describe('a forgotten password', () => {
     expectProblem(await reset(third), 'invalid_mail_token');
   });
 
-  it('has half an hour', async () => {
+  it('can be reset for half an hour', async () => {
     const token = await resetToken();
     await later(31, async () => expectProblem(await reset(token), 'invalid_mail_token'));
     await later(28, async () => void (await reset(token).expect(204)));
   });
 
-  it('is held to the rules for new passwords, and the token is still good after a refusal', async () => {
+  it('must follow the rules for new passwords, and the token stays valid after a refusal', async () => {
     const token = await resetToken();
     for (const password of ['short', 'password123', ada.email]) {
       expectProblem(await reset(token, password), 'validation_failed', ['/new_password']);
@@ -188,7 +188,7 @@ describe('a forgotten password', () => {
     await reset(token).expect(204);
   });
 
-  it('changes nothing when the sign-ins can not be ended', async () => {
+  it('is not changed when the sign-ins cannot be ended', async () => {
     const token = await resetToken();
     await t.database.query('alter table sign_ins add constraint ck_test check (revoked_at is null) not valid');
     try {
@@ -216,10 +216,7 @@ describe('a forgotten password', () => {
       },
     ],
     ['a token to verify the address', async () => (await verificationToken()).replace('pev_', 'ppr_')],
-    [
-      'an account that is gone',
-      () => madeUp('password-reset', 'ppr_').issue(newId(), Date.now() + 60_000, '["a","b"]'),
-    ],
+    ['a deleted account', () => madeUp('password-reset', 'ppr_').issue(newId(), Date.now() + 60_000, '["a","b"]')],
   ])('is not reset by %s', async (_what, forge) => {
     expectProblem(await reset(await forge(await resetToken())), 'invalid_mail_token');
     await login(ada.email, PASSWORD).expect(200);
@@ -227,26 +224,26 @@ describe('a forgotten password', () => {
   });
 
   it.each<[string, string, object, string]>([
-    ['an address that is none', '/auth/password/forgot', { email: 'x' }, '/email'],
+    ['an invalid address', '/auth/password/forgot', { email: 'x' }, '/email'],
     ['no address', '/auth/password/forgot', {}, '/email'],
     ['a token that is a number', '/auth/password/reset', { token: 7, new_password: NEW }, '/token'],
     ['no new password', '/auth/password/reset', { token: 'x' }, '/new_password'],
-    ['a field it does not know', '/auth/password/reset', { token: 'x', new_password: NEW, id: 1 }, '/id'],
+    ['an unknown field', '/auth/password/reset', { token: 'x', new_password: NEW, id: 1 }, '/id'],
     ['no token', '/auth/email/verify', {}, '/token'],
-  ])('answers 422 with the place for %s', async (_what, path, body, pointer) => {
+  ])('answers 422 with a pointer for %s', async (_what, path, body, pointer) => {
     expectProblem(await post(path, body), 'validation_failed', [pointer]);
   });
 });
 
 describe('mails', () => {
-  it('are tried again after a refusal that may pass', async () => {
+  it('are sent again after a temporary refusal', async () => {
     box.refusals.push(451, 421);
     await forgot(ada.email).expect(202);
     await box.next(ada.email);
     expect(box.offered).toBe(3);
   });
 
-  it('are given up after a refusal for good, and after the fourth try', async () => {
+  it('are given up after a permanent refusal and after the fourth attempt', async () => {
     box.refusals.push(550);
     await forgot(ada.email).expect(202);
     await settled();
@@ -258,7 +255,7 @@ describe('mails', () => {
     expect(box.mails).toEqual([]);
   });
 
-  it('wait in a line that has an end: beyond it the route answers 503', async () => {
+  it('wait in a bounded queue; beyond it the route answers 503', async () => {
     const gates: (() => void)[] = [];
     const mailer = t.app.get(Mailer);
     const gate = (): Promise<null> => new Promise((resolve) => gates.push(() => resolve(null)));
@@ -272,7 +269,7 @@ describe('mails', () => {
     await forgot(ada.email).expect(202);
   });
 
-  it('to one address are limited, whoever asks, and the answer stays the same', async () => {
+  it('to one address are limited, whoever requests them, and the response stays the same', async () => {
     const strict = await t.another({ mailsPerRecipient: 2 });
     for (let i = 0; i < 4; i++)
       await post('/auth/password/forgot', { email: ada.email }, strict.getHttpServer()).expect(202);
@@ -280,7 +277,7 @@ describe('mails', () => {
     expect(box.mails.map(({ to }) => to)).toEqual([ada.email, ada.email]);
   });
 
-  it('from one address of a client are limited', async () => {
+  it('requested from one client address are limited', async () => {
     const strict = (await t.another({ mailRequestsPerAddress: 2 })).getHttpServer();
     await t.database.query('delete from rate_limits');
     for (let i = 0; i < 2; i++) await post('/auth/password/forgot', { email: someEmail() }, strict).expect(202);
@@ -288,7 +285,7 @@ describe('mails', () => {
     await t.database.query('delete from rate_limits');
   });
 
-  it('are refused honestly by a production server that has no mail server', async () => {
+  it('are refused with a clear error by a production server without a mail server', async () => {
     const mute = (await t.another({ nodeEnv: 'production', smtpUrl: undefined })).getHttpServer();
     expectProblem(await post('/auth/password/forgot', { email: ada.email }, mute), 'mail_not_configured');
     expectProblem(await ada.at(mute).post('/auth/email/verification'), 'mail_not_configured');
@@ -297,7 +294,7 @@ describe('mails', () => {
 });
 
 describe('an e-mail address', () => {
-  it('is verified by the link in the mail that a registration sends; a second use changes nothing', async () => {
+  it('is verified by the link in the registration email; a second use changes nothing', async () => {
     const eve = await TestUser.register(t);
     expect((await eve.get('/users/me')).body).toMatchObject({ email_verified: false });
     const mail = await box.next(eve.email);
@@ -309,7 +306,7 @@ describe('an e-mail address', () => {
     expect(await isVerified()).toBe(false);
   });
 
-  it('is written to again on demand, until it is verified', async () => {
+  it('gets another email on request until it is verified', async () => {
     const token = await verificationToken();
     await verify(token).expect(204);
     await ada.post('/auth/email/verification').expect(202);
@@ -317,7 +314,7 @@ describe('an e-mail address', () => {
     expect(box.mails).toEqual([]);
   });
 
-  it('can be asked for with an Idempotency-Key, and the mail is sent beside that transaction', async () => {
+  it('gets its email outside the transaction of the Idempotency-Key', async () => {
     for (let i = 0; i < 2; i++) await ada.post('/auth/email/verification').set('idempotency-key', 'once').expect(202);
     await box.next(ada.email);
     await settled();
@@ -340,14 +337,14 @@ describe('an e-mail address', () => {
     expect(await isVerified()).toBe(false);
   });
 
-  it('is not verified after a day, nor when its account is gone', async () => {
+  it('cannot be verified after a day or after its account was deleted', async () => {
     const token = await verificationToken();
     await later(24 * 60 + 1, async () => expectProblem(await verify(token), 'invalid_mail_token'));
     await ada.erase().expect(204);
     expectProblem(await verify(token), 'invalid_mail_token');
   });
 
-  it('stays unverified when the event can not be recorded', async () => {
+  it('stays unverified when the event cannot be recorded', async () => {
     const token = await verificationToken();
     await t.database.query(
       `alter table audit_events add constraint ck_test check (action <> 'account.email_verified') not valid`,

@@ -35,7 +35,7 @@ describe('GET /metrics', () => {
     return Number(line?.slice(series.length + 1) ?? 0);
   };
 
-  it('shows a turn: that it ran, how it ended, what it used and how long its first text took', async () => {
+  it('shows a turn: that it ran, how it ended, its usage and its time to first text', async () => {
     const gate = t.model.hold('Half', ' and whole');
     const turn = ada.turn({ project_id: project.id, message: 'Hello' });
     await gate.reached;
@@ -62,7 +62,7 @@ describe('GET /metrics', () => {
     expect(await value('parley_provider_errors_total{provider="openai",code="provider_rate_limited"}')).toBe(1);
   });
 
-  it('shows the streams that are open, the pool, and whether the instance is ready', async () => {
+  it('shows open streams, the connection pool and readiness', async () => {
     const gate = t.model.hold('Half');
     const watched = watchEvents(ada.post('/chat', { project_id: project.id, message: 'x', stream: true }));
     await gate.reached;
@@ -76,7 +76,7 @@ describe('GET /metrics', () => {
     expect(text).toMatch(/\nnodejs_eventloop_lag_p99_seconds /);
   });
 
-  it('counts what was kept and what was not', async () => {
+  it('counts cache hits and misses', async () => {
     const [hits, misses] = ['hit', 'miss'].map(
       (result) => `parley_cache_requests_total{cache="prompts",result="${result}"}`,
     );
@@ -95,12 +95,12 @@ describe('GET /metrics', () => {
     expect(explained.sort()).toEqual(served.filter((name) => name !== 'parley_test_total').sort());
   });
 
-  it('is not on the port of the public', async () => {
+  it('is not served on the public port', async () => {
     expectProblem(await request(t.server).get('/metrics'), 'not_found');
     expectProblem(await ada.get('/metrics'), 'not_found');
   });
 
-  it('is all that its own port serves', async () => {
+  it('is the only path on its own port', async () => {
     for (const [method, path] of [
       ['GET', '/'],
       ['GET', '/health/live'],
@@ -110,7 +110,7 @@ describe('GET /metrics', () => {
     }
   });
 
-  it('has few series, whatever is asked, and no word of who asks', async () => {
+  it('has few series under any traffic, and identifies no user', async () => {
     const series = async (): Promise<string[]> => (await read()).split('\n').filter((line) => !line.startsWith('#'));
     const ask = async (word: string): Promise<void> => {
       await ada.get(`/projects/${word}`).expect(404);
@@ -126,7 +126,7 @@ describe('GET /metrics', () => {
     for (const word of ['canary', ada.id, ada.email, project.id, 'sk-test']) expect(after.join()).not.toContain(word);
   });
 
-  it('calls by `other` what no metric foresees', async () => {
+  it('labels unknown values as `other`', async () => {
     const count = new Metrics(t.config).counter('parley_test_total', 'Test.', { colour: ['red'] });
     const metrics = t.app.get(Metrics);
     const counted = metrics.counter('parley_test_total', 'Test.', { colour: ['red'] });
@@ -137,14 +137,14 @@ describe('GET /metrics', () => {
     expect(await read()).not.toMatch(/blue|green/);
   });
 
-  it('ends with its instance', async () => {
+  it('stops with its instance', async () => {
     const other = await t.another();
     const otherPort = (await other.get(MetricsServer).listen()) as number;
     await other.close();
     await expect(fetch(`http://127.0.0.1:${otherPort}/metrics`)).rejects.toThrow();
   });
 
-  it('is not there unless a port is given', async () => {
+  it('is off unless a port is set', async () => {
     const other = await t.another({ metricsPort: undefined });
     expect(await other.get(MetricsServer).listen()).toBeNull();
   });

@@ -37,7 +37,7 @@ describe('The list of models', () => {
   const setKey = (api_key = KEY): Promise<unknown> =>
     ada.put(`/projects/${project.id}/provider-key`, { provider: 'custom', api_key, base_url: own.url }).expect(200);
 
-  it('is asked for once, whoever asks for that of this server', async () => {
+  it('of this server is fetched once for all users', async () => {
     const eve = await TestUser.register(t);
     const other = await eve.project();
     await Promise.all(Array.from({ length: 10 }, () => ada.get('/llm/models').expect(200)));
@@ -46,13 +46,13 @@ describe('The list of models', () => {
     expect(t.model.listed).toEqual(['Bearer sk-test-canary']);
   });
 
-  it('is that of the project’s own provider, by its own key, and asked for once', async () => {
+  it('of a project with its own key comes from that provider with that key, and is fetched once', async () => {
     await setKey();
     for (let i = 0; i < 3; i++) expect(await list(ada)).toEqual(['scripted']);
     expect(own.listed).toEqual([`Bearer ${KEY}`]);
   });
 
-  it('is asked for anew with another key, on every instance at once, and is that of this server without one', async () => {
+  it("is fetched again on every instance when the key changes, and is this server's when it is removed", async () => {
     await setKey();
     await list(ada);
     await list(there);
@@ -67,14 +67,14 @@ describe('The list of models', () => {
     expect(own.listed).toEqual([]);
   });
 
-  it('is nothing to a stranger, though it is kept', async () => {
+  it('is not shown to another user although it is cached', async () => {
     await setKey();
     await list(ada);
     const eve = await TestUser.register(t);
     expectProblem(await eve.get(`/projects/${project.id}/models`), 'not_found');
   });
 
-  it('says why there is none, as a turn would, and is asked for again', async () => {
+  it("reports the provider's error as a turn would, and is fetched again", async () => {
     const refusing = await ScriptedModel.start();
     refusing.listsAre(401);
     await ada

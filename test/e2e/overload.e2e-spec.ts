@@ -29,8 +29,8 @@ const storedCount = async (): Promise<number> =>
 const statusOf = async (id: string): Promise<string> =>
   ((await ada.get(`/chat/messages/${id}`)).body as { status: string }).status;
 
-describe('an instance that writes as many answers as it may', () => {
-  it('refuses a message, says when to come back, and stores nothing of it', async () => {
+describe('an instance that runs its maximum of answers', () => {
+  it('refuses a message with Retry-After, and stores nothing', async () => {
     const gates = [t.model.hold(), t.model.hold()];
     const turns = [await inBackground(), await inBackground()];
     await Promise.all(gates.map(({ reached }) => reached));
@@ -47,7 +47,7 @@ describe('an instance that writes as many answers as it may', () => {
     await expectSoon(async () => expect(await statusOf(turns[1]?.assistant_message.id as string)).toBe('completed'));
   });
 
-  it('answers what comes again by its key at once, running or over, as that needs no place', async () => {
+  it('answers a repeat of an Idempotency-Key at once, because it needs no slot', async () => {
     const unhurried = await t.another({ turnWaitMs: 5000, maxTurns: 1 });
     const there = ada.at(unhurried.getHttpServer());
     const send = (key: string, message: string) =>
@@ -73,7 +73,7 @@ describe('an instance that writes as many answers as it may', () => {
     await unhurried.close();
   });
 
-  it('refuses what comes by a key that stands for nothing yet, and leaves the key free', async () => {
+  it('refuses a message with an unused Idempotency-Key, and leaves the key unused', async () => {
     const gates = [t.model.hold(), t.model.hold()];
     await inBackground();
     await inBackground();
@@ -84,7 +84,7 @@ describe('an instance that writes as many answers as it may', () => {
     await expectSoon(async () => expect((await send()).status).toBe(200));
   });
 
-  it('lets a message wait for a place that becomes free in time, and then answers it', async () => {
+  it('lets a message wait for a slot, and answers it when one becomes free in time', async () => {
     const patient = await t.another({ turnWaitMs: 5000, maxTurns: 1 });
     const there = ada.at(patient.getHttpServer());
     const gate = t.model.hold();
@@ -97,7 +97,7 @@ describe('an instance that writes as many answers as it may', () => {
     await patient.close();
   });
 
-  it('answers what waits in a session, for which it has a place when the one before ends', async () => {
+  it('answers the next queued message of a session in the slot of the previous one', async () => {
     const [first, other] = [t.model.hold(), t.model.hold()];
     const { session_id } = await inBackground();
     await first.reached;
@@ -109,7 +109,7 @@ describe('an instance that writes as many answers as it may', () => {
     other.release();
   });
 
-  it('takes over the turns of an instance that went down when there is room for them, and loses none', async () => {
+  it('takes over the turns of a stopped instance as slots become free, and loses none', async () => {
     const leaving = await t.another({ maxTurns: 10, shutdownGraceMs: 0 });
     const there = ada.at(leaving.getHttpServer());
     const mine = [t.model.hold(), t.model.hold()];
@@ -130,7 +130,7 @@ describe('an instance that writes as many answers as it may', () => {
   });
 });
 
-describe('a provider with as many calls as it may have', () => {
+describe('a provider with its maximum of calls', () => {
   let small: NestFastifyApplication;
   let there: TestUser;
 
@@ -141,7 +141,7 @@ describe('a provider with as many calls as it may have', () => {
     there = ada.at(small.getHttpServer());
   });
 
-  it('gets no more; the question is kept, and another provider stands in', async () => {
+  it('gets no more; the question is stored, and a fallback answers', async () => {
     const gate = t.model.hold();
     await inBackground({}, there);
     await gate.reached;
@@ -155,7 +155,7 @@ describe('a provider with as many calls as it may have', () => {
     await expectSoon(() => there.post('/chat', { project_id: projectId, message: 'Now' }).expect(200));
   });
 
-  it('has its place back from an answer that is stopped, one that fails, and one that ends', async () => {
+  it('gets the slot back from an answer that is stopped, fails or ends', async () => {
     const gate = t.model.hold('Half');
     const turn = await inBackground({}, there);
     await gate.reached;
@@ -167,7 +167,7 @@ describe('a provider with as many calls as it may have', () => {
   });
 });
 
-describe('sign-ins that come all at once', () => {
+describe('a burst of sign-ins', () => {
   const LOCKED = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   let other: pg.Client;
 
@@ -184,7 +184,7 @@ describe('sign-ins that come all at once', () => {
       .post('/auth/login')
       .send({ email: `nobody${i}@example.com`, password: PASSWORD });
 
-  it('leave connections for chats while the first of them waits for the database', async () => {
+  it('leaves connections for chats while the first sign-in waits for the database', async () => {
     const signIns = Promise.all(Array.from({ length: 20 }, (_, i) => login(i)));
     await expectSoon(async () => expect(await t.database.query(LOCKED)).toHaveLength(1));
     expect((await ada.post('/chat', { project_id: projectId, message: 'Meanwhile' })).status).toBe(200);
@@ -193,7 +193,7 @@ describe('sign-ins that come all at once', () => {
     expect((await signIns).map(({ status }) => status)).toEqual(Array(20).fill(401));
   });
 
-  it('wait as long as for a connection, and then hear when to come back', async () => {
+  it('waits as long as for a connection, and then gets Retry-After', async () => {
     const first = login(0);
     await expectSoon(async () => expect(await t.database.query(LOCKED)).toHaveLength(1));
     const second = await login(1);
@@ -204,14 +204,14 @@ describe('sign-ins that come all at once', () => {
   });
 });
 
-describe('an instance whose event loop is late', () => {
+describe('an instance whose event loop is delayed', () => {
   /** Nothing else gets a turn for so long. */
   function block(ms: number): void {
     const end = performance.now() + ms;
     while (performance.now() < end);
   }
 
-  it('refuses new messages, answers all else, and takes them again afterwards', async () => {
+  it('refuses new messages, answers all other requests, and accepts messages again afterwards', async () => {
     const late = await t.another({ maxTurns: 100, maxEventLoopDelayMs: 300 });
     const there = ada.at(late.getHttpServer());
     const gate = t.model.hold();

@@ -62,7 +62,7 @@ describe('The server process', () => {
     );
   }
 
-  it('starts without any setting, says where it is and what answers, and is alive', async () => {
+  it('starts without settings, prints its address and its provider, and is live', async () => {
     const server = await start();
     expect(server.output()).toContain(`${server.url}/docs`);
     expect(server.output()).toContain('offline, with canned answers: set LLM_PROVIDER=openai and OPENAI_API_KEY');
@@ -71,7 +71,7 @@ describe('The server process', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'ends with code 0 on %s and leaves no process behind',
+    'exits with code 0 on %s and leaves no process behind',
     async (signal) => {
       const server = await start();
       const postgres = postgresPid(dataDir);
@@ -81,7 +81,7 @@ describe('The server process', () => {
     },
   );
 
-  it('finds its data again after it was killed outright, with the database that was left running', async () => {
+  it('finds its data again after kill -9, with the database that kept running', async () => {
     const first = await start();
     const postgres = postgresPid(dataDir);
     expect((await post(first, '/auth/register', CREDENTIALS)).status).toBe(201);
@@ -95,7 +95,7 @@ describe('The server process', () => {
     await expectNothingLeft(second, postgres);
   });
 
-  it('starts after server and database were killed outright', async () => {
+  it('starts after server and database were killed by kill -9', async () => {
     const first = await start();
     const postgres = postgresPid(dataDir);
     await first.stop('SIGKILL');
@@ -104,7 +104,7 @@ describe('The server process', () => {
     expect((await fetch(`${second.url}/health/ready`)).status).toBe(200);
   });
 
-  it('brings the database back when that is killed under it', async () => {
+  it('restarts the database when it is killed', async () => {
     const server = await start();
     const postgres = postgresPid(dataDir);
     process.kill(postgres ?? -1, 'SIGKILL');
@@ -114,7 +114,7 @@ describe('The server process', () => {
     );
   });
 
-  it('shares its database with a second server: the last one out stops it', async () => {
+  it('shares its database with a second server, and the last one stops it', async () => {
     const first = await start();
     const second = await start();
     const postgres = postgresPid(dataDir);
@@ -162,14 +162,14 @@ describe('The server process', () => {
     expect(code).toBe(1);
   });
 
-  it('says which database does not answer, and never its password', async () => {
+  it('names the unreachable database without its password', async () => {
     const { code, output } = await fail({ DATABASE_URL: 'postgres://ada:lovelace@127.0.0.1:1/parley' });
     expect(output).toMatch(/^Parley could not start: DATABASE_URL: nothing answers at 127\.0\.0\.1:1: .*\n$/);
     expect(output).not.toContain('lovelace');
     expect(code).toBe(1);
   });
 
-  it('names lines of TypeScript in stack traces', async () => {
+  it('shows TypeScript lines in stack traces', async () => {
     const { output } = await fail({ DATABASE_URL: 'postgres://ada:lovelace@127.0.0.1:1/parley', LOG_LEVEL: 'debug' });
     const source = join(import.meta.dirname, '../../src/platform/database/check-database.ts');
     const [, line] = new RegExp(`at .*checkDatabase \\(${source}:(\\d+):\\d+\\)`).exec(output) ?? [];
@@ -184,7 +184,7 @@ describe('The server process', () => {
     expect(code).toBe(1);
   });
 
-  it('says that DATA_DIR can not be used', async () => {
+  it('says that DATA_DIR cannot be used', async () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
     const { code, output } = await fail({ DATA_DIR: join(file, 'data') });

@@ -42,7 +42,7 @@ describe('projects', () => {
   const storedRows = (): Promise<unknown[]> => t.database.query('select * from projects order by id');
 
   describe('one by one', () => {
-    it('are made with all fields or with the name alone, and read back as they were answered', async () => {
+    it('are created with all fields or only a name, and read back as in the response', async () => {
       const fields = {
         name: 'Travel guide',
         description: 'For Lisbon',
@@ -75,13 +75,13 @@ describe('projects', () => {
       }
     });
 
-    it('get an id of version 7 that grows', async () => {
+    it('get increasing ids of version 7', async () => {
       const [first, second] = [await ada.project(), await ada.project()];
       expect(first.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
       expect(second.id > first.id).toBe(true);
     });
 
-    it('change what a PATCH names, keep what it does not, and empty what is null', async () => {
+    it('change only the fields of a PATCH, and clear those that are null', async () => {
       const { id } = await ada.project({ description: 'Old', provider: 'openai', model: 'm', params: { seed: 1 } });
       const before = await get(id);
       const renamed = (await ada.patch(`/projects/${id}`, { name: 'New' }).expect(200)).body as Project;
@@ -93,7 +93,7 @@ describe('projects', () => {
       expect(await get(id)).toEqual(replaced);
     });
 
-    it('stay as they are, with their version, by an empty PATCH', async () => {
+    it('keep their version after an empty PATCH', async () => {
       const { id } = await ada.project();
       const before = await ada.get(`/projects/${id}`);
       const after = await ada.patch(`/projects/${id}`, {}).expect(200);
@@ -101,7 +101,7 @@ describe('projects', () => {
       expect(after.headers.etag).toBe(before.headers.etag);
     });
 
-    it('note when they were changed', async () => {
+    it('record when they were changed', async () => {
       const { id } = await ada.project();
       await t.database.query(`update projects set updated_at = now() - interval '1 hour' where id = $1`, [id]);
       await ada.patch(`/projects/${id}`, { name: 'New' }).expect(200);
@@ -128,7 +128,7 @@ describe('projects', () => {
     });
   });
 
-  describe('refuse bad input with its place, and nothing is stored', () => {
+  describe('refuse bad input with a pointer, and nothing is stored', () => {
     const bad: [string, Record<string, unknown>, string[]][] = [
       ['an empty name', { name: '' }, ['/name']],
       ['a name of 201 characters', { name: 'x'.repeat(201) }, ['/name']],
@@ -186,7 +186,7 @@ describe('projects', () => {
     const page = async (query: string): Promise<ListedPage<Project>> =>
       (await ada.get(`/projects${query}`).expect(200)).body as ListedPage<Project>;
 
-    it('come newest first, page by page, none twice and none missed', async () => {
+    it('come newest first, in pages, none twice and none missed', async () => {
       const newestFirst = (await make(7)).reverse();
       for (const limit of [1, 2, 3, 6, 7, 8]) {
         const pages = await listPages<Project>(ada, '/projects', limit);
@@ -196,16 +196,16 @@ describe('projects', () => {
       }
     });
 
-    it('are empty, with no next page, for a user who has none', async () => {
+    it('are an empty list for a user without projects', async () => {
       expect((await ada.get('/projects').expect(200)).body).toEqual({ data: [], next_cursor: null });
     });
 
-    it('show each project as it is shown alone', async () => {
+    it('show each project as GET of one project does', async () => {
       const [id] = await make(1);
       expect((await page('')).data).toEqual([await get(id as string)]);
     });
 
-    it('hold twenty a page when nobody says how many', async () => {
+    it('have twenty items per page by default', async () => {
       await make(21);
       const first = await page('');
       expect(first.data).toHaveLength(20);
@@ -213,7 +213,7 @@ describe('projects', () => {
       expect((await page('?limit=100')).data).toHaveLength(21);
     });
 
-    it('show a row that came in between on no later page, and miss none that was there', async () => {
+    it('do not repeat or miss a row when another is added between two pages', async () => {
       const newestFirst = (await make(4)).reverse();
       const first = await page('?limit=2');
       await ada.project({ name: 'In between' });
@@ -223,7 +223,7 @@ describe('projects', () => {
       expect(second.next_cursor).toBeNull();
     });
 
-    it('hold nothing of another user', async () => {
+    it('show nothing of another user', async () => {
       await make(2);
       await eve.project({ name: 'Eve' });
       expect(((await eve.get('/projects')).body as ListedPage<Project>).data.map(({ name }) => name)).toEqual(['Eve']);
@@ -238,7 +238,7 @@ describe('projects', () => {
       expectProblem(await ada.get(`/chat/sessions?project_id=${id}&cursor=${cursor}`), 'invalid_cursor');
     });
 
-    it('refuse a cursor in which any character was changed, and one that was cut or made longer', async () => {
+    it('refuse a cursor with a changed character, and one that was shortened or extended', async () => {
       await make(2);
       const cursor = (await page('?limit=1')).next_cursor as string;
       await ada.get(`/projects?cursor=${cursor}`).expect(200);
@@ -278,7 +278,7 @@ describe('projects', () => {
 
     const patch = (ifMatch: string): Test => ada.patch(`/projects/${id}`, { name: 'New' }).set('if-match', ifMatch);
 
-    it('the same from POST, GET and PATCH, and another after each change', async () => {
+    it('that is the same from POST, GET and PATCH, and new after each change', async () => {
       const made = await ada.post('/projects', { name: 'Other' });
       const own = `/projects/${(made.body as Project).id}`;
       expect(made.headers.etag).toMatch(/^"[^"]+"$/);
@@ -288,7 +288,7 @@ describe('projects', () => {
       expect((await ada.get(own)).headers.etag).toBe(changed.headers.etag);
     });
 
-    it('and are changed and deleted when it is the one that was read', async () => {
+    it('and are changed and deleted when it is current', async () => {
       const { headers } = await patch(tag).expect(200);
       await ada
         .delete(`/projects/${id}`)
@@ -296,38 +296,38 @@ describe('projects', () => {
         .expect(204);
     });
 
-    it('and are neither changed nor deleted when they have changed since', async () => {
+    it('and are neither changed nor deleted when it is outdated', async () => {
       await ada.patch(`/projects/${id}`, { name: 'Meanwhile' }).expect(200);
       expectProblem(await patch(tag), 'precondition_failed');
       expectProblem(await ada.delete(`/projects/${id}`).set('if-match', tag), 'precondition_failed');
       expect(await get(id)).toMatchObject({ name: 'Meanwhile' });
     });
 
-    it('and * takes any version, a list takes any of its tags', async () => {
+    it('and accept * and a list that has the current tag', async () => {
       await patch('*').expect(200);
       const now = (await ada.get(`/projects/${id}`)).headers.etag as string;
       await patch(`"999", ${now}`).expect(200);
     });
 
     it.each(['garbage', '""', '"x"', 'W/"1"', '1', '"1', '"01"', '"-1"', '"1e0"', '"99999999999999999999"', ','])(
-      'and %s matches none',
+      'and match none for %s',
       async (ifMatch) => {
         expectProblem(await patch(ifMatch), 'precondition_failed');
       },
     );
 
-    it('that lets exactly one of ten win who change the same version at once', async () => {
+    it('that lets exactly one of ten concurrent changes of a version succeed', async () => {
       const answers = await Promise.all(Array.from({ length: 10 }, () => patch(tag)));
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 412)).toHaveLength(9);
     });
 
-    it('of an unknown project answers 404, not 412', async () => {
+    it('and answer 404, not 412, for an unknown project', async () => {
       expectProblem(await ada.patch(`/projects/${newId()}`, { name: 'x' }).set('if-match', '"7"'), 'not_found');
     });
   });
 
-  describe('are nothing to a stranger', () => {
+  describe('are hidden from other users', () => {
     const verbs: [string, (user: TestUser, id: string) => Test][] = [
       ['GET', (user, id) => user.get(`/projects/${id}`)],
       ['PATCH', (user, id) => user.patch(`/projects/${id}`, { name: 'Mine' })],
@@ -343,20 +343,17 @@ describe('projects', () => {
       ['POST chat', (user, id) => user.post('/chat', { project_id: id, message: 'Hi' })],
     ];
 
-    it.each(verbs)(
-      '%s answers like for an id that nobody has, byte by byte, and changes nothing',
-      async (_verb, ask) => {
-        const { id } = await ada.project();
-        const before = await storedRows();
-        const [strange, unknown]: Response[] = [await ask(eve, id), await ask(eve, newId())];
-        expectProblem(strange as Response, 'not_found');
-        expect(bareAnswer(strange as Response)).toEqual(bareAnswer(unknown as Response));
-        expect(await storedRows()).toEqual(before);
-      },
-    );
+    it.each(verbs)('%s answers byte for byte as for an unknown id, and changes nothing', async (_verb, ask) => {
+      const { id } = await ada.project();
+      const before = await storedRows();
+      const [strange, unknown]: Response[] = [await ask(eve, id), await ask(eve, newId())];
+      expectProblem(strange as Response, 'not_found');
+      expect(bareAnswer(strange as Response)).toEqual(bareAnswer(unknown as Response));
+      expect(await storedRows()).toEqual(before);
+    });
 
     it.each(['x', '1', 'null', '..%2f', newId().toUpperCase(), `${newId()}x`, newId().replaceAll('-', ''), "'"])(
-      'and the malformed id %s answers like one that nobody has',
+      'the malformed id %s gets the same answer as an unknown id',
       async (id) => {
         const answers = (path: string): Promise<Response[]> =>
           Promise.all([ada.get(path), ada.patch(path, { name: 'x' }), ada.delete(path)]);

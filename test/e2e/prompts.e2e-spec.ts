@@ -44,8 +44,8 @@ describe('prompts', () => {
     ada.put(`/projects/${of.id}/prompts/order`, { prompt_ids } as Record<string, unknown>);
   const storedRows = (): Promise<unknown[]> => t.database.query('select * from prompts order by id');
 
-  describe('by both families of routes', () => {
-    it('are made the same, each as the last one, and read back as they were answered', async () => {
+  describe('by both sets of routes', () => {
+    it('are created at the end, and read back as in the response', async () => {
       const fields = { name: 'Tone', content: 'Answer in the style of a friendly local.' };
       const nested = await ada.post(`/projects/${project.id}/prompts`, fields).expect(201);
       const flat = await ada.post('/prompts', { ...fields, project_id: project.id }).expect(201);
@@ -59,7 +59,7 @@ describe('prompts', () => {
       }
     });
 
-    it('are listed the same, page by page, in order, none twice and none missed', async () => {
+    it('are listed in order, in pages, none twice and none missed', async () => {
       const ids = await add('a', 'b', 'c', 'd', 'e');
       for (const path of [`/projects/${project.id}/prompts`, `/prompts?project_id=${project.id}`]) {
         for (const limit of [1, 2, 5, 6]) {
@@ -70,7 +70,7 @@ describe('prompts', () => {
       }
     });
 
-    it('give out cursors that are good for the other family too, and for no other project', async () => {
+    it('share cursors, which are valid for one project only', async () => {
       const ids = await add('a', 'b', 'c');
       const other = await ada.project();
       const { body } = await ada.get(`/projects/${project.id}/prompts?limit=1`).expect(200);
@@ -91,7 +91,7 @@ describe('prompts', () => {
   });
 
   describe('one by one', () => {
-    it('change what a PATCH names, keep what it does not, and lose their name by null', async () => {
+    it('change only the fields of a PATCH, and lose their name by null', async () => {
       const { body } = await ada.post(`/projects/${project.id}/prompts`, { name: 'Tone', content: 'Old' });
       const before = body as Prompt;
       const path = `/prompts/${before.id}`;
@@ -102,7 +102,7 @@ describe('prompts', () => {
       expect((await ada.patch(path, {}).expect(200)).body).toEqual(bare);
     });
 
-    it('are counted anew when their text changes', async () => {
+    it('are counted again when their text changes', async () => {
       const [id] = await add('one');
       const tokens = async (): Promise<unknown> =>
         (await t.database.query<{ n: number }>('select content_tokens as n from prompts where id = $1', [id]))[0]?.n;
@@ -113,7 +113,7 @@ describe('prompts', () => {
       expect(await tokens()).toBe(4);
     });
 
-    it('are gone after DELETE, and the others keep their order and take more', async () => {
+    it('are gone after DELETE, and the others keep their order and accept more', async () => {
       const [first, second, third] = await add('a', 'b', 'c');
       await ada.delete(`/prompts/${second}`).expect(204);
       expectProblem(await ada.get(`/prompts/${second}`), 'not_found');
@@ -122,14 +122,14 @@ describe('prompts', () => {
       expect((await listed()).map(({ id }) => id)).toEqual([first, third, fourth]);
     });
 
-    it('are gone with their project', async () => {
+    it('are deleted with their project', async () => {
       const ids = await add('a', 'b');
       await ada.delete(`/projects/${project.id}`).expect(204);
       for (const id of ids) expectProblem(await ada.get(`/prompts/${id}`), 'not_found');
       expect(await t.database.query('select 1 from prompts where project_id = $1', [project.id])).toEqual([]);
     });
 
-    it('have an entity tag that If-Match takes, refuses when it is old, and ignores as *', async () => {
+    it('have an ETag; If-Match accepts the current one and *, and refuses an old one', async () => {
       const [id] = await add('a');
       const path = `/prompts/${id}`;
       const tag = (await ada.get(path)).headers.etag as string;
@@ -143,7 +143,7 @@ describe('prompts', () => {
       await ada.delete(path).set('if-match', '*').expect(204);
     });
 
-    it('get another entity tag when they are moved, and keep it when they are not', async () => {
+    it('get another ETag when they are moved, and keep it otherwise', async () => {
       const [first, second, third] = await add('a', 'b', 'c');
       const tags = async (): Promise<unknown[]> =>
         Promise.all([first, second, third].map(async (id) => (await ada.get(`/prompts/${id}`)).headers.etag));
@@ -154,7 +154,7 @@ describe('prompts', () => {
     });
   });
 
-  describe('refuse bad input with its place, and nothing is stored', () => {
+  describe('refuse bad input with a pointer, and nothing is stored', () => {
     const bad: [string, Record<string, unknown>, string][] = [
       ['an empty text', { content: '' }, '/content'],
       ['a text over the limit', { content: 'x'.repeat(1001) }, '/content'],
@@ -184,20 +184,20 @@ describe('prompts', () => {
       expect(await storedRows()).toEqual(before);
     });
 
-    it('another project, where the project stands in the path or the prompt has one', async () => {
+    it('another project, when the path or the prompt determines the project', async () => {
       const [id] = await add('Fine');
       const body = { content: 'Fine', project_id: project.id };
       expectProblem(await ada.post(`/projects/${project.id}/prompts`, body), 'validation_failed', ['/project_id']);
       expectProblem(await ada.patch(`/prompts/${id}`, { project_id: newId() }), 'validation_failed', ['/project_id']);
     });
 
-    it('no project, or one that is no id, in the body', async () => {
+    it('no project or a malformed project id in the body', async () => {
       for (const project_id of [undefined, null, 'x', 7]) {
         expectProblem(await ada.post('/prompts', { content: 'x', project_id }), 'validation_failed', ['/project_id']);
       }
     });
 
-    it('a text of exactly the limit is taken', async () => {
+    it('a text of exactly the limit is accepted', async () => {
       await ada.post(`/projects/${project.id}/prompts`, { content: 'x'.repeat(1000) }).expect(201);
     });
 
@@ -214,7 +214,7 @@ describe('prompts', () => {
   });
 
   describe('in order', () => {
-    it('follow a PUT, in its answer and in every list after it', async () => {
+    it('follow a PUT, in its response and in later lists', async () => {
       const [a, b, c, d] = await add('a', 'b', 'c', 'd');
       const wanted = [c, a, d, b];
       const { body } = await order(wanted).expect(200);
@@ -224,7 +224,7 @@ describe('prompts', () => {
       expect(body).toMatchObject({ data: await listed() });
     });
 
-    it('are the same after the same PUT again', async () => {
+    it('stay the same after a repeated PUT', async () => {
       const ids = (await add('a', 'b', 'c')).reverse();
       await order(ids).expect(200);
       const before = await storedRows();
@@ -232,25 +232,25 @@ describe('prompts', () => {
       expect(await storedRows()).toEqual(before);
     });
 
-    it('can be empty', async () => {
+    it('can be an empty list', async () => {
       expect((await order([]).expect(200)).body).toEqual({ data: [], next_cursor: null });
     });
 
     it.each<[string, (ids: string[], foreign: string, other: string) => unknown]>([
       ['one is missing', (ids) => ids.slice(1)],
       ['there are none', () => []],
-      ['one stands twice', (ids) => [...ids, ids[0]]],
-      ['one stands twice instead of another', ([a, b]) => [a, b, b]],
+      ['one is repeated', (ids) => [...ids, ids[0]]],
+      ['one is repeated in place of another', ([a, b]) => [a, b, b]],
       ['one is of another project', ([a, b], _, other) => [a, b, other]],
       ['one is of another user', ([a, b], foreign) => [a, b, foreign]],
       ['one is more, of another user', (ids, foreign) => [...ids, foreign]],
-      ['one is of nobody', (ids) => [...ids, newId()]],
-      ['one is no id', ([a, b]) => [a, b, 'x']],
+      ['one does not exist', (ids) => [...ids, newId()]],
+      ['one is not an id', ([a, b]) => [a, b, 'x']],
       ['one is null', ([a, b]) => [a, b, null]],
       ['they are a text', ([a]) => a],
       ['they are absent', () => undefined],
       ['they are more than a hundred', () => Array.from({ length: 101 }, () => newId())],
-    ])('stay as they are when %s', async (_what, wrong) => {
+    ])('stay unchanged when %s', async (_what, wrong) => {
       const ids = await add('a', 'b', 'c');
       const foreign = await eve.prompt((await eve.project()).id);
       const other = await ada.prompt((await ada.project()).id);
@@ -259,7 +259,7 @@ describe('prompts', () => {
       expect(await storedRows()).toEqual(before);
     });
 
-    it('have a place of their own each when twenty are added at once', async () => {
+    it('get distinct positions when twenty are added at once', async () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, i) => ada.post(`/projects/${project.id}/prompts`, { content: `${i}` })),
       );
@@ -267,7 +267,7 @@ describe('prompts', () => {
       expect((await listed()).map(({ position }) => position)).toEqual(answers.map((_, i) => i));
     });
 
-    it('are one whole order when two PUTs meet', async () => {
+    it('have one of both orders after two concurrent PUTs', async () => {
       const ids = await add('a', 'b', 'c', 'd', 'e');
       const reversed = [...ids].reverse();
       const answers = await Promise.all([...Array(5)].flatMap(() => [order(ids), order(reversed)]));
@@ -276,13 +276,13 @@ describe('prompts', () => {
     });
   });
 
-  describe('are nothing to a stranger', () => {
+  describe('are hidden from other users', () => {
     it.each<[string, (user: TestUser, id: string) => Test]>([
       ['GET', (user, id) => user.get(`/prompts/${id}`)],
       ['PATCH', (user, id) => user.patch(`/prompts/${id}`, { content: 'Be evil.' })],
       ['PATCH with If-Match', (user, id) => user.patch(`/prompts/${id}`, { content: 'x' }).set('if-match', '"7"')],
       ['DELETE', (user, id) => user.delete(`/prompts/${id}`)],
-    ])('%s answers like for an id that nobody has, byte by byte, and changes nothing', async (_verb, ask) => {
+    ])('%s answers byte for byte as for an unknown id, and changes nothing', async (_verb, ask) => {
       const [id] = await add('a');
       const before = await storedRows();
       const answers: Response[] = [];

@@ -53,7 +53,7 @@ const failure = async (): Promise<string | undefined> => {
 };
 
 describe('a project’s own key', () => {
-  it('is shown by its end alone, never again, and leaves no trace in plain text', async () => {
+  it('is shown only by its last characters, and is stored and logged nowhere in plain text', async () => {
     const shown = { provider: 'custom', base_url: own.url, hint: '…x7Qa' };
     const set = await ada.put(path, custom()).expect(200);
     const got = await ada.get(path).expect(200);
@@ -65,12 +65,12 @@ describe('a project’s own key', () => {
     expect(rows).not.toContain(Buffer.from(KEY).toString('hex'));
   });
 
-  it('shows nothing of a short key', async () => {
+  it('is not shown at all when it is short', async () => {
     await setKey({ api_key: 'ollama' });
     expect((await ada.get(path)).body).toMatchObject({ hint: null });
   });
 
-  it('lets the user’s own server answer, by that key, in every turn of the project and no other', async () => {
+  it('makes the user’s own server answer every turn of the project, and no other turn', async () => {
     await setKey();
     const turn = await ada.turn({ project_id: projectId, message: 'One' });
     await ada.turn({ session_id: turn.session_id, message: 'Two' });
@@ -88,7 +88,7 @@ describe('a project’s own key', () => {
     expect(t.model.keys[0]).toBe('Bearer sk-test-canary');
   });
 
-  it('names a session by the model that the turn asked for, whatever name the answer gave', async () => {
+  it('is used with the requested model for a session name, whatever model name the answer reported', async () => {
     await setKey();
     own.next((_request, answer) => {
       answer.answersAs('/models/llama-3.gguf');
@@ -99,13 +99,13 @@ describe('a project’s own key', () => {
     await expectSoon(() => expect(own.requests.map(({ model }) => model)).toEqual(['asked-model', 'asked-model']));
   });
 
-  it('goes to this server’s address of a provider that has a name', async () => {
+  it('is sent to the configured address of a named provider', async () => {
     await setKey({ provider: 'openai', base_url: undefined });
     await ada.turn({ project_id: projectId });
     expect(t.model.keys[0]).toBe(`Bearer ${KEY}`);
   });
 
-  it('is replaced by another, and gone when it is removed', async () => {
+  it('can be replaced and removed', async () => {
     await setKey();
     await setKey({ api_key: 'sk-another-0123456789-9999' });
     await ada.turn({ project_id: projectId });
@@ -120,13 +120,13 @@ describe('a project’s own key', () => {
     expect(actions.slice(0, 3)).toEqual(['provider_key.removed', 'provider_key.set', 'provider_key.set']);
   });
 
-  it('goes with its project', async () => {
+  it('is deleted with its project', async () => {
     await setKey();
     await ada.delete(`/projects/${projectId}`).expect(204);
     expect(await t.database.query('select 1 from provider_keys where project_id = $1', [projectId])).toEqual([]);
   });
 
-  it('says of its errors that they are the project’s', async () => {
+  it('is named as the cause of its errors', async () => {
     await setKey();
     own.next((_request, answer) => answer.refuse(401, { error: { message: 'canary-provider-text' } }));
     const refused = await ada.post('/chat', { project_id: projectId, message: 'Hi' });
@@ -138,14 +138,14 @@ describe('a project’s own key', () => {
     expect(await failure()).toBe('provider_overloaded');
   });
 
-  it('does not follow a provider that sends it elsewhere', async () => {
+  it('is not sent on when the provider redirects', async () => {
     await setKey();
     own.next((_request, answer) => answer.refuse(307, {}, { location: `${t.model.url}/chat/completions` }));
     expect(await failure()).toBe('provider_bad_response');
     expect(t.model.requests).toEqual([]);
   });
 
-  it('is used by another instance that takes the turn over', async () => {
+  it('is used by an instance that takes the turn over', async () => {
     await setKey();
     const first = await t.another({ shutdownGraceMs: 0 });
     const gate = own.hold('Half an ans');
@@ -166,7 +166,7 @@ describe('a project’s own key', () => {
     expect(t.model.requests).toEqual([]);
   });
 
-  it('is refused at its turn when its address has become one that is not called', async () => {
+  it('is not used when its address is no longer allowed', async () => {
     await setKey();
     const strict = await t.another({ providerUrlAllow: [] });
     const response = await ada.at(strict.getHttpServer()).post('/chat', { project_id: projectId, message: 'Hi' });
@@ -174,7 +174,7 @@ describe('a project’s own key', () => {
     expect(own.requests).toEqual([]);
   });
 
-  it('is not used when its row was moved to another project', async () => {
+  it('cannot be decrypted when its row was moved to another project', async () => {
     await setKey();
     const other = await ada.project();
     await ada.put(`/projects/${other.id}/provider-key`, custom({ api_key: 'sk-the-other-one' })).expect(200);
@@ -205,7 +205,7 @@ describe('setting a key', () => {
     expectProblem(await ada.get(path), 'not_found');
   });
 
-  it('refuses every spelling of what is behind the firewall', async () => {
+  it('refuses every spelling of an internal address', async () => {
     const strict = ada.at((await t.another({ providerUrlAllow: [] })).getHttpServer());
     for (const { name, url } of SSRF_SPELLINGS) {
       const { status, body } = await strict.put(path, custom({ base_url: url }));
@@ -218,7 +218,7 @@ describe('setting a key', () => {
     }
   });
 
-  it('is done once by an Idempotency-Key, and no transaction is open while the name is looked up', async () => {
+  it('happens once with an Idempotency-Key, and no transaction is open during the DNS lookup', async () => {
     const guard = t.app.get(OutboundGuard);
     const lookUp = guard.objectionTo.bind(guard);
     const open: object[] = [];
@@ -245,13 +245,13 @@ describe('setting a key', () => {
     }
   });
 
-  it('leaves its Idempotency-Key free when the address is refused', async () => {
+  it('leaves the Idempotency-Key unused when the address is refused', async () => {
     const put = (base_url: string): Test => ada.put(path, custom({ base_url })).set('idempotency-key', 'again');
     expectProblem(await put('https://10.0.0.1/v1'), 'validation_failed', ['/base_url']);
     await put(own.url).expect(200);
   });
 
-  it('answers 404 for a project of another user, for all three verbs', async () => {
+  it('answers 404 for a project of another user, for all three methods', async () => {
     await setKey();
     const eve = await TestUser.register(t);
     for (const at of [path, `/projects/${newId()}/provider-key`]) {
@@ -262,7 +262,7 @@ describe('setting a key', () => {
     await ada.get(path).expect(200);
   });
 
-  it('keeps the old key when what follows fails', async () => {
+  it('keeps the old key when a later step fails', async () => {
     await setKey();
     await t.database.query(
       `alter table audit_events add constraint ck_broken check (action <> 'provider_key.set') not valid`,
@@ -276,7 +276,7 @@ describe('setting a key', () => {
 });
 
 describe('a rotation of the master key', () => {
-  it('fails no turn that runs meanwhile, on instances that know both versions', async () => {
+  it('fails no running turn on instances that have both versions', async () => {
     await setKey();
     const [old, next] = [t.config.masterKeys as string, `2:${randomBytes(32).toString('base64')}`];
     const rotating = await t.another({ masterKeys: `${next},${old}` });

@@ -52,7 +52,7 @@ function left({ headers }: Response, name: string): number | null {
 }
 
 describe('turns of a user', () => {
-  it('are counted in every answer, refused beyond the limit, and nothing of the refused one is stored', async () => {
+  it('are reported in every response and refused beyond the limit; a refused turn stores nothing', async () => {
     await limit({ requests_per_minute: 3 });
     for (const remaining of [2, 1, 0]) {
       const answer = await send().expect(200);
@@ -67,7 +67,7 @@ describe('turns of a user', () => {
     expect(t.model.requests).toHaveLength(asked);
   });
 
-  it('are let through again when the time that Retry-After says has passed, and not before', async () => {
+  it('are accepted again after Retry-After, and not before', async () => {
     await limit({ requests_per_minute: 2 });
     for (let i = 0; i < 2; i++) await send().expect(200);
     const wait = expectLimited(await send(), 'user-requests', 2);
@@ -78,7 +78,7 @@ describe('turns of a user', () => {
     expectLimited(await send(), 'user-requests', 2);
   });
 
-  it('never add up to more than the limit, however long nobody asked', async () => {
+  it('never accumulate beyond the limit during a pause', async () => {
     await limit({ requests_per_minute: 2 });
     await send().expect(200);
     await pass(86_400);
@@ -86,7 +86,7 @@ describe('turns of a user', () => {
     expectLimited(await send(), 'user-requests', 2);
   });
 
-  it('are counted by all instances together, exactly, however many come at once', async () => {
+  it('are counted exactly by all instances together, under concurrency', async () => {
     await limit({ requests_per_minute: 20 });
     const there = ada.at(other);
     const start = Date.now();
@@ -99,7 +99,7 @@ describe('turns of a user', () => {
     expect(await stored()).toBe(2 * allowed);
   });
 
-  it('count streams, turns in the background, turns in a session and answers that are made again', async () => {
+  it('include streams, background turns, turns in a session and regenerated answers', async () => {
     await limit({ requests_per_minute: 4 });
     const stream = await send(ada, { stream: true }).expect(200);
     expect(stream.headers['content-type']).toContain('text/event-stream');
@@ -119,7 +119,7 @@ describe('turns of a user', () => {
     expect(await stored()).toBe(before);
   });
 
-  it('are not counted when nothing comes of them', async () => {
+  it('are not counted when they are refused', async () => {
     await limit({ requests_per_minute: 2 });
     const session = await ada.session(project.id);
     const gate = t.model.hold();
@@ -135,7 +135,7 @@ describe('turns of a user', () => {
     expect(left(await send().expect(200), 'user-requests')).toBe(0);
   });
 
-  it('count once for one Idempotency-Key, and a refused one leaves its key free', async () => {
+  it('count once for one Idempotency-Key, and a refused turn leaves its key unused', async () => {
     await limit({ requests_per_minute: 2 });
     const key = { 'idempotency-key': 'a-turn' };
     const first = await send().set(key).expect(200);
@@ -155,7 +155,7 @@ describe('turns of a user', () => {
     expect(answer.headers['idempotent-replayed']).toBeUndefined();
   });
 
-  it("are nobody else's", async () => {
+  it('do not affect other users', async () => {
     await limit({ requests_per_minute: 1 });
     await send().expect(200);
     expectLimited(await send(), 'user-requests', 1);
@@ -165,7 +165,7 @@ describe('turns of a user', () => {
     await send(eve, { project_id: id }).expect(200);
   });
 
-  it('are told of in an answer that fails, too', async () => {
+  it('are also reported in a failed answer', async () => {
     await limit({ requests_per_minute: 2 });
     t.model.next((_request, answer) => answer.refuse(500));
     const failed = await send();
@@ -193,7 +193,7 @@ describe('tokens', () => {
     });
   const LIMIT = 6000;
 
-  it('are taken before the model is asked, and put right by what it used', async () => {
+  it('are charged before the model is called, and corrected by the actual usage', async () => {
     await limit({ tokens_per_minute: LIMIT });
     const gate = t.model.hold('', 'word '.repeat(200));
     const begun = await send(ada, { background: true, params: { max_output_tokens: 4000 } }).expect(202);
@@ -214,14 +214,14 @@ describe('tokens', () => {
   it.each([
     ['of the request', { params: { max_output_tokens: 700 } }, 400, 701],
     ['of the project', {}, 400, 401],
-    ['that are usual, where nobody says', {}, null, 101],
+    ['of the default, when none is set', {}, null, 101],
   ])('are estimated by the cap %s', async (_name, fields, cap, taken) => {
     if (cap !== null) await ada.patch(`/projects/${project.id}`, { params: { max_output_tokens: cap } }).expect(200);
     await limit({ tokens_per_minute: LIMIT });
     expect(left(await send(ada, { ...fields }).expect(200), 'user-tokens')).toBe(LIMIT - taken);
   });
 
-  it('go into debt when a turn uses more than was left, and the next waits until it is paid', async () => {
+  it('can become negative, and the next turn must wait until they are positive', async () => {
     await limit({ tokens_per_minute: 1000 });
     t.model.next((_request, answer) => {
       answer.delta('x'.repeat(3000));
@@ -238,7 +238,7 @@ describe('tokens', () => {
     await send().expect(200);
   });
 
-  it('let a turn through that asks for more than there can be, when all is there', async () => {
+  it('let a turn through that is larger than the bucket, when the bucket is full', async () => {
     await limit({ tokens_per_minute: 1000 });
     const large = { params: { max_output_tokens: 50_000 } };
     const answer = await send(ada, large).expect(200);
@@ -250,7 +250,7 @@ describe('tokens', () => {
     await send(ada, large).expect(200);
   });
 
-  it('come back when the model was never asked, or refused', async () => {
+  it('are returned when the model was not called or refused', async () => {
     await limit({ tokens_per_minute: LIMIT });
     t.model.next((_request, answer) => answer.refuse(500));
     expectProblem(await send(ada, { params: { max_output_tokens: 5000 } }), 'provider_error');
@@ -269,7 +269,7 @@ describe('tokens', () => {
 });
 
 describe('a project', () => {
-  it('has limits of its own, which its owner sets and takes away', async () => {
+  it('has its own limits, which its owner sets and removes', async () => {
     await limit({ requests_per_minute: 4 });
     const made = await ada.project({ requests_per_minute: 1, tokens_per_minute: 5000 });
     expect((await ada.get(`/projects/${made.id}`).expect(200)).body).toMatchObject({
@@ -288,7 +288,7 @@ describe('a project', () => {
     expect(free.headers['ratelimit-policy']).toBe('"user-requests";q=4;w=60');
   });
 
-  it('can not raise what its user may', async () => {
+  it('cannot raise the limits of its user', async () => {
     await limit({ requests_per_minute: 1 });
     await ada.patch(`/projects/${project.id}`, { requests_per_minute: 100 }).expect(200);
     await send().expect(200);
@@ -303,7 +303,7 @@ describe('a project', () => {
 });
 
 describe('an API key', () => {
-  it('has limits of its own from the day it is made, beside those of its user', async () => {
+  it('has its own limits from its creation, in addition to those of its user', async () => {
     const { id, key } = await ada.apiKey({ requests_per_minute: 2, tokens_per_minute: 10_000 });
     const { data } = (await ada.get('/auth/api-keys').expect(200)).body as { data: object[] };
     expect(data).toMatchObject([{ id, requests_per_minute: 2, tokens_per_minute: 10_000 }]);
@@ -316,7 +316,7 @@ describe('an API key', () => {
     await send(ada.by((await ada.apiKey()).key)).expect(200);
   });
 
-  it('that is bound to a project counts for all three', async () => {
+  it('of a project counts for user, project and key', async () => {
     await limit({ requests_per_minute: 4 });
     await ada.patch(`/projects/${project.id}`, { requests_per_minute: 3 }).expect(200);
     const { key } = await ada.apiKey({ project_id: project.id, requests_per_minute: 2 });
@@ -332,7 +332,7 @@ describe('an API key', () => {
 describe('plans', () => {
   const planOf = (user = ada) => admin.get(`/admin/users/${user.id}/limits`).expect(200);
 
-  it('limit those who have them, and admins see what holds', async () => {
+  it('limit their users, and admins see the limits in force', async () => {
     expect((await planOf()).body).toEqual({
       plan: null,
       requests_per_minute: null,
@@ -347,14 +347,14 @@ describe('plans', () => {
     expect(answer.headers['ratelimit-policy']).toBe('"user-requests";q=120;w=60, "user-tokens";q=500000;w=60');
   });
 
-  it('are replaced by what is set for the user, one limit at a time', async () => {
+  it('are overridden by the limits of the user, one by one', async () => {
     const { body } = await limit({ plan: 'free', requests_per_minute: 7 });
     expect(body).toMatchObject({ in_force: { name: 'free', requests_per_minute: 7, tokens_per_minute: 500_000 } });
     const answer = await send().expect(200);
     expect(answer.headers['ratelimit-policy']).toBe('"user-requests";q=7;w=60, "user-tokens";q=500000;w=60');
   });
 
-  it('are changed for all who have them, from the next turn on, on every instance', async () => {
+  it('change for all their users, from the next turn on, on every instance', async () => {
     const name = `plan-${newId().slice(-8)}`;
     await admin.put('/admin/plans', { name, requests_per_minute: 50 }).expect(200);
     await limit({ plan: name });
@@ -372,24 +372,24 @@ describe('plans', () => {
     expect(free.headers.ratelimit).toBeUndefined();
   });
 
-  it('leave no bucket behind where nothing is limited', async () => {
+  it('leave no bucket where nothing is limited', async () => {
     await send().expect(200);
     expect(await t.database.query('select 1 from turn_buckets where user_id = $1', [ada.id])).toEqual([]);
   });
 
-  it('hold for who has none by the name of the default one', async () => {
+  it('apply to users without a plan through the default plan', async () => {
     const limited = await t.another({ defaultPlan: 'pro' });
     const answer = await send(ada.at(limited.getHttpServer())).expect(200);
     expect(left(answer, 'user-requests')).toBe(1199);
   });
 
-  it('that are not there are no default: the server does not start', async () => {
+  it('must exist to be the default; otherwise the server does not start', async () => {
     await expect(t.another({ defaultPlan: 'fre' })).rejects.toThrow(
       /^DEFAULT_PLAN: there is no plan "fre", only free, .*pro, unlimited$/,
     );
   });
 
-  it('are set by admins, and both logs tell of it', async () => {
+  it('are set by admins, and both audit logs record it', async () => {
     await limit({ plan: 'pro', tokens_per_minute: 9 });
     for (const user of [admin, ada]) {
       const [event] = await t.database.query(
@@ -410,12 +410,12 @@ describe('plans', () => {
     ['an unknown plan', { plan: 'gold' }, '/plan'],
     ['no turns at all', { requests_per_minute: 0 }, '/requests_per_minute'],
     ['half a token', { tokens_per_minute: 0.5 }, '/tokens_per_minute'],
-    ['what is no limit', { role: 'admin' }, '/role'],
+    ['an invalid limit', { role: 'admin' }, '/role'],
   ])('refuse %s', async (_what, limits, pointer) => {
     expectProblem(await admin.put(`/admin/users/${ada.id}/limits`, limits), 'validation_failed', [pointer]);
   });
 
-  it('are not changed by a user, not by a wrong name, and not for nobody', async () => {
+  it('cannot be changed by a user, under a wrong name, or for an unknown user', async () => {
     expectProblem(await ada.put('/admin/plans', { name: 'free' }), 'admin_required');
     expectProblem(await ada.patch('/users/me', { plan: 'unlimited' }), 'validation_failed', ['/plan']);
     expectProblem(await admin.put('/admin/plans', { name: 'No Name' }), 'validation_failed', ['/name']);
@@ -424,7 +424,7 @@ describe('plans', () => {
 });
 
 describeWithRedis('with Redis', () => {
-  it('the limit stays what it is, exactly, while Redis is killed in the middle and comes back', async () => {
+  it('limits stay exact while Redis is killed and comes back', async () => {
     const redis = await RedisServer.start();
     try {
       const [here, there] = [await t.another({ redisUrl: redis.url }), await t.another({ redisUrl: redis.url })];

@@ -50,7 +50,7 @@ const manyOld = async (projectId: string, count: number): Promise<void> =>
   ));
 
 describe('the retention of a project', () => {
-  it('is a number of days that can be set, changed and taken back', async () => {
+  it('is a number of days that can be set, changed and removed', async () => {
     const { id } = await ada.project({ retention_days: 1 });
     for (const retention_days of [3650, 30, null]) {
       expect((await ada.patch(`/projects/${id}`, { retention_days }).expect(200)).body).toMatchObject({
@@ -66,7 +66,7 @@ describe('the retention of a project', () => {
     }
   });
 
-  it('ends sessions that were last active before it, and no others, to the second', async () => {
+  it('deletes exactly the sessions whose last turn is older, to the second', async () => {
     const { id } = await ada.project({ retention_days: 7 });
     const [old, young] = [await ada.turn({ project_id: id }), await ada.turn({ project_id: id })];
     await age(old.session_id, '7 days 1 second');
@@ -78,7 +78,7 @@ describe('the retention of a project', () => {
     expect(await run()).toMatchObject({ sessions: 0, projects: 0 });
   });
 
-  it('holds for sessions that are archived or pinned, too', async () => {
+  it('also applies to archived and pinned sessions', async () => {
     const { id } = await ada.project({ retention_days: 7 });
     const sessions = [await ada.session(id), await ada.session(id)];
     await ada.patch(`/chat/sessions/${sessions[0]?.id}`, { archived: true }).expect(200);
@@ -87,7 +87,7 @@ describe('the retention of a project', () => {
     expect(await run()).toMatchObject({ sessions: 2, messages: 0 });
   });
 
-  it('touches nothing of other users, of other projects, and of projects that keep everything', async () => {
+  it('deletes nothing of other users, other projects, and projects without retention', async () => {
     const eve = await TestUser.register(t);
     const others = [await ada.project(), await ada.project({ retention_days: 30 })];
     const kept = [await ada.turn({ project_id: others[0]?.id }), await ada.turn({ project_id: others[1]?.id })];
@@ -112,7 +112,7 @@ describe('the retention of a project', () => {
     expect(log).toEqual({ count: 0 });
   });
 
-  it('leaves a session alone in which a turn runs or waits', async () => {
+  it('does not delete a session with a running or waiting turn', async () => {
     const { id } = await ada.project({ retention_days: 1, on_conflict: 'queue' });
     const gate = t.model.hold('So far', ', and done');
     const { body } = await ada.post('/chat', { project_id: id, message: 'Go', background: true }).expect(202);
@@ -128,7 +128,7 @@ describe('the retention of a project', () => {
     expect(await run()).toMatchObject({ sessions: 1, messages: 4 });
   });
 
-  it('takes kept answers to repeated requests along that show something of the session', async () => {
+  it('also deletes stored responses that contain something of the session', async () => {
     const { id } = await ada.project({ retention_days: 1 });
     const turn = await ada
       .post('/chat', { project_id: id, message: 'Once' })
@@ -155,7 +155,7 @@ describe('the retention of a project', () => {
     ]);
   });
 
-  it('is told in the audit log once a night, with counts and without a word', async () => {
+  it('is recorded in the audit log once a night, with counts and without content', async () => {
     const { id } = await ada.project({ retention_days: 1 });
     for (const message of ['One', 'Two']) await age((await ada.turn({ project_id: id, message })).session_id, '2 days');
     await run();
@@ -167,7 +167,7 @@ describe('the retention of a project', () => {
 const rows = async (): Promise<Record<string, string[]>> => dump(t.database, await readTables(t.database));
 
 describe('a run over many sessions', () => {
-  it('goes on after a crash in the middle, and then tells of all of it at once', async () => {
+  it('continues after a crash, and then records the total', async () => {
     const { id } = await ada.project({ retention_days: 1 });
     await manyOld(id, 250);
     // The third transaction meets a database that is no more.
@@ -189,7 +189,7 @@ describe('a run over many sessions', () => {
     expect(await t.database.query('select 1 from retention_runs')).toEqual([]);
   });
 
-  it('tells of what went before it was cut, though the project keeps everything now', async () => {
+  it('records what was deleted before an interruption, even when retention was removed since', async () => {
     const { id } = await ada.project();
     await t.database.query('insert into retention_runs values ($1, $2, 3, 6, 0)', [ada.id, id]);
     await manyOld(id, 1);
@@ -197,7 +197,7 @@ describe('a run over many sessions', () => {
     expect(await told(id)).toEqual([{ kind: 'system', facts: { sessions: 3, messages: 6, idempotency_keys: 0 } }]);
   });
 
-  it('sees to the other projects when one of them fails', async () => {
+  it('continues with the other projects when one fails', async () => {
     const [bad, good] = [await ada.project({ retention_days: 1 }), await ada.project({ retention_days: 1 })];
     for (const { id } of [bad, good]) await manyOld(id, 1);
     await t.database.query(
@@ -208,7 +208,7 @@ describe('a run over many sessions', () => {
     } finally {
       await t.database.query('alter table audit_events drop constraint ck_broken');
     }
-    // What can not be told is not done either.
+    // A deletion that cannot be recorded does not happen.
     expect(await t.database.query('select project_id from chat_sessions where user_id = $1', [ada.id])).toEqual([
       { project_id: bad.id },
     ]);
@@ -227,7 +227,7 @@ describe('the nightly run', () => {
   const isTaken = async (hourUtc: number): Promise<boolean> =>
     (await t.app.get(NightlyJobs).run('retention', hourUtc, () => Promise.resolve(true))) ?? false;
 
-  it('is due from its hour on, once, by the database’s clock', async () => {
+  it('runs once from its hour on, by the database’s clock', async () => {
     await doneAt(`now() - interval '1 day'`);
     expect(await isTaken(HOUR_NOW)).toBe(true);
     expect(await isTaken(HOUR_NOW)).toBe(false);
@@ -235,12 +235,12 @@ describe('the nightly run', () => {
     expect(await isTaken(LATER_HOUR)).toBe(false);
   });
 
-  it('is made up for when a night was missed', async () => {
+  it('is made up after a missed night', async () => {
     await doneAt(`now() - interval '2 days'`);
     expect(await isTaken(LATER_HOUR)).toBe(true);
   });
 
-  it('is done by one of two instances that look at once', async () => {
+  it('runs on one of two instances that check at once', async () => {
     const other = await t.another();
     const { id } = await ada.project({ retention_days: 1 });
     await manyOld(id, 150);
@@ -252,7 +252,7 @@ describe('the nightly run', () => {
     expect(second).toBeNull();
   });
 
-  it('is taken over from an instance that is silent, which then does no further step', async () => {
+  it('is taken over from a silent instance, which then does no further step', async () => {
     const outcome = await t.app.get(NightlyJobs).run('retention', null, async ({ renew }) => {
       expect(await renew()).toBe(true);
       expect(await run()).toBeNull();
@@ -263,7 +263,7 @@ describe('the nightly run', () => {
     expect(outcome).toBe(false);
   });
 
-  it('is left to the others by an instance that goes down, after the step that it is at', async () => {
+  it('passes to another instance after the current step when an instance shuts down', async () => {
     const leaving = await t.another();
     await doneAt(`now() - interval '2 days'`);
     let closing: Promise<void> | undefined;

@@ -52,14 +52,14 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
     for (const app of [t.app, other]) await at(app, token).expect(200);
   };
 
-  it('refuses the token of a sign-in that has ended, and of no other', async () => {
+  it('refuses the tokens of a revoked sign-in, and no others', async () => {
     const tablet = await login();
     await ada.post('/auth/logout').expect(204);
     await isRefused(ada.accessToken);
     await isTaken(tablet.access_token);
   });
 
-  it('refuses the tokens of all others when the password has changed; signing in again is another matter', async () => {
+  it('refuses the tokens of all other sign-ins after a password change, but accepts a new sign-in', async () => {
     const tablet = await login();
     await ada.post('/users/me/password', { current_password: PASSWORD, new_password: 'a new password' }).expect(204);
     await isRefused(tablet.access_token);
@@ -67,7 +67,7 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
     await isTaken((await login('a new password')).access_token);
   });
 
-  it('refuses the token of a family whose used refresh token came back', async () => {
+  it('refuses the tokens of a family whose refresh token was reused', async () => {
     const child = (await refresh(ada.refreshToken).expect(200)).body as Tokens;
     await refresh(child.refresh_token).expect(200);
     expectProblem(await refresh(ada.refreshToken), 'invalid_refresh_token');
@@ -80,7 +80,7 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
     await isRefused(ada.accessToken);
   });
 
-  it('refuses all that a user has, until the user is let in again', async () => {
+  it('refuses all credentials of a disabled user until the user is enabled', async () => {
     const tablet = await login();
     const unitOfWork = t.app.get(UnitOfWork);
     const revocations = t.app.get(Revocations);
@@ -92,7 +92,7 @@ describe.each(OTHERS)('another instance %s', (_what, overrides, prepare) => {
     await isTaken((await login()).access_token);
   });
 
-  it('learns of what was written long before it was committed', async () => {
+  it('learns of a revocation that was committed long after it was written', async () => {
     const revocations = t.app.get(Revocations);
     let commit = (): void => undefined;
     const isOver = new Promise<void>((resolve) => (commit = resolve));
@@ -130,13 +130,13 @@ describe('revocations', () => {
   const marksOf = (userId: string): Promise<{ subject_id: string }[]> =>
     t.database.query('select subject_id from revocations where user_id = $1', [userId]);
 
-  it('are known to an instance before its first request', async () => {
+  it('are loaded before the first request of an instance', async () => {
     await ada.post('/auth/logout').expect(204);
     const late = await t.another();
     expectProblem(await ada.at(late.getHttpServer()).get('/projects'), 'unauthenticated');
   });
 
-  it('that are rolled back have never been', async () => {
+  it('that are rolled back have no effect', async () => {
     const revocations = t.app.get(Revocations);
     const failing = t.app.get(UnitOfWork).run({ userId: ada.id }, async () => {
       await revocations.revoke({ userId: ada.id }, [ada.id]);
@@ -147,7 +147,7 @@ describe('revocations', () => {
     await ada.get('/projects').expect(200);
   });
 
-  it('can be made for nobody but the user of the unit of work', async () => {
+  it('can only be made for the user of the unit of work', async () => {
     const eve = await TestUser.register(t);
     const revocations = t.app.get(Revocations);
     const attempt = t.app
@@ -157,7 +157,7 @@ describe('revocations', () => {
     await ada.get('/projects').expect(200);
   });
 
-  it('name users, sign-ins and API keys alike', async () => {
+  it('can name users, sign-ins and API keys', async () => {
     const revocations = t.app.get(Revocations);
     const [userId, signInId, apiKeyId] = [ada.id, newId(), newId()];
     const key = { ...signedIn(userId, signInId), signInId: null, apiKeyId };
@@ -168,7 +168,7 @@ describe('revocations', () => {
     expect(revocations.isRevoked(signedIn(userId, newId()))).toBe(false);
   });
 
-  it('are kept as long as an access token can live, and swept then', async () => {
+  it('are kept for the lifetime of an access token, and then deleted', async () => {
     await ada.post('/auth/logout').expect(204);
     const [row] = await t.database.query<{ seconds: number }>(
       'select extract(epoch from expires_at - now())::float8 as seconds from revocations where user_id = $1',

@@ -53,7 +53,7 @@ async function switchOn(user: TestUser): Promise<{ secret: string; recoveryCodes
 const stateOf = async (user: TestUser): Promise<unknown> => (await user.get('/auth/second-factor').expect(200)).body;
 
 describe('switching the second factor on', () => {
-  it('gives a secret and its address for an app, which ask nothing before a code is confirmed', async () => {
+  it('returns a secret and its URI for an app; nothing changes before a code confirms it', async () => {
     const { body } = await ada.post('/auth/second-factor', { password: PASSWORD }).expect(201);
     const { secret, otpauth_uri } = body as { secret: string; otpauth_uri: string };
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
@@ -69,7 +69,7 @@ describe('switching the second factor on', () => {
     expectProblem(await ada.post('/auth/second-factor', { password: 'wrong' }), 'validation_failed', ['/password']);
   });
 
-  it('needs a code of the newest secret that was offered', async () => {
+  it('needs a code of the newest secret', async () => {
     expectProblem(await ada.post('/auth/second-factor/confirm', { code: '123456' }), 'second_factor_off');
     const offers = [];
     for (let i = 0; i < 2; i++) {
@@ -84,7 +84,7 @@ describe('switching the second factor on', () => {
     await ada.post('/auth/second-factor/confirm', { code: second }).expect(200);
   });
 
-  it('gives ten recovery codes once, and is then on', async () => {
+  it('returns ten recovery codes once, and is then on', async () => {
     const { recoveryCodes } = await switchOn(ada);
     expect(new Set(recoveryCodes).size).toBe(10);
     for (const code of recoveryCodes) expect(code).toMatch(/^([a-z2-7]{4}-){5}[a-z2-7]{4}$/);
@@ -106,7 +106,7 @@ describe('switching the second factor on', () => {
     await ada.get('/users/me').expect(200);
   });
 
-  it('leaves it off when the log can not be written', async () => {
+  it('leaves it off when the audit log cannot be written', async () => {
     const { body } = await ada.post('/auth/second-factor', { password: PASSWORD }).expect(201);
     const { secret } = body as { secret: string };
     await t.database.query('alter table audit_events add constraint ck_test check (false) not valid');
@@ -121,7 +121,7 @@ describe('switching the second factor on', () => {
     await ada.post('/auth/second-factor/confirm', { code: codeOf(secret) }).expect(200);
   });
 
-  it('stores neither the secret nor a recovery code in plain, not even for a repeated request', async () => {
+  it('stores neither the secret nor a recovery code in plain text, not even for a repeated request', async () => {
     const keyed = (path: string, body: Record<string, unknown>): Test =>
       ada.post(path, body).set('idempotency-key', path);
     const { secret } = (await keyed('/auth/second-factor', { password: PASSWORD }).expect(201)).body as {
@@ -154,7 +154,7 @@ describe('signing in with a second factor', () => {
     ({ secret, recoveryCodes } = await switchOn(ada));
   });
 
-  it('takes two steps: the password gives a challenge, the challenge and a code give the tokens', async () => {
+  it('takes two steps: the password returns a challenge; challenge and code return the tokens', async () => {
     const challenge = await challengeOf(ada);
     const { body } = await finish(challenge, codeOf(secret)).expect(200);
     const { access_token, user } = body as { access_token: string; user: { id: string } };
@@ -162,7 +162,7 @@ describe('signing in with a second factor', () => {
     await request(t.server).get('/users/me').set('authorization', `Bearer ${access_token}`).expect(200);
   });
 
-  it('shows it only to who has the password', async () => {
+  it('reveals it only after the correct password', async () => {
     const unknown = await post('/auth/login', { email: 'nobody@example.com', password: PASSWORD });
     const wrong = await login(ada, 'not the password');
     expectProblem(wrong, 'invalid_credentials');
@@ -170,7 +170,7 @@ describe('signing in with a second factor', () => {
     for (const answer of [wrong, withCode]) expect(bareAnswer(answer)).toEqual(bareAnswer(unknown));
   });
 
-  it('refuses a wrong code and lets the challenge try again', async () => {
+  it('refuses a wrong code and allows another attempt with the challenge', async () => {
     const challenge = await challengeOf(ada);
     const code = codeOf(secret);
     for (const wrong of [wrongOf(code), '', 'x'])
@@ -178,7 +178,7 @@ describe('signing in with a second factor', () => {
     await finish(challenge, ` ${code.slice(0, 3)} ${code.slice(3)} `).expect(200);
   });
 
-  it('takes a code once, the one that switched it on too, however many show it at once', async () => {
+  it('accepts each code once, also under concurrency, and never the code that switched it on', async () => {
     const challenge = await challengeOf(ada);
     expectProblem(await finish(challenge, codeOf(secret, -1)), 'invalid_second_factor');
     const code = codeOf(secret);
@@ -187,21 +187,21 @@ describe('signing in with a second factor', () => {
     for (const answer of answers) if (answer.status === 401) expectProblem(answer, 'invalid_second_factor');
   });
 
-  it('takes no code of a step before one that was used', async () => {
+  it('refuses codes older than the last used one', async () => {
     aheadMs += 2 * STEP_MS;
     const challenge = await challengeOf(ada);
     await finish(challenge, codeOf(secret, 1)).expect(200);
     for (const steps of [0, 1]) expectProblem(await finish(challenge, codeOf(secret, steps)), 'invalid_second_factor');
   });
 
-  it('forgives a clock that is one step off, not two', async () => {
+  it('accepts a clock that is one step off, but not two', async () => {
     aheadMs += 5 * STEP_MS;
     const challenge = await challengeOf(ada);
     for (const steps of [-2, 2]) expectProblem(await finish(challenge, codeOf(secret, steps)), 'invalid_second_factor');
     for (const steps of [-1, 1]) await finish(challenge, codeOf(secret, steps)).expect(200);
   });
 
-  it('takes each recovery code once, however it is typed, and says how many are left', async () => {
+  it('accepts each recovery code once, in any notation, and says how many are left', async () => {
     const challenge = await challengeOf(ada);
     const [first, second] = recoveryCodes as [string, string];
     await finish(challenge, first.toUpperCase().replaceAll('-', ' ')).expect(200);
@@ -211,7 +211,7 @@ describe('signing in with a second factor', () => {
     expect(await stateOf(ada)).toMatchObject({ recovery_codes_left: 8 });
   });
 
-  it("takes no code of another user's", async () => {
+  it('refuses a code of another user', async () => {
     const eve = await TestUser.register(t);
     const hers = await switchOn(eve);
     const challenge = await challengeOf(ada);
@@ -238,14 +238,14 @@ describe('signing in with a second factor', () => {
     await finish(challenge, codeOf(secret)).expect(200);
   });
 
-  it('takes as many right codes as there are', async () => {
+  it('does not limit correct codes', async () => {
     const challenge = await challengeOf(ada);
     for (const code of recoveryCodes) await finish(challenge, code).expect(200);
     expect(await stateOf(ada)).toMatchObject({ enabled: true, recovery_codes_left: 0 });
     await finish(challenge, codeOf(secret)).expect(200);
   });
 
-  it('takes a challenge for five minutes, and nothing else for one', async () => {
+  it('accepts a challenge for five minutes, and no other token in its place', async () => {
     const challenge = await challengeOf(ada);
     const tokens = [ada.accessToken, ada.refreshToken, ...forgedTokens({ token: challenge }).map(({ token }) => token)];
     for (const token of tokens) expectProblem(await finish(token, codeOf(secret)), 'invalid_challenge');
@@ -258,7 +258,7 @@ describe('signing in with a second factor', () => {
     expectProblem(await finish(another, codeOf(secret)), 'invalid_challenge');
   });
 
-  it.each(['otp', 'client_secret'])('takes both at once, as forms send them, in %s', async (field) => {
+  it.each(['otp', 'client_secret'])('accepts password and code in one form, in %s', async (field) => {
     const form = (code: string): Test =>
       request(t.server)
         .post('/auth/login')
@@ -268,20 +268,20 @@ describe('signing in with a second factor', () => {
     await form(codeOf(secret)).expect(200);
   });
 
-  it('is not asked for by a refresh, and outlives a change of the password', async () => {
+  it('is not required for a refresh, and stays on after a password change', async () => {
     await post('/auth/refresh', { refresh_token: ada.refreshToken }).expect(200);
     const body = { current_password: PASSWORD, new_password: 'another horse battery' };
     await ada.post('/users/me/password', body).expect(204);
     expectProblem(await login(ada, 'another horse battery'), 'second_factor_required');
   });
 
-  it('does not let a disabled account finish what it had begun', async () => {
+  it('does not let a disabled account complete a sign-in', async () => {
     const challenge = await challengeOf(ada);
     await t.database.query('update users set disabled_at = now() where id = $1', [ada.id]);
     expectProblem(await finish(challenge, codeOf(secret)), 'invalid_credentials');
   });
 
-  it('keeps no sign-in when it can not be written', async () => {
+  it('stores no sign-in when a later step fails', async () => {
     const challenge = await challengeOf(ada);
     await t.database.query('alter table sign_ins add constraint ck_test check (false) not valid');
     try {
@@ -296,8 +296,8 @@ describe('signing in with a second factor', () => {
     ['no challenge', { code: '123456' }, '/challenge'],
     ['no code', { challenge: 'x' }, '/code'],
     ['a code that is a number', { challenge: 'x', code: 123456 }, '/code'],
-    ['a field it does not know', { challenge: 'x', code: '123456', remember: true }, '/remember'],
-  ])('answers 422 with the place for %s', async (_what, body, pointer) => {
+    ['an unknown field', { challenge: 'x', code: '123456', remember: true }, '/remember'],
+  ])('answers 422 with a pointer for %s', async (_what, body, pointer) => {
     expectProblem(await post('/auth/login/second-factor', body), 'validation_failed', [pointer]);
   });
 });
@@ -323,12 +323,12 @@ describe('with a second factor', () => {
     expectProblem(await remove({ code: codeOf(secret) }), 'second_factor_off');
   });
 
-  it('who has lost the app switches it off by a recovery code', async () => {
+  it('a recovery code can switch it off', async () => {
     expect((await remove({ code: recoveryCodes[3] })).status).toBe(204);
     await login(ada).expect(200);
   });
 
-  it('new recovery codes need both as well and make the old ones worthless', async () => {
+  it('new recovery codes need password and code, and invalidate the old ones', async () => {
     const renew = (proof: object): Promise<Response> =>
       ada.post('/auth/second-factor/recovery-codes', { password: PASSWORD, ...proof });
     expectProblem(await renew({ password: 'wrong', code: codeOf(secret) }), 'validation_failed', ['/password']);
@@ -342,13 +342,13 @@ describe('with a second factor', () => {
     await finish(challenge, renewed[0] as string).expect(200);
   });
 
-  it('there are no new recovery codes without one', async () => {
+  it('new recovery codes need an active second factor', async () => {
     const eve = await TestUser.register(t);
     const proof = { password: PASSWORD, code: '123456' };
     expectProblem(await eve.post('/auth/second-factor/recovery-codes', proof), 'second_factor_off');
   });
 
-  it('the log of the account tells of all that happened to it', async () => {
+  it('the audit log of the account records everything', async () => {
     const challenge = await challengeOf(ada);
     await finish(challenge, wrongOf(codeOf(secret)));
     await finish(challenge, recoveryCodes[0] as string).expect(200);
@@ -369,13 +369,13 @@ describe('with a second factor', () => {
     ]);
   });
 
-  it('guesses by somebody with a stolen access token are limited too, at the password and at the code', async () => {
+  it('guesses with a stolen access token are limited too, for password and code', async () => {
     for (let i = 0; i < 3; i++) await remove({ password: 'wrong', code: '000000' });
     for (let i = 0; i < 2; i++) await remove({ code: wrongOf(codeOf(secret)) });
     expectProblem(await remove({ code: codeOf(secret) }), 'rate_limited');
   });
 
-  it('deleting the account needs the password and a code, which is used up', async () => {
+  it('deleting the account needs the password and a code, which is then used', async () => {
     const erase = (proof: object): Test => ada.delete('/users/me').send({ password: PASSWORD, ...proof });
     expectProblem(await erase({}), 'validation_failed', ['/code']);
     expectProblem(await erase({ code: wrongOf(codeOf(secret)) }), 'validation_failed', ['/code']);
@@ -385,7 +385,7 @@ describe('with a second factor', () => {
     await erase({ code: recoveryCodes[0] }).expect(204);
   });
 
-  it('everything goes with the account', async () => {
+  it('everything is deleted with the account', async () => {
     await ada
       .delete('/users/me')
       .send({ password: PASSWORD, code: codeOf(secret) })

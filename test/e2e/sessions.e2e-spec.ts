@@ -44,7 +44,7 @@ const storedRows = (): Promise<unknown[]> =>
   t.database.query('select s::text from chat_sessions s union all select m::text from messages m order by 1');
 
 describe('sessions', () => {
-  it('are made empty, with all fields or with the project alone, and read back as they were answered', async () => {
+  it('are created empty, with all fields or only the project, and read back as in the response', async () => {
     const fields = { title: 'Lisbon', metadata: { colour: 'blue', tags: [1, null, true, { deep: 'yes' }] } };
     for (const [given, made] of [
       [fields, fields],
@@ -68,7 +68,7 @@ describe('sessions', () => {
     }
   });
 
-  it('are filled by turns that name them, with or without their project', async () => {
+  it('accept turns that name them, with or without their project', async () => {
     const { id } = await make();
     const first = await ada.turn({ session_id: id, message: 'One' });
     const second = await ada.turn({ session_id: id, project_id: project.id, message: 'Two' });
@@ -77,7 +77,7 @@ describe('sessions', () => {
     expect(await listed()).toHaveLength(1);
   });
 
-  it('take no turn for another project, be it of the same user, and store nothing of it', async () => {
+  it('refuse a turn for another project, even of the same user, and store nothing', async () => {
     const { id } = await make();
     const other = await ada.project();
     const before = await storedRows();
@@ -92,14 +92,14 @@ describe('sessions', () => {
     ['half a surrogate pair in it', { model: 'a\ud800' }, '/model'],
     ['a name that is longer than it looks', { model: '\u2764\ufe0f'.repeat(200) }, '/model'],
     ['a NUL in a stop', { params: { stop: ['\0'] } }, '/params/stop'],
-  ])('take no turn that could not be stored, with %s', async (_what, fields, pointer) => {
+  ])('refuse a turn that cannot be stored, with %s', async (_what, fields, pointer) => {
     const before = await storedRows();
     const turn = { project_id: project.id, message: 'Hi', ...fields };
     expectProblem(await ada.post('/chat', turn), 'validation_failed', [pointer]);
     expect(await storedRows()).toEqual(before);
   });
 
-  it('are renamed, archived, pinned and marked one by one, and what is absent stays', async () => {
+  it('are renamed, archived, pinned and tagged field by field; absent fields stay', async () => {
     let session = await make({ title: 'Old', metadata: { a: 1 } });
     for (const change of [
       { title: 'New' },
@@ -119,7 +119,7 @@ describe('sessions', () => {
     }
   });
 
-  it('are not more active for being changed', async () => {
+  it('keep their last activity when they are changed', async () => {
     const [older, newer] = [await make(), await make()];
     await patch(older.id, { title: 'Changed', pinned: true }).expect(200);
     expect((await listed()).map(({ id }) => id)).toEqual([newer.id, older.id]);
@@ -131,13 +131,13 @@ describe('sessions', () => {
     ['numbers of all kinds', { n: [0, -1, 1.5, 1e21, 2 ** 53 - 1] }],
     ['text of all kinds', { '': 'é\u0301 😀 "quoted" \\ / \u2028 \u001f' }],
     ['eight levels', { a: { b: { c: { d: { e: { f: { g: 'deep' } } } } } } }],
-  ])('keep metadata as they came: %s', async (_what, metadata) => {
+  ])('keep metadata unchanged: %s', async (_what, metadata) => {
     const { id } = await make({ metadata });
     expect((await get(id)).metadata).toEqual(metadata);
     expect(((await patch(id, { metadata }).expect(200)).body as Session).metadata).toEqual(metadata);
   });
 
-  describe('refuse bad input with its place, and nothing is stored', () => {
+  describe('refuse bad input with a pointer, and nothing is stored', () => {
     const nested = (levels: number): unknown => JSON.parse('{"a":'.repeat(levels) + '1' + '}'.repeat(levels));
     const bad: [string, Record<string, unknown>, string][] = [
       ['an empty title', { title: '' }, '/title'],
@@ -218,7 +218,7 @@ describe('sessions', () => {
     await ada.get(`/chat/messages/${kept.assistant_message.id}`).expect(200);
   });
 
-  it('can be deleted while a turn runs in them, and the turn leaves nothing behind', async () => {
+  it('can be deleted during a turn, which leaves nothing behind', async () => {
     const gate = t.model.hold('Half');
     const { body } = await ada.post('/chat', { project_id: project.id, message: 'Hi', background: true }).expect(202);
     await gate.reached;
@@ -229,7 +229,7 @@ describe('sessions', () => {
     expect(await t.database.query('select 1 from turns where session_id = $1', [session_id])).toEqual([]);
   });
 
-  it('have an entity tag that If-Match takes, refuses when it is old, and that no turn changes', async () => {
+  it('have an ETag that If-Match checks and no turn changes', async () => {
     const { id } = await make();
     const path = `/chat/sessions/${id}`;
     const tag = (await ada.get(path)).headers.etag as string;
@@ -247,7 +247,7 @@ describe('sessions', () => {
   describe('as a list', () => {
     const path = (): string => `/chat/sessions?project_id=${project.id}`;
 
-    it('come newest activity first, and a turn moves its session to the front', async () => {
+    it('come by latest activity, and a turn moves its session to the front', async () => {
       const [a, b, c] = [await make(), await make(), await make()];
       expect((await listed()).map(({ id }) => id)).toEqual([c.id, b.id, a.id]);
       await ada.turn({ session_id: a.id });
@@ -262,7 +262,7 @@ describe('sessions', () => {
       ['all in one millisecond', `'2026-01-01T00:00:00.123Z'`],
       ['in two milliseconds', `timestamptz '2026-01-01T00:00:00Z' + (random() > 0.5)::int * interval '1 millisecond'`],
       ['at parts of a millisecond', `timestamptz '2026-01-01T00:00:00Z' + random() * interval '2 milliseconds'`],
-    ])('come page by page, none twice and none missed, when they were active %s', async (_when, activity) => {
+    ])('come in pages, none twice and none missed, when they were active %s', async (_when, activity) => {
       for (let i = 0; i < 7; i++) await make();
       await t.database.query(`update chat_sessions set last_active_at = ${activity} where project_id = $1`, [
         project.id,
@@ -277,7 +277,7 @@ describe('sessions', () => {
       }
     });
 
-    it('hold those whose title has the words in it, whatever their case, page by page, and nothing of a stranger', async () => {
+    it("can be searched by words of the title in any case, in pages, without other users' sessions", async () => {
       const [, , c] = [await make({ title: 'Porto' }), await make(), await make({ title: 'To LISBON, 100 %' })];
       const a = await make({ title: 'Lisbon by tram' });
       await eve.post('/chat/sessions', { project_id: (await eve.project()).id, title: 'Lisbon' }).expect(201);
@@ -293,7 +293,7 @@ describe('sessions', () => {
       expectProblem(await ada.get(`${path}&q=`), 'validation_failed', ['?q']);
     });
 
-    it('hold the archived ones, the others, or both', async () => {
+    it('can be filtered by archived, not archived, or both', async () => {
       const [a, b, c] = [await make(), await make(), await make()];
       await patch(b.id, { archived: true }).expect(200);
       expect((await listed('&archived=true')).map(({ id }) => id)).toEqual([b.id]);
@@ -301,7 +301,7 @@ describe('sessions', () => {
       expect(await listed()).toHaveLength(3);
     });
 
-    it('hold one project only', async () => {
+    it('contain one project only', async () => {
       const { id } = await make();
       await ada.session((await ada.project()).id);
       expect((await listed()).map((session) => session.id)).toEqual([id]);
@@ -342,14 +342,14 @@ describe('sessions', () => {
     });
   });
 
-  describe('are nothing to a stranger', () => {
+  describe('are hidden from other users', () => {
     it.each<[string, (user: TestUser, id: string) => Test]>([
       ['GET', (user, id) => user.get(`/chat/sessions/${id}`)],
       ['PATCH', (user, id) => user.patch(`/chat/sessions/${id}`, { title: 'Mine' })],
       ['PATCH with If-Match', (user, id) => user.patch(`/chat/sessions/${id}`, {}).set('if-match', '"7"')],
       ['DELETE', (user, id) => user.delete(`/chat/sessions/${id}`)],
       ['GET messages', (user, id) => user.get(`/chat/sessions/${id}/messages`)],
-    ])('%s answers like for an id that nobody has, byte by byte, and changes nothing', async (_verb, ask) => {
+    ])('%s answers byte for byte as for an unknown id, and changes nothing', async (_verb, ask) => {
       const { session_id } = await ada.turn({ project_id: project.id });
       const before = await storedRows();
       const answers: Response[] = [];
@@ -366,7 +366,7 @@ describe('sessions', () => {
 describe('messages', () => {
   const messagesOf = (id: string, query = ''): Test => ada.get(`/chat/sessions/${id}/messages${query}`);
 
-  it('come oldest first or newest first, page by page, none twice and none missed', async () => {
+  it('come oldest or newest first, in pages, none twice and none missed', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'Turn 0' });
     for (let i = 1; i < 4; i++) await ada.turn({ session_id, message: `Turn ${i}` });
     const oldestFirst = [0, 1, 2, 3].flatMap((i) => [`Turn ${i}`, `You said: Turn ${i}`]);
@@ -383,7 +383,7 @@ describe('messages', () => {
     }
   });
 
-  it('that came in between are on the pages after, and not on those of the way back', async () => {
+  it('that are added between two pages appear on later pages only', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'One' });
     const first = (await messagesOf(session_id, '?limit=1')).body as ListedPage<MessageBody>;
     const newest = (await messagesOf(session_id, '?limit=1&order=desc')).body as ListedPage<MessageBody>;
@@ -394,7 +394,7 @@ describe('messages', () => {
     expect(before.data.map(({ content }) => content)).toEqual(['One']);
   });
 
-  it('are read one by one as they stand in the list', async () => {
+  it('are read one by one as in the list', async () => {
     const { session_id, user_message, assistant_message } = await ada.turn({ project_id: project.id });
     const { data } = (await messagesOf(session_id)).body as ListedPage<MessageBody>;
     const messages = [user_message, assistant_message];
@@ -426,7 +426,7 @@ describe('messages', () => {
     expectProblem(await messagesOf(id, query), 'validation_failed', [pointer]);
   });
 
-  describe('take feedback', () => {
+  describe('accept feedback', () => {
     let answer: MessageBody;
     let question: MessageBody;
     const rate = (id: string, body: Record<string, unknown>): Test => ada.put(`/chat/messages/${id}/feedback`, body);
@@ -435,7 +435,7 @@ describe('messages', () => {
       ({ assistant_message: answer, user_message: question } = await ada.turn({ project_id: project.id }));
     });
 
-    it('with a comment or without, the last one counts, and it can be taken back twice', async () => {
+    it('with or without a comment; the last one counts, and removing it twice is fine', async () => {
       for (const [given, shown] of [
         [
           { rating: 'up', comment: 'Good' },
@@ -479,7 +479,7 @@ describe('messages', () => {
     ['POST regenerate', (user, id) => user.post(`/chat/messages/${id}/regenerate`, {})],
     ['PUT feedback', (user, id) => user.put(`/chat/messages/${id}/feedback`, { rating: 'down' })],
     ['DELETE feedback', (user, id) => user.delete(`/chat/messages/${id}/feedback`)],
-  ])('%s of a stranger answers like for an id that nobody has, and changes nothing', async (_verb, ask) => {
+  ])('%s of another user answers as for an unknown id, and changes nothing', async (_verb, ask) => {
     const { assistant_message, user_message } = await ada.turn({ project_id: project.id });
     await ada.put(`/chat/messages/${assistant_message.id}/feedback`, { rating: 'up' }).expect(200);
     const before = await storedRows();

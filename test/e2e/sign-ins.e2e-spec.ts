@@ -46,7 +46,7 @@ const devices = async (user = ada): Promise<Device[]> =>
   ((await user.get('/auth/sessions').expect(200)).body as { data: Device[] }).data;
 
 describe('signed-in devices', () => {
-  it('are listed newest first, and say which one asks', async () => {
+  it('are listed newest first, with the current one marked', async () => {
     await signedIn();
     const [tablet, first] = await devices();
     expect(await devices()).toHaveLength(2);
@@ -63,7 +63,7 @@ describe('signed-in devices', () => {
     expect(pages.map((page) => page.map(({ id }) => id))).toEqual([[tablet?.id], [first?.id]]);
   });
 
-  it('can be signed out one by one, with the tokens they hold', async () => {
+  it('can be signed out one by one, with their tokens', async () => {
     const tablet = await signedIn();
     const [{ id } = { id: '' }] = await devices();
     await ada.by(tablet.access_token).get('/users/me').expect(200);
@@ -75,7 +75,7 @@ describe('signed-in devices', () => {
     await ada.get('/users/me').expect(200);
   });
 
-  it('of another user answer 404 and stay', async () => {
+  it('of another user answer 404 and stay signed in', async () => {
     const eve = await TestUser.register(t);
     const [{ id } = { id: '' }] = await devices();
     expectProblem(await eve.delete(`/auth/sessions/${id}`), 'not_found');
@@ -83,7 +83,7 @@ describe('signed-in devices', () => {
     await refresh(ada.refreshToken).expect(200);
   });
 
-  it('stay when the end of their tokens can not be written', async () => {
+  it('stay signed in when the revocation cannot be written', async () => {
     const tablet = await signedIn();
     const [{ id } = { id: '' }] = await devices();
     await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
@@ -103,7 +103,7 @@ describe('signed-in devices', () => {
     expect(await devices()).toHaveLength(1);
   });
 
-  it('are forgotten a month after their end, not before, and never while they live', async () => {
+  it('are deleted a month after their end, never before', async () => {
     const signIns = t.app.get(SignInsRepository);
     await signIns.sweep(30);
     await signedIn();
@@ -128,7 +128,7 @@ describe('a password change', () => {
     await ada.get('/users/me').expect(200);
   });
 
-  it('lets no sign-in through that had verified the old password before', async () => {
+  it('refuses a concurrent sign-in that verified the old password', async () => {
     const passwords = t.app.get(PasswordHasher);
     const verify = passwords.verify.bind(passwords);
     const hook = jest.spyOn(passwords, 'verify').mockImplementationOnce(async (password, hash) => {
@@ -146,7 +146,7 @@ describe('a password change', () => {
     await login(NEW_PASSWORD).expect(200);
   });
 
-  it('is done once by an Idempotency-Key, and its hashing holds no transaction', async () => {
+  it('happens once with an Idempotency-Key, and hashes outside of a transaction', async () => {
     const passwords = t.app.get(PasswordHasher);
     const hash = passwords.hash.bind(passwords);
     const open: object[] = [];
@@ -171,7 +171,7 @@ describe('a password change', () => {
     const other = ada.post('/users/me/password', { current_password: PASSWORD, new_password: 'something else 1' });
     expectProblem(await other.set('idempotency-key', 'once'), 'idempotency_key_reused');
     await login(NEW_PASSWORD).expect(200);
-    // What is kept of the request can not be tried out by who has the database alone.
+    // The stored request must not let anyone with only the database test passwords.
     const [kept] = await t.database.query<{ hash: string }>(
       `select encode(request_hash, 'hex') as hash from idempotency_keys where user_id = $1`,
       [ada.id],
@@ -181,7 +181,7 @@ describe('a password change', () => {
     expect(kept?.hash).not.toBe(createHash('sha256').update(`/users/me/password\0${request}`).digest('hex'));
   });
 
-  it('by two at once is one change', async () => {
+  it('by two concurrent requests is one change', async () => {
     const second = ada.by((await signedIn()).access_token);
     const answers = await Promise.all([change(), change(second)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([204, expect.any(Number)]);
@@ -191,7 +191,7 @@ describe('a password change', () => {
 });
 
 describe('a refresh token', () => {
-  it('that comes back as an ancestor ends the access tokens of its family, and of no other', async () => {
+  it('that is reused as an ancestor ends the access tokens of its family only', async () => {
     const tablet = await signedIn();
     const child = (await refresh(ada.refreshToken).expect(200)).body as Tokens;
     const live = (await refresh(child.refresh_token).expect(200)).body as Tokens;

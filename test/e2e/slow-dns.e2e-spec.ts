@@ -56,7 +56,7 @@ async function chatDuring(flood: Promise<unknown>): Promise<{ statuses: Set<numb
 }
 
 describe('forty addresses in a zone whose name server is silent', () => {
-  it('make no other user wait, open no circuit, and end soon for the one who gave them', async () => {
+  it('delay no other user, open no circuit breaker, and fail soon for their user', async () => {
     const { user, projectId } = await someone();
     const begunMs = performance.now();
     const flood = Promise.all(Array.from({ length: 40 }, (_, i) => setKey(user, projectId, `h${i}.silent.dev`)));
@@ -78,7 +78,7 @@ describe('forty addresses in a zone whose name server is silent', () => {
     }
   }, 90_000);
 
-  it('take no lookup from another user', async () => {
+  it('use no lookup of another user', async () => {
     const [mallory, bob] = [await someone(), await someone()];
     const flood = Array.from({ length: 10 }, (_, i) => setKey(mallory.user, mallory.projectId, `m${i}.silent.dev`));
     const answer = await setKey(bob.user, bob.projectId, 'b.silent.dev');
@@ -88,7 +88,7 @@ describe('forty addresses in a zone whose name server is silent', () => {
 });
 
 describe('a provider of a user whose name server falls silent after its address was taken', () => {
-  it('makes no other user wait, in turns and in lists of models, and opens no circuit but its own', async () => {
+  it('delays no other user, in turns and lists of models, and opens only its own circuit breaker', async () => {
     const { user, projectId } = await someone();
     expect((await setKey(user, projectId, '8.8.8.8')).status).toBe(200);
     await t.database.query(`update provider_keys set base_url = 'https://late.silent.dev/v1' where user_id = $1`, [
@@ -109,8 +109,8 @@ describe('a provider of a user whose name server falls silent after its address 
   }, 60_000);
 });
 
-describe('names that one user has looked up', () => {
-  it('are limited in ten minutes; addresses that need no lookup are not counted', async () => {
+describe('the DNS lookups of one user', () => {
+  it('are limited per ten minutes; addresses without a lookup are not counted', async () => {
     const { user, projectId } = await someone();
     const statusOf = async (host: string): Promise<number> => (await setKey(user, projectId, host)).status;
     for (let i = 0; i < 40; i++) expect(await statusOf('8.8.8.8')).toBe(200);

@@ -113,7 +113,7 @@ describe('a client that reads slowly, or not at all', () => {
     ((await reader.readFirst()).data.assistant_message as MessageBody).id;
   const settled = (id: string): Promise<ReceivedEvent[]> => readEvents(ada.get(`/chat/messages/${id}/events`));
 
-  it('is disconnected in the middle of a turn, which goes on and can be resumed', async () => {
+  it('is disconnected during a turn, which continues and can be resumed', async () => {
     const { release } = longAnswer();
     const reader = await ask();
     const id = await idOf(reader);
@@ -132,7 +132,7 @@ describe('a client that reads slowly, or not at all', () => {
     expect(rest.at(-1)).toMatchObject({ event: 'turn.completed' });
   });
 
-  it('gets everything when it reads on in time, in deltas of a bounded size', async () => {
+  it('gets everything in deltas of bounded size when it reads on in time', async () => {
     longAnswer().release();
     const reader = await ask();
     const id = await idOf(reader);
@@ -144,7 +144,7 @@ describe('a client that reads slowly, or not at all', () => {
     expect(textOf(await settled(id))).toBe(ANSWER);
   });
 
-  it('is not disconnected as long as it takes something, however long that takes', async () => {
+  it('is not disconnected while it reads something, however slowly', async () => {
     longAnswer().release();
     const reader = await ask();
     const begin = performance.now();
@@ -152,7 +152,7 @@ describe('a client that reads slowly, or not at all', () => {
     expect(performance.now() - begin).toBeGreaterThan(STALL_MS);
   });
 
-  it('is disconnected when all is said and it still does not take it', async () => {
+  it('is disconnected when the answer has ended and it still does not read', async () => {
     longAnswer().release();
     const asked = await ask();
     const id = await idOf(asked);
@@ -162,7 +162,7 @@ describe('a client that reads slowly, or not at all', () => {
     expect(await reader.disconnected()).toBeLessThan(PENDING_BYTES);
   });
 
-  it('hears a heartbeat while nothing is said, and is not disconnected for that', async () => {
+  it('gets heartbeats during a pause, and is not disconnected for it', async () => {
     const { release } = t.model.hold('Hello');
     const reader = await ask();
     await sleep(2 * STALL_MS);

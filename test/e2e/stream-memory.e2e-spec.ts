@@ -83,7 +83,7 @@ describe('the memory of open streams', () => {
     return heapUsed + arrayBuffers;
   }
 
-  it('is bounded, and does not hold what the model was told', async () => {
+  it('is bounded, and does not include the context of the model', async () => {
     model.always(async (_request, answer) => {
       for (let word = 0; word < WORDS; word++) answer.delta(' word');
       await answer.closed;

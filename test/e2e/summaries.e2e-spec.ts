@@ -77,7 +77,7 @@ const last = (turns: TurnBody[]): TurnBody => turns.at(-1) as TurnBody;
 const textsSent = (): unknown[] => t.model.requests.at(-1)?.messages.map(({ content }) => content) ?? [];
 
 describe('a long session', () => {
-  it('is summarised once, ahead of need, and the summary is used by every turn that has no room for the whole', async () => {
+  it('is summarised once, ahead of need, and each turn without room for all of it uses the summary', async () => {
     const turns = await talk(await summarising(), 7);
     const { session_id } = last(turns);
     expect(await summaries(session_id)).toEqual([]);
@@ -98,7 +98,7 @@ describe('a long session', () => {
     expect(calls()).toHaveLength(1);
   });
 
-  it('is summarised further from the summary that there is, which is not made again', async () => {
+  it('is summarised further from the existing summary', async () => {
     const turns = await talk(await summarising(), 8);
     await made(last(turns).session_id, 1);
     turns.push(...(await talk(last(turns), 13, 9)));
@@ -112,7 +112,7 @@ describe('a long session', () => {
     expect(textsSent()[0]).toContain('Noted 2.');
   });
 
-  it('is summarised at once when a turn needs it and there is none', async () => {
+  it('is summarised at once when a turn needs a summary and has none', async () => {
     const turns = await talk(await summarising(), 2, 1, WORDS.repeat(3));
     expect(calls()).toHaveLength(0);
     turns.push(...(await talk(last(turns), 3, 3, WORDS.repeat(5))));
@@ -121,7 +121,7 @@ describe('a long session', () => {
     expect(calls()).toHaveLength(1);
   });
 
-  it('that was long before its project wanted summaries is caught up with, a few calls after each turn', async () => {
+  it('that was long before summaries were enabled is summarised step by step after each turn', async () => {
     const { id } = await ada.project();
     const turns = await talk(id, 30);
     await ada.patch(`/projects/${id}`, { context_overflow: 'summarise' }).expect(200);
@@ -136,7 +136,7 @@ describe('a long session', () => {
     expect({ total: (messages_sent ?? 0) + (summarised ?? 0), dropped }).toEqual({ total: 65, dropped: 0 });
   });
 
-  it('is summarised when there are more messages than are read, however short they are', async () => {
+  it('is summarised when it has more messages than a turn reads, however short they are', async () => {
     const few = await t.another({ historyMessages: 10 });
     const here = ada.at(few.getHttpServer());
     let turn = await here.turn({ project_id: await summarising(), message: 'Short' });
@@ -147,7 +147,7 @@ describe('a long session', () => {
     expect(contextOf(turn)).toMatchObject({ messages_sent: 7, summarised: 6, dropped: 0 });
   });
 
-  it('is summarised by the model of its project when config names none', async () => {
+  it('is summarised by the model of its project when none is configured', async () => {
     const own = await t.another({ summaryModel: undefined });
     const here = ada.at(own.getHttpServer());
     const project_id = await summarising({ model: 'its-own' });
@@ -161,7 +161,7 @@ describe('a long session', () => {
     ]);
   });
 
-  it('has its summaries left out, and is not summarised, when its project wants turns dropped', async () => {
+  it('uses and makes no summaries when its project drops turns', async () => {
     const project_id = await summarising();
     const turns = await talk(project_id, 8);
     await made(last(turns).session_id, 1);
@@ -174,7 +174,7 @@ describe('a long session', () => {
 });
 
 describe('a branch', () => {
-  it('has the summary of what it goes through, and none of what it does not', async () => {
+  it('uses only summaries of its own path', async () => {
     const turns = await talk(await summarising(), 8);
     const { session_id } = last(turns);
     await made(session_id, 1);
@@ -205,7 +205,7 @@ describe('a branch', () => {
   });
 });
 
-describe('a summary that does not succeed', () => {
+describe('a summary that fails', () => {
   const needsOne = async (mark = ''): Promise<TurnBody> =>
     last(await talk(await summarising(), 2, 1, mark + WORDS.repeat(3)));
 
@@ -213,7 +213,7 @@ describe('a summary that does not succeed', () => {
     ['is refused', (_, answer) => answer.refuse(500)],
     ['is empty', (_, answer) => answer.finish()],
     ['is cut', (_, answer) => answer.drop()],
-  ])('and %s lets the turn go on without it, and is not tried again at once', async (how, summarise) => {
+  ])('and %s lets the turn continue without it, and is not retried at once', async (how, summarise) => {
     script(summarise);
     // What is made ahead for the session of the case before may come as late as now.
     const mark = `It ${how}. `;
@@ -231,7 +231,7 @@ describe('a summary that does not succeed', () => {
     expect(new Set(mine).size).toBe(mine.length);
   });
 
-  it('in its time is not waited for any longer', async () => {
+  it('to finish in time is no longer waited for', async () => {
     const hasty = await t.another({ summaryTimeoutMs: 100 });
     script((_, answer) => answer.closed);
     const before = await needsOne();
@@ -239,7 +239,7 @@ describe('a summary that does not succeed', () => {
     expect(contextOf(turn)).toMatchObject({ summarised: 0, dropped: 2 });
   });
 
-  it('is let go of when the turn that waits for it is stopped', async () => {
+  it('stops waiting when its turn is stopped', async () => {
     let reach = (): void => undefined;
     const reached = new Promise<void>((resolve) => (reach = resolve));
     let closed = false;
@@ -262,7 +262,7 @@ describe('a summary that does not succeed', () => {
 });
 
 describe('while a summary is made', () => {
-  it('no connection and no transaction is held, and nobody else makes it', async () => {
+  it('no connection and no transaction is held, and no other instance makes it', async () => {
     const turns = await talk((await ada.project()).id, 8);
     const { session_id } = last(turns);
     let release = (): void => undefined;
@@ -314,7 +314,7 @@ describe('while a summary is made', () => {
     expect(calls()).toHaveLength(1);
   });
 
-  it('its session may be deleted', async () => {
+  it('its session can be deleted', async () => {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     script(async (_, answer) => {
@@ -330,7 +330,7 @@ describe('while a summary is made', () => {
   });
 });
 
-it('is in the ledger with every call that it took, also one that failed', async () => {
+it('each summary call is in the ledger, also a failed one', async () => {
   const entries = (sessionId: string): Promise<unknown[]> =>
     t.database.query(
       `select status, model, input_tokens is not null as "isCounted" from usage_entries
@@ -355,7 +355,7 @@ it('is in the ledger with every call that it took, also one that failed', async 
   );
 });
 
-it('is stored encrypted where its project encrypts its content, and opens for the next turns and the export', async () => {
+it('the summary of an encrypted project is stored encrypted, and decrypted for later turns and the export', async () => {
   const turns = await talk(await summarising({ encrypt_content: true }), 8);
   const { session_id } = last(turns);
   expect(await made(session_id, 1)).toMatchObject([{ content: '', count: 10 }]);
@@ -373,7 +373,7 @@ it('is stored encrypted where its project encrypts its content, and opens for th
   ]);
 });
 
-it('is not asked for when a budget has no room for it: the oldest turns are left out then', async () => {
+it('no summary is made when a budget has no room for it; the oldest turns are left out', async () => {
   await setPrice(t, { output: 0 });
   await setPrice(t, { model: 'summariser' });
   const needy = async (day_limit_micro_usd: number): Promise<TurnBody> => {
@@ -389,7 +389,7 @@ it('is not asked for when a budget has no room for it: the oldest turns are left
   await ada.put('/users/me/budget', { day_limit_micro_usd: null, month_limit_micro_usd: null }).expect(200);
 });
 
-it('is part of the export, and goes with the account', async () => {
+it('summaries are part of the export, and are deleted with the account', async () => {
   const eve = await TestUser.register(t);
   const { id } = await eve.project({ context_overflow: 'summarise' });
   let turn = await eve.turn({ project_id: id, message: WORDS });

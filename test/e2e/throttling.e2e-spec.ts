@@ -51,7 +51,7 @@ function expectLimited(answer: Response, policy: string): void {
 const PAIR = '"login";q=3;w=900';
 
 describe('wrong passwords', () => {
-  it('from one address end in 429, for the right password too, and say when to come back', async () => {
+  it('from one address end in 429 with Retry-After, even for the correct password', async () => {
     const from = somewhere();
     await fail(3, () => from, ada.email);
     expectLimited(await login(from, ada.email, 'wrong'), PAIR);
@@ -66,7 +66,7 @@ describe('wrong passwords', () => {
     expectLimited(await login(from, ada.email, PASSWORD), PAIR);
   });
 
-  it('that come all at once are not let through together', async () => {
+  it('that are sent concurrently are counted one by one', async () => {
     const from = somewhere();
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, i) => login(from, ada.email, `guess ${i}`, i % 2 === 0 ? t.server : other)),
@@ -75,7 +75,7 @@ describe('wrong passwords', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(17);
   });
 
-  it('for an address without an account are counted and answered alike', async () => {
+  it('for an unknown email address are counted and answered the same', async () => {
     const answersFor = async (email: string): Promise<unknown[]> => {
       const from = somewhere();
       const answers = [];
@@ -88,14 +88,14 @@ describe('wrong passwords', () => {
     expect(known).toHaveLength(5);
   });
 
-  it('for many accounts from one address end in 429 as well', async () => {
+  it('for many accounts from one address also end in 429', async () => {
     const from = somewhere();
     for (let i = 0; i < 8; i++) expectProblem(await login(from, someEmail(), 'wrong'), 'invalid_credentials');
     expectLimited(await login(from, someEmail(), 'wrong'), '"login-address";q=8;w=900');
     expectLimited(await login(from, ada.email, PASSWORD), '"login-address";q=8;w=900');
   });
 
-  it('for one account from many addresses do not lock its owner out, who has signed in from there before', async () => {
+  it('for one account from many addresses do not lock out an owner at a known address', async () => {
     const home = somewhere();
     await login(home, ada.email, PASSWORD).expect(200);
     await fail(5, somewhere, ada.email);
@@ -105,7 +105,7 @@ describe('wrong passwords', () => {
     await ada.get('/users/me').expect(200);
   });
 
-  it('of the owner at a known address count there alone', async () => {
+  it('of the owner at a known address count at that address only', async () => {
     const home = somewhere();
     await login(home, ada.email, PASSWORD).expect(200);
     await fail(3, () => home, ada.email);
@@ -113,14 +113,14 @@ describe('wrong passwords', () => {
     await login(somewhere(), ada.email, PASSWORD).expect(200);
   });
 
-  it('refused from one address do not use up what is left for others', async () => {
+  it('refused from one address do not use up the attempts of others', async () => {
     const from = somewhere();
     await fail(3, () => from, ada.email);
     for (let i = 0; i < 10; i++) expectLimited(await login(from, ada.email, 'wrong'), PAIR);
     await fail(2, somewhere, ada.email);
   });
 
-  it('that were too many are told in the log of the account, once an hour', async () => {
+  it("that exceed the limit are recorded in the account's audit log once an hour", async () => {
     const from = somewhere();
     await fail(3, () => from, ada.email);
     for (let i = 0; i < 5; i++) expectLimited(await login(from, ada.email, 'wrong'), PAIR);
@@ -128,13 +128,13 @@ describe('wrong passwords', () => {
     await expectSoon(async () => expect(await t.database.query(query, [ada.id])).toHaveLength(1));
   });
 
-  it('do not count while the right one does not either', async () => {
+  it('are not counted while the correct one is refused too', async () => {
     const from = somewhere();
     for (let i = 0; i < 6; i++) await login(from, ada.email, PASSWORD).expect(200);
     await fail(3, () => from, ada.email);
   });
 
-  it('are forgiven with time', async () => {
+  it('are allowed again with time', async () => {
     const from = somewhere();
     await fail(3, () => from, ada.email);
     await t.database.query(`update rate_limits set full_at = full_at - interval '5 minutes'`);
@@ -144,13 +144,13 @@ describe('wrong passwords', () => {
 });
 
 describe('an address', () => {
-  it('is not taken from X-Forwarded-For where no proxy is trusted', async () => {
+  it('is not read from X-Forwarded-For unless a proxy is trusted', async () => {
     const open = (await t.another({ trustedProxies: 0 })).getHttpServer();
     await fail(3, somewhere, ada.email, open);
     expectLimited(await login(somewhere(), ada.email, 'wrong', open), PAIR);
   });
 
-  it('is forgotten with its account, and never stored in clear', async () => {
+  it('is deleted with its account, and never stored in plain text', async () => {
     await login('203.0.113.77', ada.email, PASSWORD).expect(200);
     const rows = await t.database.query<{ row: string }>(
       `select encode(address_hash, 'escape') as row from sign_in_addresses where user_id = $1`,
@@ -165,7 +165,7 @@ describe('an address', () => {
 });
 
 describe('a route with a limit for each address', () => {
-  it('tells what is left with every answer, refuses in the end, and does not mix addresses up', async () => {
+  it('reports the remaining requests, refuses beyond the limit, and keeps addresses apart', async () => {
     const from = somewhere();
     const register = (): Test => ask(from, '/auth/register', { email: someEmail(), password: PASSWORD });
     for (const left of [2, 1, 0]) {
@@ -177,7 +177,7 @@ describe('a route with a limit for each address', () => {
     await ask(somewhere(), '/auth/register', { email: someEmail(), password: PASSWORD }).expect(201);
   });
 
-  it('counts what is refused for other reasons too', async () => {
+  it('also counts requests that are refused for other reasons', async () => {
     const from = somewhere();
     for (let i = 0; i < 3; i++) {
       expectProblem(await ask(from, '/auth/refresh', { refresh_token: 'prt_x' }), 'invalid_refresh_token');
@@ -185,7 +185,7 @@ describe('a route with a limit for each address', () => {
     expectLimited(await ask(from, '/auth/refresh', { refresh_token: ada.refreshToken }), '"refresh";q=3;w=900');
   });
 
-  it('asks before it looks at the token', async () => {
+  it('checks the limit before the token', async () => {
     const from = somewhere();
     for (let i = 0; i < 8; i++) expectProblem(await ask(from, '/users/me/password', {}), 'unauthenticated');
     expectLimited(await ask(from, '/users/me/password', {}), '"password";q=8;w=900');

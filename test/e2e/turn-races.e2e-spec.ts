@@ -12,7 +12,7 @@ import { readEvents } from '../support/read-events.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestApp, type TestApp } from '../support/test-app.js';
 
-describe('a turn in the moment when something else happens', () => {
+describe('a turn in a race', () => {
   let t: TestApp;
   let ada: TestUser;
   let project: { id: string };
@@ -53,7 +53,7 @@ describe('a turn in the moment when something else happens', () => {
       ).toHaveLength(count),
     );
 
-  it('is not overtaken by one that came later, though what both waited for ended in between', async () => {
+  it('is not overtaken by a later turn when the turn before both ends in between', async () => {
     const gate = t.model.hold('First');
     const { session_id, assistant_message: first } = await begin({ project_id: project.id, message: 'One' });
     await gate.reached;
@@ -77,7 +77,7 @@ describe('a turn in the moment when something else happens', () => {
     ]);
   });
 
-  it('is refused while others wait, also when none runs just now', async () => {
+  it('is refused while others wait, even when none is running', async () => {
     const gate = t.model.hold();
     const { session_id, assistant_message: first } = await begin({ project_id: project.id });
     await gate.reached;
@@ -90,13 +90,13 @@ describe('a turn in the moment when something else happens', () => {
     gate.release();
   });
 
-  it('that was not opened leaves its key free', async () => {
+  it('that was not opened leaves its Idempotency-Key unused', async () => {
     const key = { 'idempotency-key': newId() };
     expectProblem(await ada.post('/chat', { project_id: newId(), message: 'Nowhere' }).set(key), 'not_found');
     await ada.post('/chat', { project_id: project.id, message: 'Here' }).set(key).expect(200);
   });
 
-  it('may be handed over as often as instances go down, and is given up only when they die with it', async () => {
+  it('can be handed over by any number of shutdowns, and is given up only after crashes', async () => {
     const second = await t.another();
     const lost = Array.from({ length: 5 }, () => t.model.hold());
     const { id } = (await begin({ project_id: project.id })).assistant_message;
@@ -112,7 +112,7 @@ describe('a turn in the moment when something else happens', () => {
     await second.close();
   });
 
-  it('that was taken over keeps its lease until it runs', async () => {
+  it('that was taken over renews its lease before it runs', async () => {
     const second = await t.another({ turnLeaseMs: 600 });
     const lost = t.model.hold();
     const { id } = (await begin({ project_id: project.id })).assistant_message;
@@ -134,7 +134,7 @@ describe('a turn in the moment when something else happens', () => {
     await second.close();
   });
 
-  it('that is stopped where it was lost is waited for until it has stopped where it went', async () => {
+  it('that was stopped while it moved to another instance is stopped there', async () => {
     const second = await t.another();
     const lost = t.model.hold('Half');
     const { id } = (await begin({ project_id: project.id })).assistant_message;
@@ -166,7 +166,7 @@ describe('a turn in the moment when something else happens', () => {
     await second.close();
   });
 
-  it('that was cut off says what it asked and what that took', async () => {
+  it('that was interrupted reports its model and its usage', async () => {
     await ada.patch(`/projects/${project.id}`, { on_crash: 'keep' }).expect(200);
     const lost = t.model.hold('As far as it came');
     const { id } = (await begin({ project_id: project.id })).assistant_message;
@@ -187,7 +187,7 @@ describe('a turn in the moment when something else happens', () => {
     });
   });
 
-  it('reads no more history than the model may get', async () => {
+  it('reads no more history than the model can receive', async () => {
     const { session_id } = await ada.turn({ project_id: project.id, message: 'Old and long '.repeat(100) });
     await ada.turn({ session_id, message: 'Young' });
     const small = await t.another({ contextTokens: 100 });
@@ -200,7 +200,7 @@ describe('a turn in the moment when something else happens', () => {
     await small.close();
   });
 
-  it('that was being opened when its instance was told to go is still answered there', async () => {
+  it('that was being opened at the shutdown of its instance is still answered there', async () => {
     const leaving = await t.another({ shutdownGraceMs: 5000 });
     const { session_id } = await ada.turn({ project_id: project.id });
     await other.query('begin');
@@ -217,7 +217,7 @@ describe('a turn in the moment when something else happens', () => {
     await closing;
   });
 
-  it('that another instance has taken before its own hears that it is open is asked of the model once', async () => {
+  it('that another instance took before its own knew that it was open calls the model once', async () => {
     const wire = await TcpProxy.start(t.database.url);
     const behind = await t.another({ databaseUrl: wire.url, turnLeaseMs: 300 });
     const there = ada.at(behind.getHttpServer());
@@ -238,7 +238,7 @@ describe('a turn in the moment when something else happens', () => {
     await wire.cut();
   });
 
-  it('is looked at by all who follow it when notices come again that were lost', async () => {
+  it('is read again by all followers when notices work again', async () => {
     const second = await t.another();
     const gate = t.model.hold('Half');
     const { id } = (await begin({ project_id: project.id })).assistant_message;
@@ -258,7 +258,7 @@ describe('a turn in the moment when something else happens', () => {
     await second.close();
   });
 
-  it('that lost the answer to its own end tells that end all the same', async () => {
+  it('that lost the response of its CLOSE still reports its end', async () => {
     const wire = await TcpProxy.start(t.database.url);
     const behind = await t.another({ databaseUrl: wire.url });
     const gate = t.model.hold('All of ', 'it');

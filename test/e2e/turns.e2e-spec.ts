@@ -25,7 +25,7 @@ describe('a turn', () => {
       (await ada.get(`/chat/sessions/${sessionId}/messages?view=all`).expect(200)).body as { data: MessageBody[] }
     ).data.map(withoutPlace);
 
-  it('answers with both messages and stores them', async () => {
+  it('returns both messages and stores them', async () => {
     const turn = await ada.turn({ project_id: project.id, message: 'Good morning' });
     expect(turn.user_message).toMatchObject({
       role: 'user',
@@ -47,7 +47,7 @@ describe('a turn', () => {
     expect(await storedMessages(turn.session_id)).toEqual([turn.user_message, turn.assistant_message]);
   });
 
-  it('gives the model the prompts in order, the history, and the question last', async () => {
+  it('sends the prompts in order, the history, and the question last', async () => {
     const first = await ada.prompt(project.id, 'You are a guide.');
     const second = await ada.prompt(project.id, 'Answer shortly.');
     await ada.put(`/projects/${project.id}/prompts/order`, { prompt_ids: [second.id, first.id] }).expect(200);
@@ -62,7 +62,7 @@ describe('a turn', () => {
     ]);
   });
 
-  it('takes model and params from the request over those of the project', async () => {
+  it('prefers the model and params of the request to those of the project', async () => {
     await ada
       .patch(`/projects/${project.id}`, { model: 'of-project', params: { temperature: 1, seed: 7 } })
       .expect(200);
@@ -72,7 +72,7 @@ describe('a turn', () => {
     expect(t.model.requests.at(-1)).toMatchObject({ model: 'of-request', temperature: 0, seed: 7 });
   });
 
-  it('takes content parts, shows them back and sends them on', async () => {
+  it('accepts content parts, returns them and sends them to the model', async () => {
     const message = [
       { type: 'text', text: 'What is this?' },
       { type: 'image_url', image_url: { url: 'https://example.com/cat.png' } },
@@ -82,14 +82,14 @@ describe('a turn', () => {
     expect(t.model.requests.at(-1)?.messages.at(-1)?.content).toEqual(message);
   });
 
-  it('still knows a picture that came without a word', async () => {
+  it('keeps a message that is only a picture in the history', async () => {
     const picture = [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }];
     const { session_id } = await ada.turn({ project_id: project.id, message: picture });
     await ada.turn({ session_id, message: 'What is on it?' });
     expect(t.model.requests.at(-1)?.messages[0]?.content).toEqual(picture);
   });
 
-  it('has stored the question before the model is asked', async () => {
+  it('stores the question before it calls the model', async () => {
     let seen: unknown[] = [];
     t.model.next(async (_request, answer) => {
       seen = await t.database.query('select role, content, status from messages order by id');
@@ -137,7 +137,7 @@ describe('a turn', () => {
     expect(textOf(events)).toBe('Thinking done');
   });
 
-  it('gives the rest after any event, of a turn that is over', async () => {
+  it('returns the rest after any event of an ended turn', async () => {
     const {
       assistant_message: { id, content },
     } = await ada.turn({ project_id: project.id, message: 'Resume me' });
@@ -150,7 +150,7 @@ describe('a turn', () => {
     expectProblem(await ada.get(`/chat/messages/${id}/events?after=bogus`), 'validation_failed', ['?after']);
   });
 
-  it('goes on when the client goes away', async () => {
+  it('continues when the client disconnects', async () => {
     const gate = t.model.hold('Half', ' and whole');
     const leaving = ada.post('/chat', { project_id: project.id, message: 'Leave', stream: true });
     leaving.end(() => undefined);
@@ -162,7 +162,7 @@ describe('a turn', () => {
     await expectSoon(async () => expect(await settled()).toHaveLength(1));
   });
 
-  it('stops, keeps the text, twice is once, and the next send is accepted at once', async () => {
+  it('can be stopped twice, keeps its text, and the next message is accepted at once', async () => {
     const gate = t.model.hold('So far');
     const started = (await ada.post('/chat', { project_id: project.id, message: 'Stop me', background: true }))
       .body as { session_id: string; assistant_message: MessageBody };
@@ -174,7 +174,7 @@ describe('a turn', () => {
     await ada.turn({ session_id: started.session_id, message: 'Next' });
   });
 
-  it('refuses a second turn while one runs, and loses nothing by it', async () => {
+  it('refuses a second turn while one runs, without losing anything', async () => {
     const gate = t.model.hold();
     const { session_id } = (await ada.post('/chat', { project_id: project.id, message: 'First', background: true }))
       .body as { session_id: string };
@@ -184,7 +184,7 @@ describe('a turn', () => {
     gate.release();
   });
 
-  it('makes a sibling by regenerate, and later turns follow it', async () => {
+  it('gets a sibling by regenerate, and later turns follow it', async () => {
     const first = await ada.turn({ project_id: project.id, message: 'Tell me' });
     t.model.next((_request, answer) => {
       answer.delta('Another answer');
@@ -220,7 +220,7 @@ describe('a turn', () => {
     );
   });
 
-  it('keeps the question and marks the answer failed when the provider fails; regenerate then works', async () => {
+  it('keeps the question and a failed answer when the provider fails, and regenerate then works', async () => {
     t.model.next((_request, answer) =>
       answer.refuse(401, { error: { message: 'canary-provider-text sk-test-canary' } }),
     );
@@ -248,7 +248,7 @@ describe('a turn', () => {
     });
   });
 
-  it('answers 422 when prompts and message are larger than allowed', async () => {
+  it('answers 422 when prompts and message are too large', async () => {
     await ada.prompt(project.id, 'word '.repeat(17_000));
     expectProblem(await ada.post('/chat', { project_id: project.id, message: 'Hi' }), 'context_too_large');
   });
@@ -273,7 +273,7 @@ describe('a turn', () => {
     );
   });
 
-  it('is nothing to a stranger', async () => {
+  it('is hidden from other users', async () => {
     const { session_id, assistant_message, user_message } = await ada.turn({ project_id: project.id });
     const before = await t.database.query('select * from messages order by id');
     for (const response of [

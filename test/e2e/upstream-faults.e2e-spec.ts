@@ -42,7 +42,7 @@ describe('a turn whose upstream fails', () => {
 
   const cases = FAULTS.flatMap(({ name, stream }) => (stream === null ? [] : [[name, ...stream] as const]));
 
-  it.each(cases)('settles, plain and streamed alike: %s', async (_, script, outcome) => {
+  it.each(cases)('settles, as JSON and streamed: %s', async (_, script, outcome) => {
     const isTimeout = !('text' in outcome) && outcome[0] === 'provider_timeout' && script[0] !== undefined;
     const user = isTimeout ? hasty : patient;
     // One failure after the other would open a circuit; each model has one of its own.

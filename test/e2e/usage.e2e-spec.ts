@@ -54,7 +54,7 @@ const savedText = async (id: string): Promise<void> =>
   ));
 
 describe('the ledger', () => {
-  it('has an entry for a turn, and the answer costs what it says', async () => {
+  it('has an entry for a turn, with the same cost as the answer', async () => {
     const usage = counts(1000, 7, { prompt_tokens_details: { cached_tokens: 400 } });
     answers('Yes', usage);
     const { session_id, assistant_message } = await ada.turn({ project_id: project.id });
@@ -71,7 +71,7 @@ describe('the ledger', () => {
     expect((await message(assistant_message.id)).cost_micro_usd).toBe(1670);
   });
 
-  it('has an entry for each call: the one that was refused, and the one that answered', async () => {
+  it('has an entry for each call: the refused one and the one that answered', async () => {
     t.model.next((_request, answer) => answer.refuse(500));
     answers('Yes', counts(10, 1));
     const { assistant_message } = await ada.turn({ project_id: project.id });
@@ -82,19 +82,19 @@ describe('the ledger', () => {
     expect(assistant_message.cost_micro_usd).toBe(30);
   });
 
-  it('says null for a price that nobody knows, and never 0', async () => {
+  it('has null for an unknown price, never 0', async () => {
     const { assistant_message } = await ada.turn({ project_id: project.id, model: 'unheard-of' });
     expect(assistant_message.cost_micro_usd).toBeNull();
     expect(await entriesOf(t, ada)).toMatchObject([{ cost_micro_usd: null, price_version: null }]);
   });
 
-  it('counts a fraction of a micro-dollar as one', async () => {
+  it('rounds a fraction of a micro-dollar up', async () => {
     await setPrice(t, { model: 'cheap', output: 0.000001 });
     const { assistant_message } = await ada.turn({ project_id: project.id, model: 'cheap' });
     expect(assistant_message.cost_micro_usd).toBe(1);
   });
 
-  it('takes the price that was in force when the turn was opened', async () => {
+  it('uses the price that was in force when the turn was opened', async () => {
     await setPrice(t, { model: 'changing', output: 5, from: '2021-01-01', version: 'old' });
     await setPrice(t, { model: 'changing', output: 7, from: '2022-01-01', version: 'new' });
     await setPrice(t, { model: 'changing', output: 9, from: '2122-01-01', version: 'not yet' });
@@ -109,7 +109,7 @@ describe('the ledger', () => {
     expect((await entriesOf(t, ada)).map(({ price_version }) => price_version)).toEqual(['new', 'new']);
   });
 
-  it('takes the price of a model for its dated names as well, unless they have one of their own', async () => {
+  it('uses the price of a model for its dated names, unless they have their own', async () => {
     await setPrice(t, { model: 'priced-2024-07-18', output: 3, version: 'its own' });
     for (const model of ['priced-2025-01-01', 'priced-20250101', 'priced-2024-07-18', 'priced-mini'])
       await ada.turn({ project_id: project.id, model });
@@ -121,7 +121,7 @@ describe('the ledger', () => {
     const priceVersions = async (): Promise<(string | null)[]> =>
       (await entriesOf(t, ada)).map(({ price_version }) => price_version);
 
-    it('takes the price of the model that was asked for when the answering name has none', async () => {
+    it('uses the price of the requested model when the answering name has none', async () => {
       answers('Yes', counts(10, 7), FILE);
       const { assistant_message } = await ada.turn({ project_id: project.id });
       expect(assistant_message).toMatchObject({ model: FILE, cost_micro_usd: 90 });
@@ -130,7 +130,7 @@ describe('the ledger', () => {
       ]);
     });
 
-    it('takes the price of the answering name where it has one, also without its date', async () => {
+    it('uses the price of the answering name if it has one, also without its date', async () => {
       await setPrice(t, { model: 'answering', output: 3, version: 'answering' });
       for (const name of ['answering', 'answering-2025-01-01']) {
         answers('Yes', true, name);
@@ -139,7 +139,7 @@ describe('the ledger', () => {
       expect(await priceVersions()).toEqual(['answering', 'answering']);
     });
 
-    it('takes the price of the model that was asked for by a dated name', async () => {
+    it('uses the price of a model that was requested by a dated name', async () => {
       await setPrice(t, { model: 'priced-2023-01-01', output: 3, version: 'of the date' });
       for (const model of ['priced-2025-01-01', 'priced-2023-01-01']) {
         answers('Yes', true, FILE);
@@ -148,7 +148,7 @@ describe('the ledger', () => {
       expect(await priceVersions()).toEqual(['v1', 'of the date']);
     });
 
-    it('takes the price of the fallback that was asked for', async () => {
+    it('uses the price of the requested fallback', async () => {
       await setPrice(t, { model: 'stand-in', output: 3, version: 'of the fallback' });
       const { id } = await ada.project({
         model: 'priced',
@@ -161,7 +161,7 @@ describe('the ledger', () => {
       expect((await entriesOf(t, ada)).at(-1)).toMatchObject({ model: FILE, price_version: 'of the fallback' });
     });
 
-    it('charges a turn that is deleted after the model has named itself', async () => {
+    it('charges a turn that is deleted after the model reported its name', async () => {
       t.model.next(async (_request, answer) => {
         answer.answersAs(FILE);
         answer.delta('Words');
@@ -173,7 +173,7 @@ describe('the ledger', () => {
       expect(await entriesOf(t, ada)).toMatchObject([{ model: FILE, cost_micro_usd: 90 }]);
     });
 
-    it('charges the name of a session by the model that was asked for it', async () => {
+    it('charges a session name by the requested model', async () => {
       const titled = await t.another({ titleModel: 'priced' });
       answers('An answer', true, FILE);
       answers('A name', counts(8, 2), FILE);
@@ -188,7 +188,7 @@ describe('the ledger', () => {
     });
   });
 
-  it('charges a stopped answer by count, with what it was asked', async () => {
+  it('charges a stopped answer by counted tokens, with its context', async () => {
     const gate = t.model.hold('As far as it came');
     const { id } = (await begin()).assistant_message;
     await gate.reached;
@@ -204,7 +204,7 @@ describe('the ledger', () => {
     expect((await message(id)).cost_micro_usd).toBe(entry?.cost_micro_usd);
   });
 
-  it('charges what a dead instance has used, once, by whoever takes over; who has lost the claim writes nothing', async () => {
+  it('charges the usage of a crashed instance once at the takeover; the instance that lost the claim writes nothing', async () => {
     const second = await t.another();
     const lost = t.model.hold('Lost words', ' too late');
     const { id } = (await begin()).assistant_message;
@@ -243,7 +243,7 @@ describe('the ledger', () => {
     expect(entry?.cost_micro_usd).toBeGreaterThan(50);
   });
 
-  it('outlives sessions and projects, and goes with the account', async () => {
+  it('outlives sessions and projects, and is deleted with the account', async () => {
     await ada.turn({ project_id: project.id });
     await ada.delete(`/projects/${project.id}`).expect(204);
     expect(await entriesOf(t, ada)).toHaveLength(1);
@@ -251,7 +251,7 @@ describe('the ledger', () => {
     expect(await entriesOf(t, ada)).toEqual([]);
   });
 
-  it('is only ever added to, whoever tries', async () => {
+  it('is append-only for every role', async () => {
     await ada.turn({ project_id: project.id });
     for (const sql of ['update usage_entries set cost_micro_usd = 0', 'delete from usage_entries']) {
       await expect(t.database.queryAs(ada.id, sql)).rejects.toMatchObject({ code: '42501' });
@@ -262,7 +262,7 @@ describe('the ledger', () => {
 });
 
 describe('the name of a session', () => {
-  it('is in the ledger as a call of its own, and no part of what the answer cost', async () => {
+  it("is a separate call in the ledger, and not part of the answer's cost", async () => {
     const titled = await t.another({ titleModel: 'namer' });
     await setPrice(t, { model: 'namer', output: 100 });
     answers('An answer', counts(1, 1));
@@ -295,14 +295,14 @@ describe('with OpenRouter', () => {
   });
   afterAll(() => routed.close());
 
-  it('its own cost wins over the list of prices', async () => {
+  it('its reported cost takes precedence over the price list', async () => {
     answers('Yes', counts(1000, 7, { cost: 0.000123 }));
     const { assistant_message } = await there.turn({ project_id: project.id });
     expect(assistant_message.cost_micro_usd).toBe(123);
     expect(await entriesOf(t, ada)).toMatchObject([{ cost_micro_usd: 123, price_version: null }]);
   });
 
-  it('a stopped answer is corrected by one more entry, once, when its records know better', async () => {
+  it('a stopped answer is corrected by one more entry, once, from its records', async () => {
     const job = routed.get(UsageReconciliationJob);
     t.model.generations.clear();
     t.model.next(async (_request, answer) => {
@@ -336,7 +336,7 @@ describe('with OpenRouter', () => {
 });
 
 describe('a correction', () => {
-  it('of a call that answered under another name takes the price of the model that was asked for', async () => {
+  it('of a call that answered under another name uses the price of the requested model', async () => {
     answers('Yes', false, '/models/llama-3.gguf');
     await ada.turn({ project_id: project.id });
     const entry = (await t.app.get(EstimatedUsage).list('openai', 50)).find(({ userId }) => userId === ada.id);
@@ -359,7 +359,7 @@ describe('a report', () => {
   const zero = { calls: 0, calls_without_cost: 0 };
   const none = { ...zero, input_tokens: null, cached_input_tokens: null, output_tokens: null, cost_micro_usd: null };
 
-  it('adds up exactly what the ledger has, by day, model and project', async () => {
+  it('adds up the ledger exactly, by day, model and project', async () => {
     const other = await ada.project({ model: 'priced' });
     for (const [project_id, model, output] of [
       [project.id, 'priced', 3],
@@ -395,7 +395,7 @@ describe('a report', () => {
     expect(await report(`/projects/${project.id}/usage`)).toMatchObject({ total: sums(2, 7, 50, 1) });
   });
 
-  it('is of a time, and empty where nothing was used', async () => {
+  it('covers a period, and is empty without usage', async () => {
     await ada.turn({ project_id: project.id });
     expect(await report('/users/me/usage?from=2025-01-01T00:00:00Z&to=2025-06-01T00:00:00Z')).toMatchObject({
       ...{ from: '2025-01-01T00:00:00.000Z', to: '2025-06-01T00:00:00.000Z', data: [], total: none },
@@ -411,7 +411,7 @@ describe('a report', () => {
     expectProblem(await ada.get(`/users/me/usage?${query}`), 'validation_failed', [pointer]);
   });
 
-  it('shows to a key of one project what was used there, and nothing of the others', async () => {
+  it('shows an API key of one project only the usage of that project', async () => {
     await ada.turn({ project_id: project.id });
     await ada.turn({ project_id: (await ada.project()).id });
     const bound = ada.by((await ada.apiKey({ project_id: project.id })).key);

@@ -19,8 +19,8 @@ const login = (email: string, password: string): Test =>
   request(t.server).post('/auth/login').send({ email, password });
 const refresh = (refresh_token: string): Test => request(t.server).post('/auth/refresh').send({ refresh_token });
 
-describe('the own profile', () => {
-  it('shows the public fields and nothing else', async () => {
+describe("the user's own profile", () => {
+  it('shows only public fields', async () => {
     expect((await ada.get('/users/me').expect(200)).body).toEqual({
       id: ada.id,
       email: ada.email,
@@ -30,7 +30,7 @@ describe('the own profile', () => {
     });
   });
 
-  it('takes a new name, keeps it when it is absent, and forgets it by null', async () => {
+  it('sets a new name, keeps it when absent, and clears it by null', async () => {
     const nameAfter = async (body: Record<string, unknown>): Promise<unknown> =>
       ((await ada.patch('/users/me', body).expect(200)).body as { display_name: unknown }).display_name;
     expect(await nameAfter({ display_name: 'Ada Lovelace' })).toBe('Ada Lovelace');
@@ -40,7 +40,7 @@ describe('the own profile', () => {
     expect((await ada.get('/users/me')).body).toMatchObject({ display_name: null });
   });
 
-  it('changes for nobody else', async () => {
+  it('changes no other profile', async () => {
     const eve = await TestUser.register(t);
     await ada.patch('/users/me', { display_name: 'Ada' }).expect(200);
     expect((await eve.get('/users/me')).body).toMatchObject({ id: eve.id, display_name: null });
@@ -55,13 +55,13 @@ describe('the own profile', () => {
     ['another id', { id: newId() }, '/id'],
     ['a password hash', { password_hash: 'x' }, '/password_hash'],
     ['the column instead of the field', { displayName: 'x' }, '/displayName'],
-  ])('refuses %s with its place and changes nothing', async (_what, body, pointer) => {
+  ])('refuses %s with a pointer and changes nothing', async (_what, body, pointer) => {
     const before = await t.database.query('select * from users order by id');
     expectProblem(await ada.patch('/users/me', body), 'validation_failed', [pointer]);
     expect(await t.database.query('select * from users order by id')).toEqual(before);
   });
 
-  it('takes a name of exactly 200 characters, also of such that need two units', async () => {
+  it('accepts a name of exactly 200 characters, even of surrogate pairs', async () => {
     for (const display_name of ['x'.repeat(200), '😀'.repeat(200)]) {
       expect((await ada.patch('/users/me', { display_name }).expect(200)).body).toMatchObject({ display_name });
     }
@@ -72,13 +72,13 @@ describe('changing the password', () => {
   const change = (user: TestUser, current_password: string, new_password: string): Test =>
     user.post('/users/me/password', { current_password, new_password });
 
-  it('makes the new one work and the old one fail', async () => {
+  it('makes the new password work and the old one fail', async () => {
     await change(ada, PASSWORD, 'a new password').expect(204);
     await login(ada.email, 'a new password').expect(200);
     expectProblem(await login(ada.email, PASSWORD), 'invalid_credentials');
   });
 
-  it('ends all other sign-ins, while the own goes on', async () => {
+  it('ends all other sign-ins and keeps the current one', async () => {
     const others = await Promise.all([login(ada.email, PASSWORD), login(ada.email, PASSWORD)]);
     await change(ada, PASSWORD, 'a new password').expect(204);
     for (const { body } of others) {
@@ -95,7 +95,7 @@ describe('changing the password', () => {
     await login(eve.email, PASSWORD).expect(200);
   });
 
-  it('refuses a wrong current password with its place, and changes and ends nothing', async () => {
+  it('refuses a wrong current password with a pointer, and changes and ends nothing', async () => {
     const { body } = await login(ada.email, PASSWORD);
     expectProblem(await change(ada, 'wrong password', 'a new password'), 'validation_failed', ['/current_password']);
     await login(ada.email, PASSWORD).expect(200);
@@ -103,7 +103,7 @@ describe('changing the password', () => {
     await refresh((body as { refresh_token: string }).refresh_token).expect(200);
   });
 
-  it('changes nothing when the other sign-ins can not be ended', async () => {
+  it('changes nothing when the other sign-ins cannot be ended', async () => {
     await login(ada.email, PASSWORD).expect(200);
     await t.database.query('alter table sign_ins add constraint ck_test check (revoked_at is null) not valid');
     try {
@@ -117,12 +117,12 @@ describe('changing the password', () => {
 
   it.each<[string, Record<string, unknown>, string]>([
     ['a new one of 7 characters', { new_password: 'short12' }, '/new_password'],
-    ['a new one that everybody has', { new_password: 'Password123' }, '/new_password'],
+    ['a common new one', { new_password: 'Password123' }, '/new_password'],
     ['a new one of 257 characters', { new_password: 'x'.repeat(257) }, '/new_password'],
     ['no new one', { new_password: undefined }, '/new_password'],
     ['no current one', { current_password: undefined }, '/current_password'],
-    ['a field it does not know', { user_id: newId() }, '/user_id'],
-  ])('refuses %s with its place', async (_what, fields, pointer) => {
+    ['an unknown field', { user_id: newId() }, '/user_id'],
+  ])('refuses %s with a pointer', async (_what, fields, pointer) => {
     const body = { current_password: PASSWORD, new_password: 'a new password', ...fields };
     expectProblem(await ada.post('/users/me/password', body), 'validation_failed', [pointer]);
     await login(ada.email, PASSWORD).expect(200);
@@ -210,7 +210,7 @@ describe('deleting the account', () => {
     for (const { end } of turns) end();
   });
 
-  it('makes its tokens tokens of nobody', async () => {
+  it('invalidates its tokens', async () => {
     await ada.erase().expect(204);
     const answer = await ada.get('/users/me');
     expectProblem(answer, 'unauthenticated');
@@ -223,7 +223,7 @@ describe('deleting the account', () => {
     expectProblem(await ada.get('/projects'), 'unauthenticated');
   });
 
-  it('keeps the account and its tokens when what ends the tokens can not be written', async () => {
+  it('keeps the account and its tokens when the revocation cannot be written', async () => {
     await t.database.query('alter table revocations add constraint ck_test check (false) not valid');
     try {
       expectProblem(await ada.erase(), 'internal_error');
@@ -234,7 +234,7 @@ describe('deleting the account', () => {
     await refresh(ada.refreshToken).expect(200);
   });
 
-  it('frees the address, and who takes it next finds nothing of the old account', async () => {
+  it('frees the address, and a new account with it shows nothing of the old one', async () => {
     await ada.project({ name: 'Old' });
     await ada.erase().expect(204);
     const next = await TestUser.register(t, ada.email);

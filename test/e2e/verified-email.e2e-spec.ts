@@ -51,7 +51,7 @@ const OPEN = [
 ];
 
 describe('registering', () => {
-  it('answers byte for byte the same whether or not there is an account, and tells the owner by mail', async () => {
+  it('answers byte for byte the same with and without an account, and emails the owner', async () => {
     const { email } = await TestUser.register({ server: lenient });
     const unknown = someEmail();
     const answers = [await register(email, 'another pass phrase'), await register(unknown)];
@@ -79,7 +79,7 @@ describe('registering', () => {
     hash.mockRestore();
   });
 
-  it('and signing in after it do not tell either: both need the mail first', async () => {
+  it('does not reveal an account through a later sign-in either: both need the email first', async () => {
     const email = someEmail();
     await register(email).expect(202);
     const first = await box.token(email);
@@ -92,7 +92,7 @@ describe('registering', () => {
     expect((await login(email).expect(200)).body).toMatchObject({ user: { email, email_verified: true } });
   });
 
-  it('with somebody else’s address is undone by a reset of its owner', async () => {
+  it('with somebody else’s address is undone when the owner resets the password', async () => {
     const email = someEmail();
     await register(email, 'the thief chose this').expect(202);
     await box.next(email);
@@ -104,7 +104,7 @@ describe('registering', () => {
 });
 
 describe('a user whose address is not verified', () => {
-  it('reads, and writes nothing but the account', async () => {
+  it('can read, and can change only the account', async () => {
     const ada = await fromBefore();
     const closed: string[] = [];
     const open: string[] = [];
@@ -127,7 +127,7 @@ describe('a user whose address is not verified', () => {
     await ada.post('/auth/logout').expect(204);
   });
 
-  it('is known by the token alone, and writes after the address was verified and the token refreshed', async () => {
+  it('is recognised by the token, and can write after verification and a token refresh', async () => {
     const ada = await fromBefore();
     const run = jest.spyOn(t.app.get(UnitOfWork), 'run');
     expectProblem(await ada.post('/projects', { name: 'Guide' }), 'email_not_verified');
@@ -140,7 +140,7 @@ describe('a user whose address is not verified', () => {
     await post('/projects', { name: 'Guide' }).set('authorization', `Bearer ${access_token}`).expect(201);
   });
 
-  it('writes where nobody asks for it', async () => {
+  it('can write where verification is not required', async () => {
     const ada = (await fromBefore()).at(lenient);
     await ada.post('/projects', { name: 'Guide' }).expect(201);
   });

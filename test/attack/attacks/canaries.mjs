@@ -80,7 +80,7 @@ async function useEverySecret(target) {
   await ada.call('PUT', `/projects/${project_id}/provider-key`, {
     body: { ...body, base_url: `https://${providerKey}@x.dev` },
   });
-  // A row that can not be written: what the database says then has the row in it.
+  // A row that cannot be written: the database's error contains the row.
   await target.query('alter table sign_ins add constraint ck_attack check (false) not valid');
   await ada.signIn();
   await target.query('alter table sign_ins drop constraint ck_attack');

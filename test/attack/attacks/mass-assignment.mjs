@@ -62,7 +62,7 @@ export async function assignFields({ target, report, some }) {
   report.judge('the account is as it was', JSON.stringify(after) === JSON.stringify(before), JSON.stringify(after));
 }
 
-/** A query can not say on whose behalf a list is read either: it is refused, or it changes nothing. */
+/** A query cannot choose the user whose list is read either: it is refused, or it changes nothing. */
 async function overrideByQuery({ path, query, name: where, isStream }, ada, ids, report) {
   if (isStream || path === '/users/me/export') return;
   const needed = Object.fromEntries(query.filter(({ required }) => required).map(({ name }) => [name, ids[name]]));

@@ -28,7 +28,7 @@ const TRICKS = [
   '"1"x',
 ];
 
-/** `If-Match` can not be talked round, and of many who have read the same version one writes. */
+/** `If-Match` cannot be bypassed, and of many clients that read the same version only one can write. */
 export async function trickPreconditions({ target, report }) {
   const contract = new Contract(target.contract);
   const [ada, eve] = [await Person.register(target), await Person.register(target)];
