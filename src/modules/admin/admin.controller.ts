@@ -48,7 +48,7 @@ export class AdminController {
     const emailPrefix = query.email?.trim().toLowerCase() ?? null;
     const isDisabled = query.status === undefined ? null : query.status === 'disabled';
     const scope = `accounts ${isDisabled} ${emailPrefix}`;
-    const before = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const before = this.cursors.textPosition(scope, query);
     const rows = await this.admin.listUsers(actor, { emailPrefix, isDisabled }, before, query.limit);
     return this.cursors.page(scope, query, rows, ({ id }) => [id], present);
   }
@@ -138,7 +138,7 @@ export class AdminController {
   async usage(@CurrentActor() actor: Actor, @Query() query: UsageQuery): Promise<Page<AccountUsage>> {
     const { from, to } = this.rangeOf(query);
     const scope = `usage ${query.from} ${query.to}`;
-    const before = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const before = this.cursors.textPosition(scope, query);
     const rows = await this.admin.usage(actor, from, to, before, query.limit);
     return this.cursors.page(scope, query, rows, ({ userId }) => [userId], presentUsage);
   }

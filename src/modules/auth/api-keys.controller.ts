@@ -54,7 +54,7 @@ export class ApiKeysController {
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ApiKeyResponse>> {
     const scope = `api-keys ${actor.userId}`;
-    const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const beforeId = this.cursors.textPosition(scope, query);
     const rows = await this.keys.list(actor, beforeId, query.limit);
     return this.cursors.page(scope, query, rows, ({ id }) => [id], presentApiKey);
   }

@@ -10,7 +10,7 @@ export function IsEmailAddress(): PropertyDecorator {
     registerDecorator({
       name: 'isEmailAddress',
       target: target.constructor,
-      propertyName: propertyName as string,
+      propertyName: String(propertyName),
       validator: {
         // The library throws for half a surrogate pair.
         validate: (value: unknown) =>

@@ -31,7 +31,7 @@ export class SignInsController {
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<SignInResponse>> {
     const scope = `sign-ins ${actor.userId}`;
-    const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const beforeId = this.cursors.textPosition(scope, query);
     const rows = await this.signIns.list(actor, beforeId, query.limit);
     return this.cursors.page(
       scope,

@@ -35,7 +35,7 @@ export class ProjectsController {
   @ApiProblems('validation_failed', 'invalid_cursor')
   async list(@CurrentActor() actor: Actor, @Query() query: PageQuery): Promise<Page<ProjectResponse>> {
     const scope = `projects ${actor.userId}`;
-    const beforeId = (this.cursors.position(scope, query)?.[0] ?? null) as string | null;
+    const beforeId = this.cursors.textPosition(scope, query);
     const rows = await this.projects.list(actor, beforeId, query.limit);
     return this.cursors.page(scope, query, rows, ({ id }) => [id], presentProject);
   }

@@ -23,6 +23,12 @@ export class Cursors {
     return position;
   }
 
+  /** As `position`, for a list that is ordered by one text or id. */
+  textPosition(scope: string, query: PageQuery): string | null {
+    const [first] = this.position(scope, query) ?? [];
+    return typeof first === 'string' ? first : null;
+  }
+
   /** Makes a page from rows that were read with `limit + 1`: the extra row only shows that there is a next page. */
   page<R, T>(
     scope: string,

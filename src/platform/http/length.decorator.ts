@@ -10,7 +10,7 @@ export function Length(min: number, max = Number.POSITIVE_INFINITY, { each = fal
     registerDecorator({
       name: 'length',
       target: target.constructor,
-      propertyName: propertyName as string,
+      propertyName: String(propertyName),
       options: { each },
       validator: {
         validate: (value: unknown) => typeof value === 'string' && isWithin(value, min, max),

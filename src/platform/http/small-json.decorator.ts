@@ -12,7 +12,7 @@ export function IsSmallJson(): PropertyDecorator {
     registerDecorator({
       name: 'isSmallJson',
       target: target.constructor,
-      propertyName: propertyName as string,
+      propertyName: String(propertyName),
       validator: {
         validate: (value: unknown) =>
           value == null || (isStorableJson(value, MAX_DEPTH) && JSON.stringify(value).length <= MAX_CHARS),

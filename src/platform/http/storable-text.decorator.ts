@@ -11,7 +11,7 @@ export function IsStorableText(): PropertyDecorator {
     registerDecorator({
       name: 'isStorableText',
       target: target.constructor,
-      propertyName: propertyName as string,
+      propertyName: String(propertyName),
       validator: {
         validate: (value: unknown) => [value].flat().every((text) => typeof text !== 'string' || isStorable(text)),
         defaultMessage: () => 'must be valid Unicode without NUL characters',

@@ -73,7 +73,7 @@ function isContent(name: string, problemOf: (value: unknown) => string | null): 
     registerDecorator({
       name,
       target: target.constructor,
-      propertyName: propertyName as string,
+      propertyName: String(propertyName),
       validator: {
         validate: (value: unknown) => problemOf(value) === null,
         defaultMessage: (given) => problemOf(given?.value) as string,

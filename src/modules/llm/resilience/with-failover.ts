@@ -77,7 +77,7 @@ export class WithFailover implements LlmProvider {
 
   async generate(messages: readonly LlmMessage[], options: LlmOptions, signal?: AbortSignal): Promise<Generation> {
     for (let step = 0; ; step++) {
-      const { provider } = this.steps[step] as Step;
+      const { provider } = this.stepAt(step);
       try {
         return await provider.generate(messages, this.optionsOf(step, options), signal);
       } catch (error) {
@@ -89,9 +89,7 @@ export class WithFailover implements LlmProvider {
   stream(messages: readonly LlmMessage[], options: LlmOptions, signal: AbortSignal): AsyncIterable<LlmEvent> {
     return new FailoverStream({
       open: (step) =>
-        (this.steps[step] as Step).provider
-          .stream(messages, this.optionsOf(step, options), signal)
-          [Symbol.asyncIterator](),
+        this.stepAt(step).provider.stream(messages, this.optionsOf(step, options), signal)[Symbol.asyncIterator](),
       goOnOrThrow: (step, error) => this.goOnOrThrow(step, error, signal),
     });
   }
@@ -107,8 +105,14 @@ export class WithFailover implements LlmProvider {
   /** The providers are not ours to close. */
   async close(): Promise<void> {}
 
+  private stepAt(step: number): Step {
+    const found = this.steps[step];
+    if (found === undefined) throw new Error(`there is no fallback ${step}`);
+    return found;
+  }
+
   private optionsOf(step: number, options: LlmOptions): LlmOptions {
-    const { model, alternatives } = this.steps[step] as Step;
+    const { model, alternatives } = this.stepAt(step);
     return {
       ...options,
       model: step === 0 ? options.model : model,
@@ -122,7 +126,7 @@ export class WithFailover implements LlmProvider {
     // An outer deadline aborts with an error of ours as well.
     if (signal?.aborted === true || next === undefined) throw error;
     if (!(error instanceof LlmError) || !ELSEWHERE.has(error.code)) throw error;
-    this.onFailover?.({ from: (this.steps[step] as Step).provider.name, to: next.provider.name, code: error.code });
+    this.onFailover?.({ from: this.stepAt(step).provider.name, to: next.provider.name, code: error.code });
   }
 }
 

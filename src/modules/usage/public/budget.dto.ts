@@ -13,9 +13,9 @@ const amount = {
 
 const IsAmountOrNull = (): PropertyDecorator => (target, name) => {
   ValidateIf((_, value: unknown) => value !== null)(target, name);
-  IsInt()(target, name as string);
-  Min(0)(target, name as string);
-  Max(Number.MAX_SAFE_INTEGER)(target, name as string);
+  IsInt()(target, String(name));
+  Min(0)(target, String(name));
+  Max(Number.MAX_SAFE_INTEGER)(target, String(name));
 };
 
 /** The limits of a budget, in millionths of a US dollar. Both fields are needed. */
