@@ -161,7 +161,8 @@ function generate(dice: Dice, choices: readonly Choices[], isFine: boolean): Fie
 
 function byLibraries(type: Dto, given: Fields): object {
   const asGiven = Object.entries(given).filter(([name]) => fieldsAsGiven(type).includes(name));
-  const others = Object.fromEntries(Object.entries(given).filter(([name]) => !fieldsAsGiven(type).includes(name)));
+  // null keeps their place among the fields.
+  const others = { ...given, ...Object.fromEntries(asGiven.map(([name]) => [name, null])) };
   return Object.assign(plainToInstance(type, others, { exposeUnsetFields: false }), Object.fromEntries(asGiven));
 }
 
