@@ -18,6 +18,9 @@ function locksOf(file: string, text: string): Lock[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const constants = new Map<string, number>();
   const locks: Lock[] = [];
+  // The numbers that are given to named parameters, by the names of these.
+  const given = new Map<string, number>();
+  const named: [sql: string, index: number][] = [];
   const read = (node: ts.Expression | undefined): number => {
     if (node !== undefined && ts.isNumericLiteral(node)) return Number(node.text);
     if (node !== undefined && ts.isIdentifier(node)) return constants.get(node.text) ?? Number.NaN;
@@ -26,17 +29,24 @@ function locksOf(file: string, text: string): Lock[] {
   const visit = (node: ts.Node): void => {
     if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name))
       constants.set(node.name.text, read(node.initializer));
+    if (ts.isPropertyAssignment(node) && constants.has(node.initializer.getText(source)))
+      given.set(node.name.getText(source), read(node.initializer));
     if (ts.isCallExpression(node)) {
       const sql = node.arguments.find((argument) => ts.isStringLiteralLike(argument) && LOCK.test(argument.text));
       if (sql !== undefined) {
         const isHashed = /lock(_shared)?\(hashtextextended\(/.test(sql.getText(source));
         const values = node.arguments.find((argument) => ts.isArrayLiteralExpression(argument));
+        if (values === undefined) named.push([sql.getText(source), locks.length]);
         locks.push({ file, number: isHashed ? null : read(values?.elements[0]) });
       }
     }
     ts.forEachChild(node, visit);
   };
   visit(source);
+  for (const [sql, index] of named) {
+    const name = /lock(?:_shared)?\(:(\w+)\)/.exec(sql)?.[1];
+    if (name !== undefined) locks[index] = { file, number: given.get(name) ?? Number.NaN };
+  }
   return locks;
 }
 

@@ -38,7 +38,7 @@ export const MUTANTS = {
   },
   'mass-assignment': {
     without: 'the refusal of unknown fields',
-    program: patch(`${HTTP}validation.pipe.js`, 'forbidNonWhitelisted: true', 'forbidNonWhitelisted: false'),
+    program: patch(`${HTTP}dto-maker.js`, 'this.note(pointer);', ''),
   },
   'refresh-tokens': {
     without: 'the end of a family at a replay',
@@ -84,9 +84,9 @@ export const MUTANTS = {
   idempotency: {
     without: 'the user of an Idempotency-Key, in its statement and in the database',
     program: patch(
-      'platform/idempotency/idempotency-key.js',
-      'where user_id = $1 and',
-      'where $1::uuid is not null and',
+      'platform/idempotency/idempotency.repository.js',
+      'where user_id = :userId and',
+      'where :userId::uuid is not null and',
     ),
     database: 'create policy open on idempotency_keys for select to parley_app using (true)',
   },

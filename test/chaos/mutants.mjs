@@ -81,8 +81,8 @@ export const MUTANTS = {
   'two-ends': {
     program: patch(
       `${CHAT}turns/turn-stream.js`,
-      /if \(turn\.settled !== null\)\s*send\(END, \.\.\.terminalEvent\(turn\.settled\)\);/,
-      'if (turn.settled !== null) { send(END, ...terminalEvent(turn.settled)); send(END, ...terminalEvent(turn.settled)); }',
+      /if \(turn\.settled !== null\)\s*send\(END, terminalEvent\(turn\.settled\)\);/,
+      'if (turn.settled !== null) { send(END, terminalEvent(turn.settled)); send(END, terminalEvent(turn.settled)); }',
     ),
     red: ['everyStreamEndsOnce'],
   },
