@@ -36,6 +36,10 @@ const CODES: Record<string, string> = {
   fk_prompts_project_id: 'not_found',
   fk_chat_sessions_project_id: 'not_found',
   fk_budgets_project_id: 'not_found',
+  fk_budgets_user_id: 'unauthenticated',
+  fk_idempotency_keys_user_id: 'unauthenticated',
+  fk_data_keys_user_id: 'unauthenticated',
+  fk_second_factors_user_id: 'unauthenticated',
   fk_api_keys_project_id: 'not_found',
   fk_api_keys_user_id: 'unauthenticated',
 };

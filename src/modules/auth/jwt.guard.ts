@@ -7,6 +7,7 @@ import { AppError } from '../../kernel/errors/app-error.js';
 import { AuthConfig } from './public/auth.config.js';
 import { ALLOW_UNVERIFIED } from '../../platform/http/allow-unverified.decorator.js';
 import { IS_PUBLIC } from '../../platform/http/public.decorator.js';
+import { isRead } from '../../platform/http/read-methods.js';
 import { ROUTE_SCOPES } from '../../platform/http/scope.decorator.js';
 import { Revocations } from '../../platform/revocations/revocations.js';
 import { ApiKeyAccess } from './api-key-access.js';
@@ -67,7 +68,7 @@ export class JwtGuard extends AuthGuard('jwt') {
 
   /** The token states it; after verification a client refreshes the token. */
   private requireVerifiedEmail({ isEmailVerified }: Actor, context: ExecutionContext): void {
-    if (isEmailVerified === true || context.switchToHttp().getRequest<FastifyRequest>().method === 'GET') return;
+    if (isEmailVerified === true || isRead(context.switchToHttp().getRequest<FastifyRequest>().method)) return;
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(ALLOW_UNVERIFIED, targets) === true) return;
     throw new AppError('email_not_verified');

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, LessThan, Not } from 'typeorm';
+import { nameConstraints } from '../../platform/database/pg-errors.js';
 import { bytea, statement, uuid } from '../../platform/database/statement.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SecondFactor } from './second-factor.entity.js';
+
+nameConstraints({ fk_second_factors_user_id: 'unauthenticated' });
 
 const OFFER = statement<object>()(
   'second_factors_offer',

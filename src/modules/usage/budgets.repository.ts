@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { onlyRow } from '../../platform/database/only-row.js';
 import { int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
@@ -10,6 +11,7 @@ nameConstraints({
   ck_budgets_kept: 'quota_exceeded',
   ck_budgets_priced: 'price_unknown',
   fk_budgets_project_id: 'not_found',
+  fk_budgets_user_id: 'unauthenticated',
 });
 
 interface BudgetRow {
@@ -161,7 +163,8 @@ export class BudgetsRepository {
   }
 
   private async insertOnce(userId: string, projectId: string | null): Promise<void> {
-    await this.unitOfWork.query(LOCK_USER({ userId }));
+    const users = await this.unitOfWork.query(LOCK_USER({ userId }));
+    if (users.length === 0) throw new AppError('not_found');
     await this.unitOfWork.query(INSERT_ONCE({ userId, projectId, id: newId() }));
   }
 }

@@ -1,9 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { nameConstraints } from '../database/pg-errors.js';
 import { SystemScope } from '../database/system-scope.js';
 import { int, statement, uuid } from '../database/statement.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { DataKey } from './data-key.entity.js';
 import type { WrappedKey } from './master-keys.js';
+
+// The account was deleted during the request.
+nameConstraints({ fk_data_keys_user_id: 'unauthenticated' });
 
 const LIST_OUTDATED = statement<{ userId: string }>()(
   'data_keys_find_outdated',

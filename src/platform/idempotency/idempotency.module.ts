@@ -6,7 +6,11 @@ import { IdempotencyRepository } from './idempotency.repository.js';
 import { IdempotentWrites } from './idempotent-writes.js';
 import { nameConstraints } from '../database/pg-errors.js';
 
-nameConstraints({ pk_idempotency_keys: 'idempotency_key_in_use' });
+nameConstraints({
+  pk_idempotency_keys: 'idempotency_key_in_use',
+  // The account was deleted during the request.
+  fk_idempotency_keys_user_id: 'unauthenticated',
+});
 
 const SWEEP_MS = 3_600_000;
 

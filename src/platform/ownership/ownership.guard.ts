@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../../kernel/actor.js';
 import { AppError } from '../../kernel/errors/app-error.js';
 import { isId } from '../../kernel/ids.js';
+import { isRead } from '../http/read-methods.js';
 import { IdempotencyKeys } from '../idempotency/idempotency-keys.js';
 import { IdempotencyRepository } from '../idempotency/idempotency.repository.js';
 import { OwnedResources } from './owned-resources.js';
@@ -39,7 +40,7 @@ export class OwnershipGuard implements CanActivate {
     if (actor === undefined) throw new Error('the ownership guard must run after the authentication guard');
     const id = (params as Partial<Record<string, string>>)[name];
     if (!isId(id)) throw new AppError('not_found');
-    if (!isHandedOver && method !== 'GET' && this.resources.wasFound(name, actor, id)) return true;
+    if (!isHandedOver && !isRead(method) && this.resources.wasFound(name, actor, id)) return true;
     request.owned = await this.resources.find(name, actor, id);
     if (request.owned === null && !(await this.isRepeat(actor, request))) throw new AppError('not_found');
     return true;
@@ -47,7 +48,9 @@ export class OwnershipGuard implements CanActivate {
 
   /** After a delete, a repeat of the request finds no resource; it gets the stored response. */
   private async isRepeat({ userId }: Actor, request: OwnedRequest): Promise<boolean> {
-    const key = request.method === 'GET' ? null : this.keys.of(request);
-    return key !== null && (await this.kept.findKept(userId, key)) !== null;
+    const key = isRead(request.method) ? null : this.keys.of(request);
+    if (key === null) return false;
+    const kept = await this.kept.findKept(userId, key);
+    return kept !== null && kept.requestHash.equals(key.requestHash);
   }
 }

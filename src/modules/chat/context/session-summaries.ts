@@ -114,7 +114,9 @@ export class SessionSummaries {
     { most, readTokens }: { most: number; readTokens: number },
     signal: AbortSignal,
   ): Promise<string> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(this.config.summaryTimeoutMs)]);
+    const limit = new AbortController();
+    // Not AbortSignal.timeout in AbortSignal.any: Node.js 20 may collect that timeout before it fires.
+    const timer = setTimeout(() => limit.abort(new Error('the summary took too long')), this.config.summaryTimeoutMs);
     const messages: LlmMessage[] = [
       { role: 'system', content: INSTRUCTION },
       { role: 'user', content: transcriptOf(part, readTokens) },
@@ -128,7 +130,10 @@ export class SessionSummaries {
       messages,
       maxOutputTokens: most,
     } as const;
-    const text = (await this.calls.generate(call, limit))?.text ?? '';
+    const generation = await this.calls
+      .generate(call, AbortSignal.any([signal, limit.signal]))
+      .finally(() => clearTimeout(timer));
+    const text = generation?.text ?? '';
     const content = text.replaceAll('\0', '').toWellFormed().trim();
     // Not every server respects the limit.
     return excerpt(content, await this.tokens.count(content, { userId }), most);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { TokenCounter } from '../../../platform/tokens/token-counter.js';
+import { toName } from '../../llm/public/attempt-log.js';
 import { LlmError } from '../../llm/public/llm-error.js';
 import type { Generation, LlmMessage, LlmProvider } from '../../llm/public/llm-provider.js';
 import { SideBudgets, type WorstCase } from '../../usage/public/side-budgets.js';
@@ -80,11 +81,11 @@ export class SideCalls {
         }),
         isEstimated,
         provider: provider.name,
-        model: generation?.model ?? askedModel,
+        model: generation?.model == null ? askedModel : toName(generation.model),
         askedModel,
         isOwnKey,
         status: generation === null ? 'failed' : 'completed',
-        generationId: generation?.generationId ?? null,
+        generationId: generation?.generationId == null ? null : toName(generation.generationId),
         rawUsage: generation?.rawUsage ?? null,
       },
     ]);

@@ -22,6 +22,9 @@ import { encryptContent } from './encrypted-content.js';
 import type { PromptSet } from './known-prompts.js';
 import { emptyMessage } from './message-columns.js';
 
+/** The largest number of a 32-bit column. A provider may report as many tokens of each kind. */
+const MAX_INT = 2_147_483_647;
+
 /** The result of OPEN, in all its forms. */
 export interface OpenedRow extends ProjectFacts {
   sessionId: string;
@@ -212,6 +215,6 @@ export function valuesOfClose(turn: OpenTurn, { attempts, ...columns }: Outcome)
     attempt,
     projectId: project.projectId,
     calls: toEntries(attempts),
-    usedTokens: isMetered ? (inputTokens ?? 0) + (outputTokens ?? 0) : null,
+    usedTokens: isMetered ? Math.min((inputTokens ?? 0) + (outputTokens ?? 0), MAX_INT) : null,
   };
 }

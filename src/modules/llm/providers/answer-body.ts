@@ -12,6 +12,8 @@ type Kind = 'frames' | 'completion' | 'error' | 'unknown';
 export const MAX_ERROR_BYTES = 64 * 1024;
 const FIELD_OF_FRAME = /^(?:data|event|id|retry|error)?:/;
 const MAX_FIELD_CHARS = 6;
+/** Blanks before the first character of a body that says nothing of its kind. */
+const MAX_BLANKS = 64 * 1024;
 
 /**
  * The body of one response, read into a decoder. What it is, is told by the status and the content type; where those say
@@ -68,7 +70,10 @@ export class AnswerBody {
     this.start = text;
     // A byte order mark is blank as well.
     const start = text.trimStart();
-    if (start === '') return;
+    if (start === '') {
+      if (text.length > MAX_BLANKS) this.decoder.fail(this.unreadable());
+      return;
+    }
     if (start.startsWith('{') || start.startsWith('[')) {
       this.kind = 'completion';
       this.start = '';

@@ -193,8 +193,8 @@ export class AnswerStream implements AsyncIterableIterator<LlmEvent>, Dispatcher
 
   private complete(): void {
     if (this.isSettled) return;
-    this.settle();
     this.unread.closing = this.decoder.closing();
+    this.settle();
     this.wakeWithUnread();
     if (this.decoder.isCut) this.hangUp();
     else this.drain();

@@ -32,8 +32,12 @@ export function inflationOf(headers: Headers, maxBytes: number, { onData, onErro
   let bytes = 0;
   inflation?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > maxBytes) onError(badResponse('The body is too large when it is decompressed'));
-    else onData(chunk);
+    if (bytes <= maxBytes) {
+      onData(chunk);
+      return;
+    }
+    inflation.destroy();
+    onError(badResponse('The body is too large when it is decompressed'));
   });
   inflation?.on('error', () => onError(badResponse('The body could not be decompressed')));
   return inflation;

@@ -14,6 +14,15 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** The JSON of a parsed value, or null if it is nested too deeply: JSON.stringify uses the stack, JSON.parse does not. */
+export function toJsonOrNull(value: unknown): string | null {
+  try {
+    return JSON.stringify(value) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 export function objectOrNull(value: unknown): JsonObject | null {
   return isJsonObject(value) ? value : null;
 }

@@ -255,4 +255,9 @@ describe('errors of the OpenAI wire', () => {
     expect(cause.message).toContain('Incorrect API key');
     expect(cause.message.length).toBeLessThanOrEqual(2000);
   });
+
+  it('is an error of the provider when it is nested too deeply to be shown', () => {
+    const deep: unknown = JSON.parse(`${'{"error":'.repeat(100_000)}{"code":429}${'}'.repeat(100_000)}`);
+    expect(inBandError(deep, redactor('k'))).toMatchObject({ code: 'provider_error' });
+  });
 });

@@ -2,7 +2,7 @@ import { ADDRESS_REFUSED } from '../../../platform/outbound/outbound-guard.js';
 import { LlmError, type LlmErrorFacts, type LlmErrorCode } from '../public/llm-error.js';
 import { judge, type Verdict } from './error-verdicts.js';
 import { errorWords } from './error-words.js';
-import { isJsonObject, parseJson, textOrNull } from './json-fields.js';
+import { isJsonObject, parseJson, textOrNull, toJsonOrNull } from './json-fields.js';
 import { type Lesson, lessonsIn } from './request-lessons.js';
 
 /** Takes secrets out of a provider's words before they become a cause. */
@@ -92,17 +92,21 @@ export function inBandError(error: unknown, redact: Redact): LlmError {
     providerStatus: told ?? 200,
     retryable: verdict.retryable,
     retryAfterMs: bounded(words.retryAfterMs),
-    cause: providerWords(JSON.stringify(error) ?? String(error), redact),
+    cause: providerWords(toJsonOrNull(error) ?? 'an error that cannot be shown', redact),
   });
 }
 
+/** Gateways put the error of the server behind them into their own; none has been seen to do so more often. */
+const MAX_STATUS_DEPTH = 8;
+
 /** The HTTP status that an error names as a number, in the object or in the first of a list. */
-function statusIn(error: unknown): number | null {
-  if (Array.isArray(error)) return statusIn(error[0]);
+function statusIn(error: unknown, depth = 0): number | null {
+  if (depth > MAX_STATUS_DEPTH) return null;
+  if (Array.isArray(error)) return statusIn(error[0], depth + 1);
   if (!isJsonObject(error)) return null;
   const numbers = [error.code, error.status, error.status_code, error.statusCode].map(Number);
   const status = numbers.find((number) => Number.isInteger(number) && number >= 400 && number <= 599);
-  return status ?? statusIn(error.error);
+  return status ?? statusIn(error.error, depth + 1);
 }
 
 /** An answer that breaks the wire format. The same call would most likely break it again. */

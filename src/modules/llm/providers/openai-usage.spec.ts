@@ -60,4 +60,10 @@ describe('rawUsage', () => {
   ])('is not kept when it %s', (_, json) => {
     expect(rawUsage(parseJson(json) as JsonObject)).toBeNull();
   });
+
+  it('is read, but not kept as it came, when it is nested too deeply for JSON.stringify', () => {
+    const deep = parseJson(`{"prompt_tokens":1,"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`) as JsonObject;
+    expect(openAiUsage(deep)?.inputTokens).toBe(1);
+    expect(rawUsage(deep)).toBeNull();
+  });
 });

@@ -2,6 +2,8 @@ import { isJsonObject, type JsonObject } from './json-fields.js';
 
 const OPEN = '<think>';
 const CLOSE = '</think>';
+/** So many blanks at the beginning are text of the answer, as they would be without this reader. */
+const MAX_BLANKS = 256;
 
 /** The reasoning in a delta or message, in the first of the fields in use that has any; empty when there is none. */
 export function reasoningOf(piece: JsonObject): string {
@@ -64,6 +66,12 @@ export class OpeningThought {
 
   private readBefore(): void {
     const start = this.held.trimStart();
+    // Blanks before a tag mean nothing; models that repeat them without end must not fill the memory.
+    if (this.held.length - start.length > MAX_BLANKS) {
+      this.isOver = true;
+      this.state = 'behind';
+      return;
+    }
     if (start.startsWith(OPEN)) {
       this.state = 'inside';
       this.held = start.slice(OPEN.length);

@@ -103,6 +103,6 @@ function note(open: Open, event: LlmEvent): void {
 }
 
 /** Cuts a name from a provider to a form and length that can be stored. */
-function toName(text: string): string {
+export function toName(text: string): string {
   return text.replaceAll('\0', '').slice(0, MAX_NAME).toWellFormed();
 }
