@@ -168,8 +168,11 @@ describe('the ledger', () => {
         await t.database.query('delete from chat_sessions where user_id = $1', [ada.id]);
         answer.finish('stop', { usage: counts(10, 7) });
       });
-      await begin();
+      // An instance that saves no text while it writes notices the deletion only at the end.
+      const instance = await t.another({ turnFlushMs: 600_000 });
+      await begin(ada.at(instance.getHttpServer()));
       await expectSoon(async () => expect(await entriesOf(t, ada)).toHaveLength(1));
+      await instance.close();
       expect(await entriesOf(t, ada)).toMatchObject([{ model: FILE, cost_micro_usd: 90 }]);
     });
 
