@@ -21,7 +21,7 @@ describe('an account that is deleted while its token still passes', () => {
     await vanish();
     expectProblem(
       await ada.put('/users/me/budget', { day_limit_micro_usd: 500, month_limit_micro_usd: null }),
-      'not_found',
+      'unauthenticated',
     );
   });
 

@@ -103,6 +103,8 @@ describe('a project’s own key', () => {
     await setKey({ provider: 'openai', base_url: undefined });
     await ada.turn({ project_id: projectId });
     expect(t.model.keys[0]).toBe(`Bearer ${KEY}`);
+    // The call that names the session comes after the answer, and must not reach the next test.
+    await expectSoon(() => expect(t.model.keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]));
   });
 
   it('can be replaced and removed', async () => {

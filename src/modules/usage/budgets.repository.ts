@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../kernel/errors/app-error.js';
 import { newId } from '../../kernel/ids.js';
 import { onlyRow } from '../../platform/database/only-row.js';
 import { int, nullable, statement, text, uuid } from '../../platform/database/statement.js';
@@ -163,8 +162,7 @@ export class BudgetsRepository {
   }
 
   private async insertOnce(userId: string, projectId: string | null): Promise<void> {
-    const users = await this.unitOfWork.query(LOCK_USER({ userId }));
-    if (users.length === 0) throw new AppError('not_found');
+    await this.unitOfWork.query(LOCK_USER({ userId }));
     await this.unitOfWork.query(INSERT_ONCE({ userId, projectId, id: newId() }));
   }
 }
