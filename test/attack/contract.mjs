@@ -60,7 +60,9 @@ export class Contract {
   }
 
   #sampleObject({ properties = {}, required = [] }) {
-    return Object.fromEntries(required.map((name) => [name, this.sample(properties[name], name)]));
+    // A turn needs its message or parts, which no list of required fields can say.
+    const needed = 'message' in properties && 'parts' in properties ? [...required, 'message'] : required;
+    return Object.fromEntries(needed.map((name) => [name, this.sample(properties[name], name)]));
   }
 
   /** Every place of a body where a text may stand, as a list of names; numbers stand for the places of lists. */
