@@ -3,6 +3,7 @@ import { type ClassConstructor, plainToInstance } from 'class-transformer';
 import { getMetadataStorage, ValidationTypes } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
 import { fieldsAsGiven } from './as-given.decorator.js';
+import { compiledInstance } from './compiled-instances.js';
 import { MAX_LISTED_ERRORS, pointerTo } from './problem.js';
 
 // The package does not export it by name; @nestjs/mapped-types reads it from the same place.
@@ -58,7 +59,7 @@ export class DtoMaker {
       if (asGiven.includes(name)) whole[name] = value;
       else whole[name] = nested === null ? bounded(value, MAX_ITEMS, pointer) : this.nest(nested, value, pointer);
     }
-    const dto = plainToInstance(type, simple, { exposeUnsetFields: false });
+    const dto = compiledInstance(type, simple) ?? plainToInstance(type, simple, { exposeUnsetFields: false });
     return Object.assign(dto, whole);
   }
 

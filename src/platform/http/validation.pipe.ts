@@ -2,6 +2,7 @@ import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/c
 import type { ClassConstructor } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import { AppError, type FieldError } from '../../kernel/errors/app-error.js';
+import { isSurelyValid } from './compiled-rules.js';
 import { DtoMaker } from './dto-maker.js';
 import { pointerTo } from './problem.js';
 
@@ -20,6 +21,7 @@ export class ValidationPipe implements PipeTransform {
     const maker = new DtoMaker();
     const prefix = type === 'query' ? '?' : '/';
     const dto = maker.make(metatype as ClassConstructor<object>, given as Readonly<Record<string, unknown>>, prefix);
+    if (maker.unknown.length === 0 && isSurelyValid(dto)) return dto;
     const wrong = await validate(dto, { forbidUnknownValues: false });
     const errors = [...maker.unknown, ...fieldErrors(wrong, prefix)];
     if (errors.length > 0) throw new AppError('validation_failed', { errors });
