@@ -2,10 +2,10 @@ import type { LlmUsage, RawUsage } from '../public/llm-provider.js';
 import { countOrNull, type JsonObject, objectOrNull, toJsonOrNull } from './json-fields.js';
 
 const MAX_RAW_CHARS = 4096;
-/** What JSON may say and PostgreSQL's jsonb can not: NUL, and halves of surrogate pairs. */
+/** What JSON may say and PostgreSQL's jsonb cannot: NUL, and halves of surrogate pairs. */
 const NOT_STORABLE = /\\u(0000|d[89a-f])/i;
 
-/** The object as it came, to be kept; null when it is far larger than any such object is, or can not be stored. */
+/** The object as it came, to be kept; null when it is far larger than any such object is, or cannot be stored. */
 export function rawUsage(usage: JsonObject): RawUsage | null {
   const text = toJsonOrNull(usage);
   return text === null || text.length > MAX_RAW_CHARS || NOT_STORABLE.test(text) ? null : usage;
